@@ -1,0 +1,1 @@
+//! The composition root: settings become parts. The only place that builds adapters.

@@ -1,0 +1,1 @@
+//! The truth: jobs in Postgres or SQLite, every query written once.

@@ -1,0 +1,194 @@
+//! A job, its states, and which states may follow which.
+
+use super::failure::FailureCode;
+use super::image::ExifSummary;
+use super::timestamp::Timestamp;
+
+/// A job's id: UUIDv7 when made here; any UUID is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub uuid::Uuid);
+
+impl JobId {
+    /// A new id, greater than every id made before in this process.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7())
+    }
+}
+
+impl std::fmt::Display for JobId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for JobId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        uuid::Uuid::parse_str(text).map(Self)
+    }
+}
+
+/// The states of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobStatus {
+    /// Waits for a worker: new, due later (a retry), or taken back from a dead worker.
+    Pending,
+    /// Held by one worker under a lease.
+    Processing,
+    /// The thumbnail is published. Final.
+    Completed,
+    /// Given up, with a reason. Final.
+    Failed,
+}
+
+impl JobStatus {
+    pub const ALL: [Self; 4] = [
+        Self::Pending,
+        Self::Processing,
+        Self::Completed,
+        Self::Failed,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The legal transitions. Everything else is a bug, and the database's conditions refuse it.
+    pub const fn may_become(self, next: Self) -> bool {
+        matches!(
+            (self, next),
+            (Self::Pending, Self::Processing)
+                | (
+                    Self::Processing,
+                    Self::Pending | Self::Completed | Self::Failed
+                )
+        )
+    }
+
+    /// True if a job in this state will still change.
+    pub const fn is_active(self) -> bool {
+        matches!(self, Self::Pending | Self::Processing)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown status; expected pending, processing, completed or failed")]
+pub struct UnknownStatus;
+
+impl std::str::FromStr for JobStatus {
+    type Err = UnknownStatus;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or(UnknownStatus)
+    }
+}
+
+/// A job as the API shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    pub id: JobId,
+    /// The normalised URL.
+    pub url: String,
+    pub status: JobStatus,
+    /// Attempts begun, without those handed back by a shutdown.
+    pub attempts: u32,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub result: Option<JobResult>,
+    /// A sentence for humans: of the last failure, also while a retry is pending.
+    pub error: Option<String>,
+    pub error_code: Option<String>,
+}
+
+/// The right to work on a job: every write of its holder is conditional on `fence`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    pub id: JobId,
+    pub url: String,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Grows with every claim of the job and is never reused, so that a worker whose lease
+    /// was taken over can't write.
+    pub fence: i64,
+}
+
+/// Everything that is known of a completed job; the JSON of the API and of the database.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct JobResult {
+    pub width: u32,
+    pub height: u32,
+    pub format: String,
+    pub size_bytes: u64,
+    pub source_content_type: Option<String>,
+    pub source_url: String,
+    pub sha256: String,
+    pub thumbnail_path: String,
+    pub thumbnail: ThumbnailInfo,
+    pub has_alpha: bool,
+    pub frames: u32,
+    pub orientation: u8,
+    pub icc_profile: Option<String>,
+    pub exif: Option<ExifSummary>,
+    pub dominant_color: String,
+    pub thumbhash: String,
+    #[serde(default)]
+    pub truncated: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ThumbnailInfo {
+    pub width: u32,
+    pub height: u32,
+    pub size_bytes: u64,
+    pub content_type: String,
+}
+
+/// How an attempt ended, to be written under its [`Claim`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    Completed(Box<JobResult>),
+    /// Final.
+    Failed {
+        code: FailureCode,
+        message: String,
+    },
+    /// Pending again, due after `delay`.
+    Retry {
+        code: FailureCode,
+        message: String,
+        delay: std::time::Duration,
+    },
+    /// Pending again at once, and the attempt does not count: the worker is shutting down.
+    Released,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_states_have_no_successor() {
+        for status in JobStatus::ALL {
+            let successors = JobStatus::ALL
+                .into_iter()
+                .filter(|next| status.may_become(*next))
+                .count();
+            assert_eq!(status.is_active(), successors > 0, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn generated_ids_ascend() {
+        let ids: Vec<_> = (0..1000).map(|_| JobId::generate()).collect();
+        assert!(ids.is_sorted());
+    }
+}

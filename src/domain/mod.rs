@@ -1,0 +1,14 @@
+//! The rules of the trade, without any I/O: everything here is pure and knows no other part.
+
+pub mod failure;
+pub mod image;
+pub mod job;
+pub mod retry;
+pub mod source_url;
+pub mod timestamp;
+
+pub use failure::{Failure, FailureCode};
+pub use image::{ExifSummary, SourceFormat, SourceImage, Thumbnail, ThumbnailSpec};
+pub use job::{Claim, Job, JobId, JobResult, JobStatus, ThumbnailInfo};
+pub use source_url::{SourceUrl, SourceUrlError};
+pub use timestamp::Timestamp;

@@ -1,0 +1,46 @@
+//! How long to wait before the next attempt.
+
+use std::time::Duration;
+
+const BASE: Duration = Duration::from_secs(1);
+const CEILING: Duration = Duration::from_secs(60);
+/// A source may ask for patience, but not park a job for days.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+
+/// Exponential back-off with full jitter
+/// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
+///
+/// `attempt` counts from 1; `jitter` is uniform in 0..1. The upper bounds are 1, 2, 4, 8, 16, 32,
+/// 60, 60 … seconds. A `Retry-After` of the source is the least that is waited, up to ten minutes.
+pub fn delay(attempt: u32, retry_after: Option<Duration>, jitter: f64) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(16);
+    let bound = CEILING.min(BASE * 2_u32.pow(doublings));
+    let jittered = bound.mul_f64(jitter.clamp(0.0, 1.0));
+    match retry_after {
+        Some(asked) => asked.min(LONGEST_RETRY_AFTER) + jittered,
+        None => jittered,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_double_up_to_a_minute() {
+        let bounds: Vec<_> = (1..=8)
+            .map(|attempt| delay(attempt, None, 1.0).as_secs())
+            .collect();
+        assert_eq!(bounds, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(delay(u32::MAX, None, 1.0).as_secs(), 60);
+        assert_eq!(delay(5, None, 0.0), Duration::ZERO);
+    }
+
+    #[test]
+    fn retry_after_is_honoured_within_reason() {
+        let asked = Some(Duration::from_secs(30));
+        assert_eq!(delay(1, asked, 0.0), Duration::from_secs(30));
+        let forever = Some(Duration::from_secs(u64::MAX));
+        assert_eq!(delay(1, forever, 0.0), LONGEST_RETRY_AFTER);
+    }
+}

@@ -1,0 +1,1 @@
+//! The guarded download: address policy, resolver, redirects, limits.

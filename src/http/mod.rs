@@ -1,0 +1,1 @@
+//! The HTTP API: routes, DTOs, problem details, OpenAPI.

@@ -1,0 +1,33 @@
+//! ThumbForge: image URLs in, thumbnails and metadata out, nothing lost.
+//!
+//! Data walks one way: `http → queue → worker → {fetch → imaging → storage} → db`.
+//!
+//! | part | holds |
+//! | --- | --- |
+//! | [`domain`] | pure rules: jobs and their transitions, source URLs, failures, retry delays |
+//! | [`config`] | every setting, its default and check; the only reader of the environment |
+//! | [`cli`], [`commands`] | the command line, and one file a command |
+//! | [`app`] | the composition root: settings become parts |
+//! | [`lifecycle`], [`telemetry`] | signals and drain; logging |
+//! | [`db`] | the truth: Postgres or SQLite, every query written once |
+//! | [`queue`] | the hint: job ids in a Redis list or in this process |
+//! | [`storage`] | where thumbnails live |
+//! | [`fetch`] | the guarded download: address policy, resolver, redirects, limits |
+//! | [`imaging`] | bytes in, thumbnail and metadata out; no I/O, no async |
+//! | [`worker`] | claim, process one job, pool, reconciler |
+//! | [`http`] | routes, DTOs, problem details, OpenAPI |
+
+pub mod app;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod db;
+pub mod domain;
+pub mod fetch;
+pub mod http;
+pub mod imaging;
+pub mod lifecycle;
+pub mod queue;
+pub mod storage;
+pub mod telemetry;
+pub mod worker;

@@ -1,0 +1,1 @@
+//! The hint: a FIFO of job ids, in a Redis list or in this process.

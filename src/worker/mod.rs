@@ -1,0 +1,1 @@
+//! The workers: claim, process one job, pool, reconciler.
