@@ -338,7 +338,7 @@ fn decode_interlaced(
     let rows = PASSES
         .iter()
         .flat_map(|(first, step)| (*first..placement.height).step_by(*step));
-    let mut count = 0;
+    let mut count = 0_usize;
     for row in rows {
         if count.is_multiple_of(ROWS_PER_DEADLINE_CHECK) {
             limits.check_deadline()?;
