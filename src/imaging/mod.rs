@@ -1,1 +1,3 @@
 //! The image engine: bytes in, thumbnail and metadata out. Pure functions, no I/O, no async.
+
+pub mod jpeg;
