@@ -65,7 +65,7 @@ fn sqlite(path: &str) -> Result<DatabaseUrl, String> {
 
 fn postgres(rest: &str) -> Result<DatabaseUrl, String> {
     let url = with_sslmode(&format!("postgres://{rest}"));
-    let parsed: tokio_postgres::Config = url.parse().map_err(|_| {
+    let parsed: tokio_postgres::Config = with_known_sslmode(&url).parse().map_err(|_| {
         "can't be read as a Postgres URL; special characters in the user name or password must be \
          percent-encoded, and options after ? must be those of libpq, e.g. sslmode=require"
             .to_owned()
@@ -91,6 +91,12 @@ fn with_sslmode(url: &str) -> String {
             format!("{base}?{}", options.join("&"))
         }
     }
+}
+
+/// `tokio-postgres` leaves verification to its TLS connector and knows no word for it.
+fn with_known_sslmode(url: &str) -> String {
+    url.replace("sslmode=verify-full", "sslmode=require")
+        .replace("sslmode=verify-ca", "sslmode=require")
 }
 
 impl fmt::Display for DatabaseUrl {
@@ -161,6 +167,10 @@ mod tests {
                 "postgres://u:p@db/n?sslmode=require".into()
             ))
         );
+        for mode in ["disable", "prefer", "require", "verify-ca", "verify-full"] {
+            let url = format!("postgres://u@db/n?sslmode={mode}");
+            assert_eq!(url.parse(), Ok(DatabaseUrl::Postgres(url)));
+        }
         assert!("postgres:///n?host=/run/pg".parse::<DatabaseUrl>().is_ok());
     }
 

@@ -13,6 +13,6 @@ pub use allowed_ports::AllowedPorts;
 pub use duplicate::DuplicateHandling;
 pub use failure::{Failure, FailureCode};
 pub use image::{ExifSummary, SourceFormat, SourceImage, Thumbnail, ThumbnailSpec};
-pub use job::{Claim, Job, JobId, JobResult, JobStatus, ThumbnailInfo};
+pub use job::{Claim, Job, JobId, JobResult, JobStatus, Outcome, ThumbnailInfo};
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use timestamp::Timestamp;
