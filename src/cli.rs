@@ -172,7 +172,7 @@ mod tests {
             assert_eq!(error.exit_code(), 0);
             let printed = error.to_string();
             let words: Vec<_> = printed.split_whitespace().collect();
-            let help = words.join(" ").replace('[', "").replace(']', "");
+            let help = words.join(" ").replace(['[', ']'], "");
             for setting in TABLE {
                 assert!(help.contains(&format!("--{}", setting.flag())), "{help}");
                 let variable = setting.variable();
