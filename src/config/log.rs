@@ -30,7 +30,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     let directives: Vec<String> = text
         .split(',')
-        .map(|directive| directive.trim())
+        .map(str::trim)
         .map(|directive| match directive.to_ascii_lowercase().as_str() {
             "warning" => "warn".to_owned(),
             "critical" => "error".to_owned(),
