@@ -16,6 +16,8 @@ mod sources;
 mod table;
 
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;
