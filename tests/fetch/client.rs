@@ -28,3 +28,11 @@ pub async fn fetch(text: &str) -> Result<Download, Failure> {
 pub async fn fetch_with(settings: FetchSettings, text: &str) -> Result<Download, Failure> {
     Fetcher::new(settings).unwrap().fetch(&url(text)).await
 }
+
+/// May fetch from nowhere but [`ALLOWED`](crate::canary::ALLOWED).
+pub fn wary_settings() -> FetchSettings {
+    FetchSettings {
+        allowed_networks: vec![crate::canary::ALLOWED.into()],
+        ..settings()
+    }
+}

@@ -37,6 +37,11 @@ impl Visitor {
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
+
+    /// Resolves when the client closes the connection.
+    pub async fn client_closes(&mut self) {
+        while self.request().await.is_some() {}
+    }
 }
 
 /// A listening server; it ends with the test's runtime.
@@ -100,6 +105,10 @@ impl Origin {
 
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Connections that were accepted so far.
