@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::pools::write_query;
+use super::pools::{read_query, write_query};
 use super::read::{is_pending, is_processing};
 use super::schema::jobs;
 use super::types::{Id, Status};
@@ -66,7 +66,7 @@ impl Database {
         lease: Duration,
     ) -> Result<Vec<ClaimRow>, DbError> {
         // Chosen first and claimed by id: two workers may choose the same, one gets it.
-        let ids: Vec<Id> = super::pools::read_query!(self.pools, connection => jobs::table
+        let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
             .filter(is_pending())
             .filter(jobs::due_at.le(clock::before(overdue).nullable()))
             .order((jobs::due_at.asc(), jobs::id.asc()))
@@ -105,6 +105,21 @@ impl Database {
             .iter()
             .filter(|claim| rows.contains(&(claim.id.into(), claim.fence)))
             .map(|claim| claim.id)
+            .collect())
+    }
+
+    /// Which of these `(job, fence)` pairs are held by some worker right now.
+    pub async fn held(&self, pairs: &[(JobId, i64)]) -> Result<HashSet<(JobId, i64)>, DbError> {
+        let ids: Vec<Id> = pairs.iter().map(|(id, _)| (*id).into()).collect();
+        let rows: Vec<(Id, i64)> = read_query!(self.pools, connection => jobs::table
+            .filter(jobs::id.eq_any(ids))
+            .filter(is_processing())
+            .select((jobs::id, jobs::fence))
+            .load(connection)
+            .await)?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, fence)| (JobId(id.0), fence))
             .collect())
     }
 
