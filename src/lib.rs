@@ -30,4 +30,4 @@ pub mod lifecycle;
 pub mod queue;
 pub mod storage;
 pub mod telemetry;
-//pub mod worker;
+pub mod worker;

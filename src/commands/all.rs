@@ -1,5 +1,14 @@
-use crate::config::Settings;
+//! `thumbforge all`: the HTTP API and the workers in one process.
 
-pub(super) async fn run(_settings: Settings) -> anyhow::Result<()> {
-    anyhow::bail!("this command is not wired yet")
+use super::announce;
+use crate::app::{self, App};
+use crate::config::Settings;
+use crate::lifecycle;
+
+pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
+    let listener = app::listen(settings.bind)?;
+    let stop = lifecycle::stop_on_signals()?;
+    let app = App::open(settings).await?;
+    announce(&listener)?;
+    Ok(app.all(listener, stop).await?)
 }

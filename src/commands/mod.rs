@@ -81,6 +81,13 @@ fn block_on(command: ServiceCommand, settings: Settings) -> anyhow::Result<()> {
     result
 }
 
+/// Tells the person at the terminal where to go; the log is for machines.
+fn announce(listener: &std::net::TcpListener) -> std::io::Result<()> {
+    let address = listener.local_addr()?;
+    println!("ThumbForge listens: API http://{address}/v1, documentation http://{address}/docs");
+    Ok(())
+}
+
 fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

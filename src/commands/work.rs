@@ -1,5 +1,10 @@
-use crate::config::Settings;
+//! `thumbforge work`: the workers.
 
-pub(super) async fn run(_settings: Settings) -> anyhow::Result<()> {
-    anyhow::bail!("this command is not wired yet")
+use crate::app::App;
+use crate::config::Settings;
+use crate::lifecycle;
+
+pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
+    let stop = lifecycle::stop_on_signals()?;
+    Ok(App::open(settings).await?.work(stop).await?)
 }

@@ -4,17 +4,26 @@ use std::str::FromStr;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedPorts {
-    /// Never empty, never with port 0.
+    /// Never empty.
     List(Vec<u16>),
     Any,
 }
 
 impl AllowedPorts {
+    /// True for an allowed port; port 0 never is.
     pub fn contains(&self, port: u16) -> bool {
-        match self {
-            Self::List(ports) => ports.contains(&port),
-            Self::Any => true,
-        }
+        port != 0
+            && match self {
+                Self::List(ports) => ports.contains(&port),
+                Self::Any => true,
+            }
+    }
+}
+
+impl Default for AllowedPorts {
+    /// Those of http and https.
+    fn default() -> Self {
+        Self::List(vec![80, 443])
     }
 }
 

@@ -92,6 +92,7 @@ impl Engine {
             max_pixels: self.limits.max_pixels,
             max_memory_bytes: usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX),
             deadline: Some(Instant::now() + self.limits.timeout),
+            ..imaging::Limits::default()
         };
         let probe = imaging::probe(bytes, spec, &limits)?;
         let _memory = self.reserve(runtime, probe.memory_bytes)?;

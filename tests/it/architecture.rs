@@ -52,7 +52,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
 const OWNED_CRATES: [(&str, &[&str]); 5] = [
     ("diesel", &["db"]),
     ("actix_web", &["http"]),
-    ("redis", &["queue"]),
+    ("redis", &["queue", "config"]),
     ("clap", &["cli", "commands"]),
     ("std::env", &["config"]),
 ];
