@@ -3,19 +3,11 @@
 use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
 use super::error::JpegError;
-use super::huffman::{AcSkipTable, AcValueTable, DcTable};
-use super::idct::{Coefficients, Transform, lanes, last_needed, slots};
+use super::huffman::{AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK};
+use super::idct::{Transform, block_len, last_needed, slots};
 use super::plane::Layout;
-use super::scan::Scan;
+use super::scan::{Progress, Scan};
 use super::symbols::{self, BadCode};
-
-/// A scan that may have ended early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Whole rows of the full picture, in pixels, that the scan's components have samples for.
-    pub rows: usize,
-    pub stopped: Option<JpegError>,
-}
 
 /// What one component needs while its blocks are decoded.
 struct Coder<'t> {
@@ -56,7 +48,7 @@ impl SequentialScan<'_> {
         let places = self.places();
         let (columns, rows) = self.mcus();
         let slots = const { slots(N) };
-        let mut coefficients: Coefficients = [0; 64];
+        let mut coefficients = [0_i16; 64];
         let mut predictions = [0_i32; 4];
         let mut bits = Bits::default();
         let (mut until_restart, mut restarts) = (self.restart_interval, 0);
@@ -78,7 +70,7 @@ impl SequentialScan<'_> {
                         let at = place.start + row * place.row_step + column * place.mcu_step;
                         let out = &mut samples[at..];
                         let prediction = &mut predictions[place.coder & 3];
-                        decode_block::<N>(
+                        let end = decode_block::<N>(
                             &mut bits,
                             input.window(),
                             coder,
@@ -87,8 +79,14 @@ impl SequentialScan<'_> {
                             &mut coefficients,
                         )
                         .map_err(|BadCode| JpegError::Corrupt("entropy-coded data"))?;
-                        coder.transform.write::<N>(&coefficients, out, place.stride);
-                        coefficients[..N * lanes(N)].fill(0);
+                        if N > 2 && end == AcEnd::None {
+                            coder
+                                .transform
+                                .write_flat::<N>(coefficients[0], out, place.stride);
+                        } else {
+                            coder.transform.write::<N>(&coefficients, out, place.stride);
+                            coefficients[..block_len(N)].fill(0);
+                        }
                     }
                 }
                 input.check_overrun(bits)
@@ -109,9 +107,9 @@ impl SequentialScan<'_> {
     fn coders(&self) -> Result<Vec<Coder<'_>>, JpegError> {
         let coder = |c: &super::scan::ScanComponent| {
             Some(Coder {
-                dc: self.cache.dc(c.dc)?,
-                values: self.cache.values(c.ac)?,
-                skips: self.cache.skips(c.ac)?,
+                dc: self.cache.dc.get(c.dc)?,
+                values: self.cache.values.get(c.ac)?,
+                skips: self.cache.skips.get(c.ac)?,
                 transform: self.transforms[c.index].as_ref()?,
             })
         };
@@ -164,6 +162,13 @@ impl SequentialScan<'_> {
     }
 }
 
+/// Whether a block has AC coefficients.
+#[derive(PartialEq, Eq)]
+enum AcEnd {
+    None,
+    Some,
+}
+
 #[inline(always)]
 fn decode_block<const N: usize>(
     bits: &mut Bits,
@@ -171,13 +176,14 @@ fn decode_block<const N: usize>(
     coder: &Coder<'_>,
     prediction: &mut i32,
     slots: &[u8; 64],
-    coefficients: &mut Coefficients,
-) -> Result<(), BadCode> {
+    coefficients: &mut [i16; 64],
+) -> Result<AcEnd, BadCode> {
     bits.refill(window);
     *prediction = prediction.wrapping_add(symbols::dc_difference(bits, window, coder.dc)?);
     coefficients[0] = *prediction as i16;
     if N == 1 {
-        return symbols::skip_ac(bits, window, coder.skips, 1);
+        symbols::skip_ac(bits, window, coder.skips, 1)?;
+        return Ok(AcEnd::Some);
     }
     let k = symbols::ac_values(
         bits,
@@ -188,8 +194,12 @@ fn decode_block<const N: usize>(
             coefficients[usize::from(slots[(k & 63) as usize]) & 63] = value;
         },
     )?;
-    if k > 63 {
-        return Ok(());
+    if k <= 63 {
+        symbols::skip_ac(bits, window, coder.skips, k)?;
     }
-    symbols::skip_ac(bits, window, coder.skips, k)
+    Ok(if k == 1 + END_OF_BLOCK {
+        AcEnd::None
+    } else {
+        AcEnd::Some
+    })
 }
