@@ -60,6 +60,14 @@ impl Bits {
         self.position += ((63 - (self.count & 63)) >> 3) as usize;
         self.count |= 56;
     }
+
+    /// The next `bits` bits (0 to 16) as a number, consumed.
+    #[inline(always)]
+    pub fn take(&mut self, bits: u32) -> u32 {
+        let value = ((self.word >> 32) >> (32 - bits)) as u32;
+        self.consume(bits);
+        value
+    }
 }
 
 /// The entropy-coded data of one scan: taken from the file in windows, byte stuffing removed, up to the next marker.

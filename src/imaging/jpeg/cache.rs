@@ -1,45 +1,34 @@
-use super::huffman::{AcSkipTable, AcValueTable, DcTable, HuffmanCode};
+use super::huffman::{AcSkipTable, AcValueTable, DcTable, HuffmanCode, LookupTable, SymbolTable};
 
 /// Look-up tables from one picture to the next: building one takes longer than comparing its code, and most
 /// pictures of a source share theirs (the examples of T.81, annex K, above all).
 #[derive(Default)]
 pub struct TableCache {
-    dc: [Option<DcTable>; 4],
-    values: [Option<AcValueTable>; 4],
-    skips: [Option<AcSkipTable>; 4],
+    pub dc: Slots<DcTable>,
+    pub values: Slots<AcValueTable>,
+    pub skips: Slots<AcSkipTable>,
+    pub symbols: Slots<SymbolTable>,
 }
 
-impl TableCache {
-    pub fn prepare_dc(&mut self, number: usize, code: &HuffmanCode) {
-        let slot = &mut self.dc[number];
-        if slot.as_ref().is_none_or(|table| table.code() != code) {
-            *slot = Some(DcTable::new(code.clone()));
+/// One kind of table, by the number it has in the file (0 to 3).
+pub struct Slots<T>([Option<T>; 4]);
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self([const { None }; 4])
+    }
+}
+
+impl<T: LookupTable> Slots<T> {
+    pub fn prepare(&mut self, number: usize, code: &HuffmanCode) {
+        if let Some(slot) = self.0.get_mut(number)
+            && slot.as_ref().is_none_or(|table| table.code() != code)
+        {
+            *slot = Some(T::new(code.clone()));
         }
     }
 
-    pub fn prepare_values(&mut self, number: usize, code: &HuffmanCode) {
-        let slot = &mut self.values[number];
-        if slot.as_ref().is_none_or(|table| table.code() != code) {
-            *slot = Some(AcValueTable::new(code.clone()));
-        }
-    }
-
-    pub fn prepare_skips(&mut self, number: usize, code: &HuffmanCode) {
-        let slot = &mut self.skips[number];
-        if slot.as_ref().is_none_or(|table| table.code() != code) {
-            *slot = Some(AcSkipTable::new(code.clone()));
-        }
-    }
-
-    pub fn dc(&self, number: usize) -> Option<&DcTable> {
-        self.dc[number].as_ref()
-    }
-
-    pub fn values(&self, number: usize) -> Option<&AcValueTable> {
-        self.values[number].as_ref()
-    }
-
-    pub fn skips(&self, number: usize) -> Option<&AcSkipTable> {
-        self.skips[number].as_ref()
+    pub fn get(&self, number: usize) -> Option<&T> {
+        self.0.get(number)?.as_ref()
     }
 }

@@ -1,12 +1,14 @@
 use super::bits::{Input, Window};
 use super::cache::TableCache;
-use super::error::{JpegError, MAX_SCANS};
+use super::error::JpegError;
 use super::header::{ColorKind, Header, parse_restart_interval};
-use super::idct::Transform;
+use super::idct::{Transform, last_needed};
 use super::markers::{self, MarkerReader};
 use super::plane::{Layout, Plane, Scale, check_size};
-use super::scan::Scan;
-use super::sequential::{Progress, SequentialScan};
+use super::progression::Plan;
+use super::progressive::{Coefficients, ProgressiveScan};
+use super::scan::{Progress, Scan};
+use super::sequential::SequentialScan;
 use super::tables::Tables;
 
 /// A sample that no scan has given: mid-grey, what libjpeg shows too.
@@ -18,6 +20,7 @@ pub struct Scratch {
     window: Box<Window>,
     cache: TableCache,
     samples: Vec<u8>,
+    coefficients: Coefficients,
 }
 
 /// A scaled picture. Its planes borrow from the [`Scratch`].
@@ -44,9 +47,6 @@ pub fn decode_scaled<'s>(
     scale: Scale,
     scratch: &'s mut Scratch,
 ) -> Result<Decoded<'s>, JpegError> {
-    if header.progressive {
-        return Err(JpegError::Unsupported("progressive coding"));
-    }
     let layout = Layout::new(header, scale);
     check_size(&layout)?;
     scratch.samples.clear();
@@ -88,24 +88,35 @@ struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    /// Goes from marker to marker until each component is decoded.
-    fn decode(mut self, scratch: &mut Scratch) -> Result<Progress, JpegError> {
+    fn decode(self, scratch: &mut Scratch) -> Result<Progress, JpegError> {
+        match (self.header.progressive, self.scale.eighths()) {
+            (false, 1) => self.decode_sequential::<1>(scratch),
+            (false, 2) => self.decode_sequential::<2>(scratch),
+            (false, 4) => self.decode_sequential::<4>(scratch),
+            (false, _) => self.decode_sequential::<8>(scratch),
+            (true, 1) => self.decode_progressive::<1>(scratch),
+            (true, 2) => self.decode_progressive::<2>(scratch),
+            (true, 4) => self.decode_progressive::<4>(scratch),
+            (true, _) => self.decode_progressive::<8>(scratch),
+        }
+    }
+
+    /// Goes from scan to scan until each component is decoded.
+    fn decode_sequential<const N: usize>(
+        mut self,
+        scratch: &mut Scratch,
+    ) -> Result<Progress, JpegError> {
         let mut reader = MarkerReader::new(self.bytes)?;
         // Rows of each component, once its scan was met.
         let mut rows = vec![None; self.header.components.len()];
-        let mut scans = 0;
         loop {
             let stopped = match self.next_scan(&mut reader) {
                 Ok(Some(scan)) => {
-                    scans += 1;
-                    if scans > MAX_SCANS {
-                        return Err(JpegError::TooManyScans);
-                    }
                     if scan.components.iter().any(|c| rows[c.index].is_some()) {
                         return Err(JpegError::Corrupt("second scan of a component"));
                     }
                     self.latch_transforms(&scan)?;
-                    let progress = self.decode_sequential(&scan, &mut reader, scratch)?;
+                    let progress = self.decode_sequential_scan::<N>(&scan, &mut reader, scratch)?;
                     scan.components
                         .iter()
                         .for_each(|c| rows[c.index] = Some(progress.rows));
@@ -117,10 +128,112 @@ impl Decoder<'_> {
                 Err(error) => Some(error),
             };
             if stopped.is_some() || rows.iter().all(Option::is_some) {
-                let rows = rows.iter().map(|rows| rows.unwrap_or(0)).min().unwrap_or(0);
-                return Ok(Progress { rows, stopped });
+                return Ok(Progress {
+                    rows: least(&rows),
+                    stopped,
+                });
             }
         }
+    }
+
+    fn decode_sequential_scan<const N: usize>(
+        &self,
+        scan: &Scan,
+        reader: &mut MarkerReader<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Progress, JpegError> {
+        for part in &scan.components {
+            let ac = self.tables.ac[part.ac].as_ref().ok_or(NO_TABLE)?;
+            scratch
+                .cache
+                .dc
+                .prepare(part.dc, self.tables.dc[part.dc].as_ref().ok_or(NO_TABLE)?);
+            scratch.cache.values.prepare(part.ac, ac);
+            scratch.cache.skips.prepare(part.ac, ac);
+        }
+        let sequential = SequentialScan {
+            scan,
+            layout: self.layout,
+            transforms: &self.transforms,
+            cache: &scratch.cache,
+            restart_interval: u32::from(self.restart_interval),
+        };
+        let mut input = Input::new(self.bytes, reader.position(), &mut scratch.window);
+        let progress = sequential.decode::<N>(&mut input, &mut scratch.samples);
+        reader.seek(input.end_of_data());
+        progress
+    }
+
+    /// Decodes the scans that matter, jumps over the others, then transforms.
+    fn decode_progressive<const N: usize>(
+        mut self,
+        scratch: &mut Scratch,
+    ) -> Result<Progress, JpegError> {
+        let plan = Plan::new(self.bytes, self.header, last_needed(N) as usize)?;
+        if plan.scans.is_empty() {
+            return Err(plan.stopped.unwrap_or(JpegError::Corrupt("no scan")));
+        }
+        scratch.coefficients.reset(self.layout, N);
+        let mut reader = MarkerReader::new(self.bytes)?;
+        // Rows that each component has DC coefficients for.
+        let mut rows = vec![None; self.header.components.len()];
+        let mut stopped = plan.stopped;
+        for planned in &plan.scans {
+            self.next_scan(&mut reader)?;
+            let scan = &planned.scan;
+            if planned.needed {
+                self.latch_transforms(scan)?;
+                let progress = self.decode_progressive_scan::<N>(scan, &mut reader, scratch)?;
+                // A refinement that breaks off leaves a coarser picture, not fewer rows.
+                for part in scan
+                    .components
+                    .iter()
+                    .filter(|_| scan.first == 0 && scan.high == 0)
+                {
+                    rows[part.index] = Some(progress.rows);
+                }
+                if progress.stopped.is_some() {
+                    stopped = progress.stopped;
+                    break;
+                }
+            }
+            reader.seek(planned.end);
+        }
+        scratch
+            .coefficients
+            .transform::<N>(self.layout, &self.transforms, &mut scratch.samples);
+        let rows = least(&rows);
+        // All scans and the end marker met, but not all components.
+        let missing = (rows == 0).then_some(JpegError::Truncated);
+        Ok(Progress {
+            rows,
+            stopped: stopped.or(missing),
+        })
+    }
+
+    fn decode_progressive_scan<const N: usize>(
+        &self,
+        scan: &Scan,
+        reader: &mut MarkerReader<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Progress, JpegError> {
+        for part in &scan.components {
+            if scan.first > 0 {
+                scratch
+                    .cache
+                    .symbols
+                    .prepare(part.ac, self.tables.ac[part.ac].as_ref().ok_or(NO_TABLE)?);
+            } else if scan.high == 0 {
+                scratch
+                    .cache
+                    .dc
+                    .prepare(part.dc, self.tables.dc[part.dc].as_ref().ok_or(NO_TABLE)?);
+            }
+        }
+        let progressive =
+            ProgressiveScan::new(scan, self.layout, &scratch.cache, self.restart_interval);
+        let mut input = Input::new(self.bytes, reader.position(), &mut scratch.window);
+        Ok(progressive.decode::<N>(&mut input, &mut scratch.coefficients))
     }
 
     /// Reads tables until the next scan header; `None` at the end of the picture.
@@ -154,38 +267,11 @@ impl Decoder<'_> {
         }
         Ok(())
     }
+}
 
-    fn decode_sequential(
-        &self,
-        scan: &Scan,
-        reader: &mut MarkerReader<'_>,
-        scratch: &mut Scratch,
-    ) -> Result<Progress, JpegError> {
-        for part in &scan.components {
-            // Motion JPEG frames leave the well-known tables out.
-            const MISSING: JpegError = JpegError::Unsupported("no Huffman table");
-            let ac = self.tables.ac[part.ac].as_ref().ok_or(MISSING)?;
-            scratch
-                .cache
-                .prepare_dc(part.dc, self.tables.dc[part.dc].as_ref().ok_or(MISSING)?);
-            scratch.cache.prepare_values(part.ac, ac);
-            scratch.cache.prepare_skips(part.ac, ac);
-        }
-        let sequential = SequentialScan {
-            scan,
-            layout: self.layout,
-            transforms: &self.transforms,
-            cache: &scratch.cache,
-            restart_interval: u32::from(self.restart_interval),
-        };
-        let mut input = Input::new(self.bytes, reader.position(), &mut scratch.window);
-        let progress = match self.scale.eighths() {
-            1 => sequential.decode::<1>(&mut input, &mut scratch.samples),
-            2 => sequential.decode::<2>(&mut input, &mut scratch.samples),
-            4 => sequential.decode::<4>(&mut input, &mut scratch.samples),
-            _ => sequential.decode::<8>(&mut input, &mut scratch.samples),
-        };
-        reader.seek(input.end_of_data());
-        progress
-    }
+/// Motion JPEG frames leave the well-known tables out.
+const NO_TABLE: JpegError = JpegError::Unsupported("no Huffman table");
+
+fn least(rows: &[Option<usize>]) -> usize {
+    rows.iter().map(|rows| rows.unwrap_or(0)).min().unwrap_or(0)
 }

@@ -1,3 +1,4 @@
+use super::bits::Bits;
 use super::error::JpegError;
 
 /// Bits that the fast tables look at. 13 holds two symbols or more most of the time, and a table of `u16` in 16 KiB.
@@ -66,6 +67,12 @@ pub fn extend(bits: u64, size: u32) -> i32 {
     }
 }
 
+/// A table that answers for all codes of up to [`LOOKUP_BITS`] bits, and has the code itself for longer ones.
+pub trait LookupTable {
+    fn new(code: HuffmanCode) -> Self;
+    fn code(&self) -> &HuffmanCode;
+}
+
 /// Difference of a DC coefficient and bits it took, from one look-up.
 pub struct DcTable {
     /// `difference << 16 | bits`; 0 where the code with its magnitude does not fit in the look-up.
@@ -73,8 +80,8 @@ pub struct DcTable {
     code: HuffmanCode,
 }
 
-impl DcTable {
-    pub fn new(code: HuffmanCode) -> Self {
+impl LookupTable for DcTable {
+    fn new(code: HuffmanCode) -> Self {
         let mut entries = boxed_table();
         for (prefix, entry) in entries.iter_mut().enumerate() {
             let bits = (prefix as u64) << (64 - LOOKUP_BITS);
@@ -88,13 +95,15 @@ impl DcTable {
         Self { entries, code }
     }
 
+    fn code(&self) -> &HuffmanCode {
+        &self.code
+    }
+}
+
+impl DcTable {
     #[inline(always)]
     pub fn get(&self, bits: u64) -> u32 {
         self.entries[(bits >> (64 - LOOKUP_BITS)) as usize]
-    }
-
-    pub fn code(&self) -> &HuffmanCode {
-        &self.code
     }
 }
 
@@ -110,8 +119,8 @@ pub struct AcValueTable {
     code: HuffmanCode,
 }
 
-impl AcValueTable {
-    pub fn new(code: HuffmanCode) -> Self {
+impl LookupTable for AcValueTable {
+    fn new(code: HuffmanCode) -> Self {
         let mut entries = boxed_table();
         for (prefix, entry) in entries.iter_mut().enumerate() {
             *entry =
@@ -120,15 +129,17 @@ impl AcValueTable {
         Self { entries, code }
     }
 
+    fn code(&self) -> &HuffmanCode {
+        &self.code
+    }
+}
+
+impl AcValueTable {
     fn entry(code: &HuffmanCode, bits: u64) -> Option<u32> {
         let (length, symbol) = code.decode(bits)?;
         let (size, total) = (u32::from(symbol & 15), length + u32::from(symbol & 15));
         let value = extend(bits << length, size) as u32;
         (total <= LOOKUP_BITS).then(|| value << 16 | advance_of(symbol) << 8 | total)
-    }
-
-    pub fn code(&self) -> &HuffmanCode {
-        &self.code
     }
 
     #[inline(always)]
@@ -148,8 +159,8 @@ pub struct AcSkipTable {
 /// of these fit, or three of these. Magnitude bits need not be seen to be skipped: this may exceed `LOOKUP_BITS`.
 pub const MAX_SKIPPED_BITS: u32 = 18;
 
-impl AcSkipTable {
-    pub fn new(code: HuffmanCode) -> Self {
+impl LookupTable for AcSkipTable {
+    fn new(code: HuffmanCode) -> Self {
         let singles: Vec<(u32, u8)> = (0..ENTRIES)
             .map(|prefix| {
                 code.decode((prefix as u64) << (64 - LOOKUP_BITS))
@@ -163,6 +174,12 @@ impl AcSkipTable {
         Self { entries, code }
     }
 
+    fn code(&self) -> &HuffmanCode {
+        &self.code
+    }
+}
+
+impl AcSkipTable {
     fn entry(singles: &[(u32, u8)], prefix: usize) -> u16 {
         let (mut bits, mut advance) = (0, 0);
         while bits < LOOKUP_BITS {
@@ -188,13 +205,50 @@ impl AcSkipTable {
         }
     }
 
-    pub fn code(&self) -> &HuffmanCode {
-        &self.code
-    }
-
     #[inline(always)]
     pub fn get(&self, bits: u64) -> u32 {
         u32::from(self.entries[(bits >> (64 - LOOKUP_BITS)) as usize])
+    }
+}
+
+/// One symbol from one look-up, for progressive scans.
+pub struct SymbolTable {
+    /// `symbol << 8 | bits`; 0 where the code does not fit in the look-up.
+    entries: Box<[u16; ENTRIES]>,
+    code: HuffmanCode,
+}
+
+impl LookupTable for SymbolTable {
+    fn new(code: HuffmanCode) -> Self {
+        let mut entries: Box<[u16; ENTRIES]> = boxed_table();
+        for (prefix, entry) in entries.iter_mut().enumerate() {
+            match code.decode((prefix as u64) << (64 - LOOKUP_BITS)) {
+                Some((length, symbol)) if length <= LOOKUP_BITS => {
+                    *entry = u16::from(symbol) << 8 | length as u16
+                }
+                _ => {}
+            }
+        }
+        Self { entries, code }
+    }
+
+    fn code(&self) -> &HuffmanCode {
+        &self.code
+    }
+}
+
+impl SymbolTable {
+    /// The next symbol, consumed; `None` if there is no such code. Wants 16 valid bits.
+    #[inline(always)]
+    pub fn take(&self, bits: &mut Bits) -> Option<u8> {
+        let entry = self.entries[(bits.peek() >> (64 - LOOKUP_BITS)) as usize];
+        if entry == 0 {
+            let (length, symbol) = self.code.decode(bits.peek())?;
+            bits.consume(length);
+            return Some(symbol);
+        }
+        bits.consume(u32::from(entry & 0xFF));
+        Some((entry >> 8) as u8)
     }
 }
 

@@ -6,9 +6,6 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use super::tables::{Quantization, ZIGZAG};
 
-/// Coefficients of one block as [`transform`] wants them: N rows of [`lanes`] each.
-pub type Coefficients = [i16; 64];
-
 /// Coefficients from one row to the next: 4 or 8 fill vector registers.
 pub const fn lanes(n: usize) -> usize {
     match n {
@@ -16,6 +13,11 @@ pub const fn lanes(n: usize) -> usize {
         3 | 4 => 4,
         _ => 8,
     }
+}
+
+/// Coefficients that [`Transform::write`] takes: N rows of [`lanes`] each.
+pub const fn block_len(n: usize) -> usize {
+    n * lanes(n)
 }
 
 /// Index in zigzag order of the last coefficient that an N × N transform needs.
@@ -27,7 +29,7 @@ pub const fn last_needed(n: usize) -> u32 {
     last
 }
 
-/// Index in zigzag order → index in [`Coefficients`]; those that are not needed go to 63 (unused unless N is 8).
+/// Index in zigzag order → index in a block; those that are not needed go to 63 (unused unless N is 8).
 pub const fn slots(n: usize) -> [u8; 64] {
     let mut slots = [63; 64];
     let mut k = 0;
@@ -44,7 +46,7 @@ pub const fn slots(n: usize) -> [u8; 64] {
 /// What turns coefficients of one component into samples.
 #[derive(Debug, Clone)]
 pub struct Transform {
-    /// Quantisation steps, laid out like [`Coefficients`].
+    /// Quantisation steps, laid out like the coefficients of a block.
     steps: [f32; 64],
     whole_steps: [i64; 64],
     /// `basis[x][u]`: weight of coefficient `u` in sample `x`, for N-point transforms of both directions.
@@ -86,12 +88,7 @@ impl Transform {
 
     /// Writes the N × N samples to the start of `out`, whose rows are `stride` apart.
     #[inline(always)]
-    pub fn write<const N: usize>(
-        &self,
-        coefficients: &Coefficients,
-        out: &mut [u8],
-        stride: usize,
-    ) {
+    pub fn write<const N: usize>(&self, coefficients: &[i16], out: &mut [u8], stride: usize) {
         match N {
             1 => out[0] = self.mean(coefficients[0]),
             2 => self.write_2(coefficients, out, stride),
@@ -102,7 +99,7 @@ impl Transform {
 
     /// All four weights of the 2-point transform are ±1/8.
     #[inline(always)]
-    fn write_2(&self, coefficients: &Coefficients, out: &mut [u8], stride: usize) {
+    fn write_2(&self, coefficients: &[i16], out: &mut [u8], stride: usize) {
         let term = |i: usize| i64::from(coefficients[i]) * self.whole_steps[i];
         let (left, right) = (term(0) + term(1), term(0) - term(1));
         let (down_left, down_right) = (term(2) + term(3), term(2) - term(3));
@@ -115,7 +112,7 @@ impl Transform {
     #[inline(always)]
     fn write_lanes<const N: usize, const L: usize>(
         &self,
-        coefficients: &Coefficients,
+        coefficients: &[i16],
         out: &mut [u8],
         stride: usize,
     ) {

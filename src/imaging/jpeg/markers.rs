@@ -55,6 +55,15 @@ impl<'a> MarkerReader<'a> {
         }
     }
 
+    /// Where the next marker is, over entropy-coded data and restart markers; the end of the file if there is none.
+    pub fn end_of_data(&self) -> usize {
+        let mut ahead = self.clone();
+        match ahead.next_marker() {
+            Ok(_) => ahead.position - 2,
+            Err(_) => self.bytes.len(),
+        }
+    }
+
     /// The payload of the segment that follows the marker just read, without its length.
     pub fn segment(&mut self) -> Result<&'a [u8], JpegError> {
         let rest = self.bytes.get(self.position..).unwrap_or_default();

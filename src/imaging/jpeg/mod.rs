@@ -25,6 +25,8 @@ mod huffman;
 mod idct;
 mod markers;
 mod plane;
+mod progression;
+mod progressive;
 mod scan;
 mod sequential;
 mod symbols;

@@ -73,3 +73,11 @@ impl Scan {
         }
     }
 }
+
+/// A scan that may have ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Whole rows of the full picture, in pixels, that the scan's components have samples for.
+    pub rows: usize,
+    pub stopped: Option<JpegError>,
+}

@@ -4,18 +4,10 @@ use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
 use super::error::JpegError;
 use super::huffman::{AcSkipTable, AcValueTable, DcTable};
-use super::idct::{Coefficients, Transform, lanes, last_needed, slots};
+use super::idct::{Transform, block_len, last_needed, slots};
 use super::plane::Layout;
-use super::scan::Scan;
+use super::scan::{Progress, Scan};
 use super::symbols::{self, BadCode};
-
-/// A scan that may have ended early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Whole rows of the full picture, in pixels, that the scan's components have samples for.
-    pub rows: usize,
-    pub stopped: Option<JpegError>,
-}
 
 /// What one component needs while its blocks are decoded.
 struct Coder<'t> {
@@ -56,7 +48,7 @@ impl SequentialScan<'_> {
         let places = self.places();
         let (columns, rows) = self.mcus();
         let slots = const { slots(N) };
-        let mut coefficients: Coefficients = [0; 64];
+        let mut coefficients = [0_i16; 64];
         let mut predictions = [0_i32; 4];
         let mut bits = Bits::default();
         let (mut until_restart, mut restarts) = (self.restart_interval, 0);
@@ -88,7 +80,7 @@ impl SequentialScan<'_> {
                         )
                         .map_err(|BadCode| JpegError::Corrupt("entropy-coded data"))?;
                         coder.transform.write::<N>(&coefficients, out, place.stride);
-                        coefficients[..N * lanes(N)].fill(0);
+                        coefficients[..block_len(N)].fill(0);
                     }
                 }
                 input.check_overrun(bits)
@@ -109,9 +101,9 @@ impl SequentialScan<'_> {
     fn coders(&self) -> Result<Vec<Coder<'_>>, JpegError> {
         let coder = |c: &super::scan::ScanComponent| {
             Some(Coder {
-                dc: self.cache.dc(c.dc)?,
-                values: self.cache.values(c.ac)?,
-                skips: self.cache.skips(c.ac)?,
+                dc: self.cache.dc.get(c.dc)?,
+                values: self.cache.values.get(c.ac)?,
+                skips: self.cache.skips.get(c.ac)?,
                 transform: self.transforms[c.index].as_ref()?,
             })
         };
@@ -171,7 +163,7 @@ fn decode_block<const N: usize>(
     coder: &Coder<'_>,
     prediction: &mut i32,
     slots: &[u8; 64],
-    coefficients: &mut Coefficients,
+    coefficients: &mut [i16; 64],
 ) -> Result<(), BadCode> {
     bits.refill(window);
     *prediction = prediction.wrapping_add(symbols::dc_difference(bits, window, coder.dc)?);

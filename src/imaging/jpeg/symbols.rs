@@ -2,7 +2,7 @@
 
 use super::bits::{Bits, Window};
 use super::huffman::{
-    AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK, HuffmanCode, advance_of, extend,
+    AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK, HuffmanCode, LookupTable, advance_of, extend,
 };
 
 /// The entropy-coded data breaks the code: no such Huffman code, or a coefficient behind the last.

@@ -1,8 +1,9 @@
 use jpeg_encoder::SamplingFactor;
 
-use super::super::{ColorKind, Header, Plane, Scale, Scratch, decode_scaled, read_header};
+use super::super::{ColorKind, Plane, Scale, Scratch, decode_scaled, read_header};
+use super::comparison;
 use super::pictures::{PLAIN, Recipe};
-use super::reference::{self, Reference};
+use super::reference;
 
 const SAMPLINGS: [SamplingFactor; 5] = [
     SamplingFactor::F_1_1,
@@ -11,74 +12,6 @@ const SAMPLINGS: [SamplingFactor; 5] = [
     SamplingFactor::F_2_2,
     SamplingFactor::F_4_1,
 ];
-
-fn sample(plane: &Plane<'_>, x: usize, y: usize) -> f64 {
-    f64::from(plane.data[y * plane.stride + x])
-}
-
-/// zune-jpeg brings chroma up with a triangle filter; averaged back over a pixel pair, a sample has 6/8 of itself and
-/// 1/8 of each neighbour. Do the same to ours, for the directions that are subsampled.
-fn blurred(plane: &Plane<'_>, x: usize, y: usize, across: bool, down: bool) -> f64 {
-    let row = |y: usize| {
-        if !across {
-            return sample(plane, x, y);
-        }
-        let (left, right) = (x.saturating_sub(1), (x + 1).min(plane.width - 1));
-        (sample(plane, left, y) + 6.0 * sample(plane, x, y) + sample(plane, right, y)) / 8.0
-    };
-    if !down {
-        return row(y);
-    }
-    let (up, below) = (y.saturating_sub(1), (y + 1).min(plane.height - 1));
-    (row(up) + 6.0 * row(y) + row(below)) / 8.0
-}
-
-fn check_full(bytes: &[u8], header: &Header, reference: &Reference, name: &str) {
-    let mut scratch = Scratch::default();
-    let decoded = decode_scaled(bytes, header, Scale::FULL, &mut scratch).unwrap();
-    assert_eq!(
-        (decoded.stopped, decoded.rows_decoded),
-        (None, header.height),
-        "{name}"
-    );
-    for (channel, plane) in decoded.planes.iter().enumerate() {
-        let (c, first) = (header.components[channel], header.components[0]);
-        let (across, down) = (c.h < first.h, c.v < first.v);
-        let boxed = reference.boxed(channel, plane);
-        let (rmse, largest) =
-            reference::difference(&boxed, |x, y| blurred(plane, x, y, across, down));
-        // Two transforms and a filter, each rounding in its own way.
-        let bound = if across || down {
-            (1.0, 3.0)
-        } else {
-            (0.6, 2.0)
-        };
-        assert!(
-            rmse <= bound.0 && largest <= bound.1,
-            "{name}, plane {channel}: RMSE {rmse}, largest {largest}"
-        );
-    }
-}
-
-fn check_eighth(bytes: &[u8], header: &Header, reference: &Reference, name: &str) {
-    let mut scratch = Scratch::default();
-    let decoded = decode_scaled(bytes, header, Scale::new(1).unwrap(), &mut scratch).unwrap();
-    assert_eq!(
-        (decoded.stopped, decoded.rows_decoded),
-        (None, header.height),
-        "{name}"
-    );
-    let first = header.components[0];
-    for (channel, plane) in decoded.planes.iter().enumerate() {
-        // Of subsampled chroma the reference shows a filtered form only: that one is compared at full size.
-        if (header.components[channel].h, header.components[channel].v) != (first.h, first.v) {
-            continue;
-        }
-        let boxed = reference.boxed(channel, plane);
-        let (rmse, _) = reference::difference(&boxed, |x, y| sample(plane, x, y));
-        assert!(rmse <= 1.0, "{name}, plane {channel}: RMSE {rmse}");
-    }
-}
 
 fn check(recipe: &Recipe) {
     let (bytes, name) = (recipe.encode(), format!("{recipe:?}"));
@@ -93,8 +26,7 @@ fn check(recipe: &Recipe) {
         "{name}"
     );
     let reference = reference::decode(&bytes, header.color_kind()).unwrap();
-    check_full(&bytes, &header, &reference, &name);
-    check_eighth(&bytes, &header, &reference, &name);
+    comparison::check(&bytes, &header, &reference, &name);
 }
 
 /// The visible samples of each plane.
@@ -171,6 +103,35 @@ fn every_odd_size_decodes_like_the_reference() {
                 sampling,
                 ..PLAIN
             });
+        }
+    }
+}
+
+#[test]
+fn a_progressive_file_gives_the_same_picture_as_a_sequential_one() {
+    for sampling in SAMPLINGS {
+        check(&Recipe {
+            sampling,
+            progressive: true,
+            ..PLAIN
+        });
+        for eighths in [1, 2, 4, 8] {
+            for restart_interval in [0, 5] {
+                let plain = Recipe { sampling, ..PLAIN };
+                let scale = Scale::new(eighths).unwrap();
+                let progressive = planes(
+                    &Recipe {
+                        progressive: true,
+                        restart_interval,
+                        ..plain
+                    },
+                    scale,
+                );
+                assert!(
+                    planes(&plain, scale) == progressive,
+                    "{sampling:?} {eighths}/8"
+                );
+            }
         }
     }
 }
