@@ -31,5 +31,5 @@ mod tls;
 pub use address_policy::AddressPolicy;
 pub use fetcher::{Download, Fetcher};
 pub use resolver::{Resolve, Resolving, SystemResolver};
-pub use settings::{AllowedPorts, FetchSettings, FetchSetupError};
+pub use settings::{FetchSettings, FetchSetupError};
 pub use source_policy::{Forbidden, SourcePolicy};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::domain::AllowedPorts;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchSettings {
     /// The whole download: names, connections, redirects and body.
@@ -48,29 +50,6 @@ impl Default for FetchSettings {
             keep_alive: Duration::from_secs(15),
             extra_roots: Vec::new(),
         }
-    }
-}
-
-/// The ports that may be fetched. Port 0 never is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AllowedPorts {
-    List(Vec<u16>),
-    Any,
-}
-
-impl Default for AllowedPorts {
-    fn default() -> Self {
-        Self::List(vec![80, 443])
-    }
-}
-
-impl AllowedPorts {
-    pub fn allow(&self, port: u16) -> bool {
-        port != 0
-            && match self {
-                Self::List(ports) => ports.contains(&port),
-                Self::Any => true,
-            }
     }
 }
 

@@ -3,8 +3,8 @@
 use url::Host;
 
 use super::address_policy::AddressPolicy;
-use super::settings::{AllowedPorts, FetchSettings};
-use crate::domain::SourceUrl;
+use super::settings::FetchSettings;
+use crate::domain::{AllowedPorts, SourceUrl};
 
 /// Longest host name, in bytes, without the final dot (RFC 1035 §2.3.4).
 const MAX_NAME_BYTES: usize = 253;
@@ -50,7 +50,7 @@ impl SourcePolicy {
     pub fn check_url(&self, url: &SourceUrl) -> Result<(), Forbidden> {
         let url = url.as_url();
         let port = url.port_or_known_default().ok_or(Forbidden::Port(0))?;
-        if !self.ports.allow(port) {
+        if !self.ports.contains(port) {
             return Err(Forbidden::Port(port));
         }
         match url.host().ok_or(Forbidden::Name)? {

@@ -168,7 +168,7 @@ async fn a_forbidden_port_is_refused_also_after_a_redirect() {
     })
     .await;
     let mut settings = wary_settings();
-    settings.allowed_ports = thumbforge::fetch::AllowedPorts::List(vec![trap.port()]);
+    settings.allowed_ports = thumbforge::domain::AllowedPorts::List(vec![trap.port()]);
     let failure = fetch_with(settings, &trap.origin.url("/"))
         .await
         .unwrap_err();

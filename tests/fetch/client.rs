@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use thumbforge::domain::AllowedPorts;
 use thumbforge::domain::{Failure, SourceUrl};
-use thumbforge::fetch::{AllowedPorts, Download, FetchSettings, Fetcher};
+use thumbforge::fetch::{Download, FetchSettings, Fetcher};
 
 /// May fetch from all of loopback, with limits that a test can wait for.
 pub fn settings() -> FetchSettings {
