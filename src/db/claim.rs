@@ -18,7 +18,8 @@ use crate::domain::{Claim, FailureCode, JobId, JobStatus};
 pub enum ClaimSource {
     /// Those of these ids that are pending and due; other ids are passed over.
     Ids(Vec<JobId>),
-    /// The ones that have been due for longest, at least for `overdue`, at most `limit` of them.
+    /// The ones that have been due for longest, at most `limit` of them. New jobs, whose id
+    /// should be in the queue, only after `overdue`.
     Due { overdue: Duration, limit: u32 },
 }
 
@@ -68,7 +69,13 @@ impl Database {
         // Chosen first and claimed by id: two workers may choose the same, one gets it.
         let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
             .filter(is_pending())
-            .filter(jobs::due_at.le(clock::before(overdue).nullable()))
+            .filter(jobs::due_at.le(clock::now().nullable()))
+            .filter(
+                // A job that was claimed before is in no queue: its id was taken out then.
+                jobs::fence
+                    .gt(0)
+                    .or(jobs::due_at.le(clock::before(overdue).nullable()).assume_not_null()),
+            )
             .order((jobs::due_at.asc(), jobs::id.asc()))
             .select(jobs::id)
             .limit(i64::from(limit))

@@ -1,5 +1,6 @@
 //! The rules of the trade, without any I/O: everything here is pure and knows no other part.
 
+pub mod allowed_ports;
 pub mod duplicate;
 pub mod failure;
 pub mod image;
@@ -8,6 +9,7 @@ pub mod retry;
 pub mod source_url;
 pub mod timestamp;
 
+pub use allowed_ports::AllowedPorts;
 pub use duplicate::DuplicateHandling;
 pub use failure::{Failure, FailureCode};
 pub use image::{ExifSummary, SourceFormat, SourceImage, Thumbnail, ThumbnailSpec};

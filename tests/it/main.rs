@@ -1,0 +1,8 @@
+//! Integration tests: real Postgres, real Redis, a loopback image server, the built binary.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod architecture;
+mod database;
+mod queue;
