@@ -84,7 +84,7 @@ pub async fn run_probes(
 ) -> io::Result<()> {
     let check = web::Data::new(HealthCheck::new(parts));
     let runtime = web::Data::new(tokio::runtime::Handle::current());
-    HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         App::new()
             .app_data(check.clone())
             .app_data(runtime.clone())
@@ -97,8 +97,8 @@ pub async fn run_probes(
     .shutdown_signal(shutdown)
     .shutdown_timeout(1)
     .listen(prepared(listener)?)?
-    .run()
-    .await
+    .run();
+    server.await
 }
 
 fn prepared(listener: TcpListener) -> io::Result<TcpListener> {

@@ -6,6 +6,7 @@
 )]
 
 pub mod deadline;
+pub mod http_client;
 pub mod images;
 pub mod origin;
 pub mod postgres;
