@@ -19,6 +19,7 @@ mod encode;
 mod error;
 mod geometry;
 mod header;
+pub mod jpeg;
 mod limits;
 mod metadata;
 mod orient;

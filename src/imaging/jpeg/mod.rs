@@ -1,0 +1,40 @@
+//! A JPEG decoder for thumbnails: it decodes only the frequencies that a picture of N/8 of the size shows.
+//!
+//! Nearly all the time of a usual scaled decode goes into Huffman decoding of coefficients that are then thrown away.
+//! This one steps over them several symbols at a time, and of a progressive file reads only the scans that matter.
+//!
+//! ```text
+//! header ─ markers      what the file says of itself
+//! tables ─ huffman ─ cache   from the file's tables to look-up tables
+//! bits ─ symbols        unstuffed bits → coefficients
+//! sequential, progressive    scans → samples
+//! idct                  N × N coefficients → N × N samples
+//! plane                 sizes, and what comes out
+//! ```
+//!
+//! Format: ITU-T T.81 (ISO/IEC 10918-1), JFIF 1.02, Adobe Technical Note 5116. Not supported, and said so by
+//! [`JpegError::Unsupported`]: arithmetic, lossless, hierarchical and 12-bit coding, four components, a height given
+//! behind the first scan, sampling factors that don't divide the first component's.
+
+mod bits;
+mod cache;
+mod decode;
+mod error;
+mod header;
+mod huffman;
+mod idct;
+mod markers;
+mod plane;
+mod progression;
+mod progressive;
+mod scan;
+mod sequential;
+mod symbols;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use decode::{Decoded, Scratch, decode_scaled};
+pub use error::{JpegError, MAX_SCANS};
+pub use header::{ColorKind, Component, Header, read_header};
+pub use plane::{MIN_OVERSAMPLING, Plane, Scale};

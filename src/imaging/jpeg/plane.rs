@@ -1,0 +1,170 @@
+use super::error::JpegError;
+use super::header::Header;
+
+/// One eighth steps of the size of the decoded picture: `Scale::new(2)` gives a quarter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Scale(u8);
+
+impl Scale {
+    pub const FULL: Self = Self(8);
+
+    /// `None` unless `eighths` is 1, 2, 4 or 8.
+    pub fn new(eighths: u8) -> Option<Self> {
+        matches!(eighths, 1 | 2 | 4 | 8).then_some(Self(eighths))
+    }
+
+    pub fn eighths(self) -> u8 {
+        self.0
+    }
+}
+
+/// How many times larger than the target a scaled picture has to be, at least, so that the filter that brings it to
+/// size has something to choose from. libvips asks for 2; 1.9 lets 4000 × 3000 go
+/// to 256 by 1/8 (500, 1.95 times) rather than by 1/4 at twice the time.
+pub const MIN_OVERSAMPLING: f64 = 1.9;
+
+impl Header {
+    /// The smallest scale whose longest side is at least [`MIN_OVERSAMPLING`] times `max_side` pixels.
+    pub fn scale_for(&self, max_side: u32) -> Scale {
+        let longest = f64::from(self.width.max(self.height));
+        let enough = |n: u8| longest * f64::from(n) / 8.0 >= MIN_OVERSAMPLING * f64::from(max_side);
+        [1, 2, 4]
+            .into_iter()
+            .find(|&n| enough(n))
+            .map_or(Scale::FULL, Scale)
+    }
+
+    /// Bytes that [`super::decode_scaled`] holds at most for the picture itself, to be reserved before the call.
+    pub fn memory_estimate(&self, scale: Scale) -> usize {
+        let layout = Layout::new(self, scale);
+        let blocks: usize = layout.components.iter().map(ComponentLayout::blocks).sum();
+        let coefficients = if self.progressive {
+            blocks * bytes_per_progressive_block(scale)
+        } else {
+            0
+        };
+        layout.samples + coefficients + FIXED_BYTES
+    }
+}
+
+/// The bit reader's window and the look-up tables.
+const FIXED_BYTES: usize = 512 * 1024;
+
+fn bytes_per_progressive_block(scale: Scale) -> usize {
+    let n = usize::from(scale.0);
+    let significance = if n == 1 { 0 } else { size_of::<u64>() };
+    n * n * size_of::<i16>() + significance
+}
+
+/// Where a component's blocks and samples lie.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComponentLayout {
+    pub h: usize,
+    pub v: usize,
+    /// Blocks that the component's own size asks for: what a scan of this component alone holds.
+    pub blocks_w: usize,
+    pub blocks_h: usize,
+    /// Blocks with those that fill up the last MCUs.
+    pub padded_w: usize,
+    pub padded_h: usize,
+    /// Side of a decoded block, 1 to 8 samples.
+    pub n: usize,
+    /// First sample in the buffer of all planes.
+    pub start: usize,
+    /// Visible samples.
+    pub width: usize,
+    pub height: usize,
+    /// Size of the whole picture in samples of this plane, without rounding.
+    pub exact_width: f64,
+    pub exact_height: f64,
+}
+
+impl ComponentLayout {
+    pub fn blocks(&self) -> usize {
+        self.padded_w * self.padded_h
+    }
+
+    /// Samples from one row to the next.
+    pub fn stride(&self) -> usize {
+        self.padded_w * self.n
+    }
+
+    pub fn samples(&self) -> usize {
+        self.blocks() * self.n * self.n
+    }
+}
+
+/// The geometry of a scaled picture (ITU-T T.81, A.1.1 and A.2).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layout {
+    pub components: Vec<ComponentLayout>,
+    pub mcus_w: usize,
+    pub mcus_h: usize,
+    /// Pixel rows of the full picture that one row of MCUs holds.
+    pub mcu_rows: usize,
+    /// Samples of all planes, with their padding.
+    pub samples: usize,
+}
+
+impl Layout {
+    pub fn new(header: &Header, scale: Scale) -> Self {
+        let (width, height) = (header.width as usize, header.height as usize);
+        let (max_h, max_v) = (usize::from(header.max_h()), usize::from(header.max_v()));
+        let (mcus_w, mcus_h) = (width.div_ceil(8 * max_h), height.div_ceil(8 * max_v));
+        let mut samples = 0;
+        let components = header
+            .components
+            .iter()
+            .map(|c| {
+                let (h, v, n) = (usize::from(c.h), usize::from(c.v), usize::from(scale.0));
+                let (own_w, own_h) = ((width * h).div_ceil(max_h), (height * v).div_ceil(max_v));
+                let layout = ComponentLayout {
+                    h,
+                    v,
+                    blocks_w: own_w.div_ceil(8),
+                    blocks_h: own_h.div_ceil(8),
+                    padded_w: mcus_w * h,
+                    padded_h: mcus_h * v,
+                    n,
+                    start: samples,
+                    width: (own_w * n).div_ceil(8),
+                    height: (own_h * n).div_ceil(8),
+                    exact_width: (width * h * n) as f64 / (8 * max_h) as f64,
+                    exact_height: (height * v * n) as f64 / (8 * max_v) as f64,
+                };
+                samples += layout.samples();
+                layout
+            })
+            .collect();
+        Self {
+            components,
+            mcus_w,
+            mcus_h,
+            mcu_rows: 8 * max_v,
+            samples,
+        }
+    }
+}
+
+/// One colour component of a decoded picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plane<'a> {
+    /// Rows of `stride` samples, the first `width` of each visible. At least `height` rows.
+    pub data: &'a [u8],
+    pub stride: usize,
+    pub width: usize,
+    pub height: usize,
+    /// The size of the whole picture in samples of this plane, without rounding: the crop box for resizing. At most
+    /// `width` and `height`, and less when the last samples lie partly outside of the picture.
+    pub exact_width: f64,
+    pub exact_height: f64,
+}
+
+pub(super) fn check_size(layout: &Layout) -> Result<(), JpegError> {
+    // 65535 × 65535 at full scale is 12 GiB: fits where usize has 64 bits only.
+    if layout.samples > isize::MAX as usize / 8 {
+        Err(JpegError::Unsupported("picture size"))
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+use super::error::JpegError;
+use super::header::Header;
+
+/// A component's part in a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanComponent {
+    /// Index into [`Header::components`].
+    pub index: usize,
+    /// Numbers of the DC and AC Huffman tables.
+    pub dc: usize,
+    pub ac: usize,
+}
+
+/// A scan header (ITU-T T.81, B.2.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    pub components: Vec<ScanComponent>,
+    /// First and last coefficient in zigzag order.
+    pub first: usize,
+    pub last: usize,
+    /// Bit position of the scan before (0 for a first scan) and of this one.
+    pub high: u32,
+    pub low: u32,
+}
+
+impl Scan {
+    pub fn parse(segment: &[u8], header: &Header) -> Result<Self, JpegError> {
+        const CORRUPT: JpegError = JpegError::Corrupt("scan header");
+        let (&count, rest) = segment.split_first().ok_or(CORRUPT)?;
+        let count = usize::from(count);
+        if count == 0 || count > header.components.len() || rest.len() < 2 * count + 3 {
+            return Err(CORRUPT);
+        }
+        let mut components: Vec<ScanComponent> = Vec::with_capacity(count);
+        for pair in rest[..2 * count].chunks_exact(2) {
+            let index = header
+                .components
+                .iter()
+                .position(|c| c.id == pair[0])
+                .ok_or(CORRUPT)?;
+            let (dc, ac) = (usize::from(pair[1] >> 4), usize::from(pair[1] & 15));
+            if dc > 3 || ac > 3 || components.iter().any(|c| c.index == index) {
+                return Err(CORRUPT);
+            }
+            components.push(ScanComponent { index, dc, ac });
+        }
+        let [first, last, approximation] = [0, 1, 2].map(|i| rest[2 * count + i]);
+        let scan = Self {
+            components,
+            first: usize::from(first),
+            last: usize::from(last),
+            high: u32::from(approximation >> 4),
+            low: u32::from(approximation & 15),
+        };
+        if header.progressive {
+            scan.check_progression()?
+        }
+        Ok(scan)
+    }
+
+    /// The rules of table B.3 for progressive scans.
+    fn check_progression(&self) -> Result<(), JpegError> {
+        let band = if self.first == 0 {
+            self.last == 0
+        } else {
+            self.first <= self.last && self.last <= 63 && self.components.len() == 1
+        };
+        let refines = self.high == 0 || self.high == self.low + 1;
+        if band && refines && self.low <= 13 {
+            Ok(())
+        } else {
+            Err(JpegError::Corrupt("progressive scan header"))
+        }
+    }
+}
+
+/// A scan that may have ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Whole rows of the full picture, in pixels, that the scan's components have samples for.
+    pub rows: usize,
+    pub stopped: Option<JpegError>,
+}

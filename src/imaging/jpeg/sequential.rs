@@ -1,0 +1,187 @@
+//! Scans of baseline and extended sequential pictures (ITU-T T.81, annex F).
+
+use super::bits::{Bits, Input, Window};
+use super::cache::TableCache;
+use super::error::JpegError;
+use super::huffman::{AcSkipTable, AcValueTable, DcTable};
+use super::idct::{Transform, block_len, last_needed, slots};
+use super::plane::Layout;
+use super::scan::{Progress, Scan};
+use super::symbols::{self, BadCode};
+
+/// What one component needs while its blocks are decoded.
+struct Coder<'t> {
+    dc: &'t DcTable,
+    values: &'t AcValueTable,
+    skips: &'t AcSkipTable,
+    transform: &'t Transform,
+}
+
+/// A block of the MCU: whose it is, and where its samples go.
+struct BlockPlace {
+    coder: usize,
+    /// First sample of the block in the MCU row's first MCU, for MCU row 0.
+    start: usize,
+    /// From one MCU to the next, and from one MCU row to the next.
+    mcu_step: usize,
+    row_step: usize,
+    stride: usize,
+}
+
+pub struct SequentialScan<'a> {
+    pub scan: &'a Scan,
+    pub layout: &'a Layout,
+    /// By component of the picture.
+    pub transforms: &'a [Option<Transform>; 3],
+    pub cache: &'a TableCache,
+    pub restart_interval: u32,
+}
+
+impl SequentialScan<'_> {
+    /// Decodes at N/8 into `samples`, the buffer of all planes.
+    pub fn decode<const N: usize>(
+        &self,
+        input: &mut Input<'_>,
+        samples: &mut [u8],
+    ) -> Result<Progress, JpegError> {
+        let coders = self.coders()?;
+        let places = self.places();
+        let (columns, rows) = self.mcus();
+        let slots = const { slots(N) };
+        let mut coefficients = [0_i16; 64];
+        let mut predictions = [0_i32; 4];
+        let mut bits = Bits::default();
+        let (mut until_restart, mut restarts) = (self.restart_interval, 0);
+        for row in 0..rows {
+            let mut decode_row = || -> Result<(), JpegError> {
+                for column in 0..columns {
+                    if self.restart_interval > 0 {
+                        if until_restart == 0 {
+                            input.check_overrun(bits)?;
+                            bits = input.restart(restarts)?;
+                            predictions = [0; 4];
+                            (until_restart, restarts) = (self.restart_interval, restarts + 1);
+                        }
+                        until_restart -= 1;
+                    }
+                    input.begin_mcu(&mut bits)?;
+                    for place in &places {
+                        let coder = &coders[place.coder];
+                        let at = place.start + row * place.row_step + column * place.mcu_step;
+                        let out = &mut samples[at..];
+                        let prediction = &mut predictions[place.coder & 3];
+                        decode_block::<N>(
+                            &mut bits,
+                            input.window(),
+                            coder,
+                            prediction,
+                            &slots,
+                            &mut coefficients,
+                        )
+                        .map_err(|BadCode| JpegError::Corrupt("entropy-coded data"))?;
+                        coder.transform.write::<N>(&coefficients, out, place.stride);
+                        coefficients[..block_len(N)].fill(0);
+                    }
+                }
+                input.check_overrun(bits)
+            };
+            if let Err(error) = decode_row() {
+                return Ok(Progress {
+                    rows: self.pixel_rows(row),
+                    stopped: Some(error),
+                });
+            }
+        }
+        Ok(Progress {
+            rows: self.pixel_rows(rows),
+            stopped: None,
+        })
+    }
+
+    fn coders(&self) -> Result<Vec<Coder<'_>>, JpegError> {
+        let coder = |c: &super::scan::ScanComponent| {
+            Some(Coder {
+                dc: self.cache.dc.get(c.dc)?,
+                values: self.cache.values.get(c.ac)?,
+                skips: self.cache.skips.get(c.ac)?,
+                transform: self.transforms[c.index].as_ref()?,
+            })
+        };
+        let coders: Option<_> = self.scan.components.iter().map(coder).collect();
+        coders.ok_or(JpegError::Corrupt("scan without its tables"))
+    }
+
+    fn is_interleaved(&self) -> bool {
+        self.scan.components.len() > 1
+    }
+
+    /// MCUs a row, and rows of MCUs.
+    fn mcus(&self) -> (usize, usize) {
+        if self.is_interleaved() {
+            return (self.layout.mcus_w, self.layout.mcus_h);
+        }
+        let only = &self.layout.components[self.scan.components[0].index];
+        (only.blocks_w, only.blocks_h)
+    }
+
+    fn pixel_rows(&self, mcu_rows: usize) -> usize {
+        if self.is_interleaved() {
+            return mcu_rows * self.layout.mcu_rows;
+        }
+        mcu_rows * self.layout.mcu_rows / self.layout.components[self.scan.components[0].index].v
+    }
+
+    fn places(&self) -> Vec<BlockPlace> {
+        let mut places = Vec::new();
+        for (coder, part) in self.scan.components.iter().enumerate() {
+            let c = &self.layout.components[part.index];
+            let (h, v) = if self.is_interleaved() {
+                (c.h, c.v)
+            } else {
+                (1, 1)
+            };
+            for y in 0..v {
+                for x in 0..h {
+                    places.push(BlockPlace {
+                        coder,
+                        start: c.start + (y * c.stride() + x) * c.n,
+                        mcu_step: h * c.n,
+                        row_step: v * c.n * c.stride(),
+                        stride: c.stride(),
+                    });
+                }
+            }
+        }
+        places
+    }
+}
+
+#[inline(always)]
+fn decode_block<const N: usize>(
+    bits: &mut Bits,
+    window: &Window,
+    coder: &Coder<'_>,
+    prediction: &mut i32,
+    slots: &[u8; 64],
+    coefficients: &mut [i16; 64],
+) -> Result<(), BadCode> {
+    bits.refill(window);
+    *prediction = prediction.wrapping_add(symbols::dc_difference(bits, window, coder.dc)?);
+    coefficients[0] = *prediction as i16;
+    if N == 1 {
+        return symbols::skip_ac(bits, window, coder.skips, 1);
+    }
+    let k = symbols::ac_values(
+        bits,
+        window,
+        coder.values,
+        const { last_needed(N) },
+        |k, value| {
+            coefficients[usize::from(slots[(k & 63) as usize]) & 63] = value;
+        },
+    )?;
+    if k > 63 {
+        return Ok(());
+    }
+    symbols::skip_ac(bits, window, coder.skips, k)
+}

@@ -1,0 +1,7 @@
+//! The decoder against another one (`zune-jpeg`) and against the definition of its scaled transforms.
+
+mod comparison;
+mod files;
+mod matrix;
+mod pictures;
+mod reference;
