@@ -5,12 +5,12 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, Interrupted};
 use super::error::FetchError;
+use super::framing::Framing;
 use super::pace::Pace;
-use super::response::Framing;
 use super::settings::FetchSettings;
 
 /// Room made at once for a body whose length is only a promise; more is made as bytes arrive.
-const FIRST_CAPACITY: u64 = 1024 * 1024;
+const FIRST_CAPACITY: u64 = 4 * 1024 * 1024;
 /// One line of chunk size and extensions.
 const MAX_CHUNK_LINE_BYTES: usize = 1024;
 /// Chunk framing may take this much, and half of what it carries on top: one byte in a chunk of its
@@ -66,12 +66,7 @@ impl BodyReader<'_> {
         let buffered = self.connection.buffer.len() as u64;
         self.check_room(buffered)?;
         self.take_buffered(buffered);
-        // One byte past the limit tells a body that ends there from one that goes on.
-        while self
-            .read_more(self.max_bytes + 1 - self.body.len() as u64)
-            .await?
-            > 0
-        {
+        while self.read_more(self.room_and_one()).await? > 0 {
             self.check_room(0)?;
         }
         Ok(())
@@ -171,6 +166,11 @@ impl BodyReader<'_> {
         self.body.extend_from_slice(&buffer[..count]);
         buffer.advance(count);
         count as u64
+    }
+
+    /// One byte past the limit tells a body that ends there from one that goes on.
+    fn room_and_one(&self) -> u64 {
+        (self.max_bytes - self.body.len() as u64).saturating_add(1)
     }
 
     /// Makes sure that `more` bytes may be added to the body.

@@ -1,10 +1,12 @@
 //! One connection to a source: plain or TLS, with what was read ahead.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -74,14 +76,30 @@ impl Connection {
     /// True if the connection is open and silent, as a kept one has to be: bytes that nobody asked
     /// for would be taken as the answer to the next request.
     pub(super) fn is_quiet(&mut self) -> bool {
-        let mut byte = [0; 1];
-        let mut unasked = ReadBuf::new(&mut byte);
-        let mut context = Context::from_waker(Waker::noop());
         self.buffer.is_empty()
-            && Pin::new(&mut self.stream)
-                .poll_read(&mut context, &mut unasked)
-                .is_pending()
+            && match &mut self.stream {
+                Stream::Plain(stream) => is_quiet_socket(stream),
+                Stream::Tls(stream) => {
+                    is_quiet_session(stream) && is_quiet_socket(stream.get_ref().0)
+                }
+            }
     }
+}
+
+/// Asks the socket itself: the runtime may not have heard yet of what arrived.
+fn is_quiet_socket(stream: &TcpStream) -> bool {
+    let peeked = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
+    peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// Looks for plaintext that was decrypted already, and swallows session tickets on the way.
+fn is_quiet_session(stream: &mut TlsStream<TcpStream>) -> bool {
+    let mut byte = [0; 1];
+    let mut unasked = ReadBuf::new(&mut byte);
+    let mut context = Context::from_waker(Waker::noop());
+    Pin::new(stream)
+        .poll_read(&mut context, &mut unasked)
+        .is_pending()
 }
 
 /// Why a read brought nothing.

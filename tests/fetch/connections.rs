@@ -1,9 +1,10 @@
 //! Kept connections: reused where that is safe, and never otherwise.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use thumbforge::fetch::{FetchSettings, Fetcher};
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use crate::canary::{ALLOWED, FORBIDDEN, Trap};
 use crate::client::{settings, url, wary_settings};
@@ -38,14 +39,17 @@ async fn two_names_never_share_a_connection() {
 /// Bytes that were sent unasked would be read as the answer to the next request.
 #[tokio::test]
 async fn a_connection_that_got_unasked_bytes_is_not_reused() {
-    let (sent, mut wait) = mpsc::unbounded_channel();
+    let go_on = Arc::new(Notify::new());
+    let poisoned = Arc::new(Notify::new());
+    let (wait, tell) = (Arc::clone(&go_on), Arc::clone(&poisoned));
     let origin = Origin::on([127, 0, 0, 1], move |mut visitor| {
-        let sent = sent.clone();
+        let (wait, tell) = (Arc::clone(&wait), Arc::clone(&tell));
         async move {
             while visitor.request().await.is_some() {
                 visitor.send(ok("honest")).await;
+                wait.notified().await;
                 visitor.send(ok("poison")).await;
-                sent.send(()).unwrap();
+                tell.notify_one();
             }
         }
     })
@@ -54,9 +58,21 @@ async fn a_connection_that_got_unasked_bytes_is_not_reused() {
     for _ in 0..5 {
         let download = fetcher.fetch(&url(&origin.url("/"))).await.unwrap();
         assert_eq!(download.bytes, "honest");
-        wait.recv().await.unwrap();
+        go_on.notify_one();
+        poisoned.notified().await;
     }
     assert_eq!(origin.connections(), 5);
+}
+
+#[tokio::test]
+async fn a_connection_with_bytes_past_its_answer_is_not_reused() {
+    let origin = Origin::answering([ok("honest"), ok("poison")].concat()).await;
+    let fetcher = Fetcher::new(settings()).unwrap();
+    for _ in 0..3 {
+        let download = fetcher.fetch(&url(&origin.url("/"))).await.unwrap();
+        assert_eq!(download.bytes, "honest");
+    }
+    assert_eq!(origin.connections(), 3);
 }
 
 #[tokio::test]

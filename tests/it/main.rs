@@ -3,6 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod api;
 mod architecture;
 mod database;
+mod end_to_end;
 mod queue;
+mod starting;
