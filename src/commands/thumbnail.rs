@@ -15,45 +15,42 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::cli::ThumbnailArguments;
 use crate::domain::{Failure, Thumbnail, ThumbnailSpec};
 use crate::imaging::{self, Limits};
 
 /// Stands for standard input or output.
 const STANDARD_STREAM: &str = "-";
 
-/// What to make of which file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ThumbnailRequest {
-    /// A path, or `-` for standard input.
-    pub source: std::ffi::OsString,
-    /// A path, or `-` for standard output: the metadata then goes to stderr.
-    pub target: std::ffi::OsString,
-    pub spec: ThumbnailSpec,
-}
-
-pub(super) fn run(request: &ThumbnailRequest) -> anyhow::Result<ExitCode> {
-    let bytes = read(&request.source)?;
-    let begun = Instant::now();
-    let made = imaging::thumbnail(&bytes, &request.spec, &Limits::default());
-    let millis = begun.elapsed().as_secs_f64() * 1e3;
-    let (report, code) = match &made {
-        Ok(thumbnail) => {
-            write(&request.target, &thumbnail.jpeg)?;
-            (metadata(&bytes, thumbnail, millis), ExitCode::SUCCESS)
-        }
-        Err(error) => (refusal(&Failure::from(error.clone())), ExitCode::FAILURE),
+/// Exit code 1 if the image gives no thumbnail.
+pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
+    let spec = ThumbnailSpec {
+        max_side: arguments.max_side,
+        jpeg_quality: arguments.jpeg_quality,
     };
-    let report = serde_json::to_string_pretty(&report)?;
-    if made.is_ok() && request.target == OsStr::new(STANDARD_STREAM) {
+    let bytes = read(&arguments.source)?;
+    let begun = Instant::now();
+    let made = imaging::thumbnail(&bytes, &spec, &Limits::default());
+    let millis = begun.elapsed().as_secs_f64() * 1e3;
+    let thumbnail = match made {
+        Ok(thumbnail) => thumbnail,
+        Err(error) => {
+            println!("{}", serde_json::to_string_pretty(&refusal(&error.into()))?);
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    write(&arguments.target, &thumbnail.jpeg)?;
+    let report = serde_json::to_string_pretty(&metadata(&bytes, &thumbnail, millis))?;
+    if arguments.target == STANDARD_STREAM {
         eprintln!("{report}");
     } else {
         println!("{report}");
     }
-    Ok(code)
+    Ok(ExitCode::SUCCESS)
 }
 
 fn read(source: &OsStr) -> anyhow::Result<Vec<u8>> {
-    if source != OsStr::new(STANDARD_STREAM) {
+    if source != STANDARD_STREAM {
         return std::fs::read(source)
             .with_context(|| format!("can't read {}", Path::new(source).display()));
     }
@@ -65,7 +62,7 @@ fn read(source: &OsStr) -> anyhow::Result<Vec<u8>> {
 }
 
 fn write(target: &OsStr, jpeg: &[u8]) -> anyhow::Result<()> {
-    if target == OsStr::new(STANDARD_STREAM) {
+    if target == STANDARD_STREAM {
         return std::io::stdout()
             .write_all(jpeg)
             .context("can't write to standard output");
@@ -77,10 +74,8 @@ fn write(target: &OsStr, jpeg: &[u8]) -> anyhow::Result<()> {
 /// The fields of a job's `result` that don't come from the download, and the time it took.
 fn metadata(bytes: &[u8], thumbnail: &Thumbnail, millis: f64) -> Value {
     let source = &thumbnail.source;
-    let sha256: String = Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = Sha256::digest(bytes);
+    let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     json!({
         "width": source.width,
         "height": source.height,
@@ -123,26 +118,28 @@ mod tests {
             .join(name)
     }
 
+    fn arguments(source: &str, target: &Path) -> ThumbnailArguments {
+        ThumbnailArguments {
+            source: fixture(source).into(),
+            target: target.into(),
+            max_side: SPEC.max_side,
+            jpeg_quality: SPEC.jpeg_quality,
+        }
+    }
+
+    const SPEC: ThumbnailSpec = ThumbnailSpec {
+        max_side: 64,
+        jpeg_quality: 85,
+    };
+
     #[test]
     fn a_file_becomes_a_thumbnail_beside_it() {
         let folder = tempfile::TempDir::new().unwrap();
         let target = folder.path().join("out.jpg");
-        let request = ThumbnailRequest {
-            source: fixture("Landscape_6.jpg").into(),
-            target: target.clone().into(),
-            spec: ThumbnailSpec {
-                max_side: 64,
-                jpeg_quality: 85,
-            },
-        };
-        let code = run(&request).unwrap();
-        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
-        let made = imaging::thumbnail(
-            &std::fs::read(&target).unwrap(),
-            &request.spec,
-            &Limits::default(),
-        )
-        .unwrap();
+        let code = run(&arguments("Landscape_6.jpg", &target)).unwrap();
+        assert_eq!(code, ExitCode::SUCCESS);
+        let bytes = std::fs::read(&target).unwrap();
+        let made = imaging::thumbnail(&bytes, &SPEC, &Limits::default()).unwrap();
         assert_eq!((made.source.width, made.source.height), (64, 43));
     }
 
@@ -150,31 +147,17 @@ mod tests {
     fn a_refused_image_tells_its_code_and_leaves_no_file() {
         let folder = tempfile::TempDir::new().unwrap();
         let target = folder.path().join("out.jpg");
-        let request = ThumbnailRequest {
-            source: fixture("svg_as.png").into(),
-            target: target.clone().into(),
-            spec: ThumbnailSpec {
-                max_side: 64,
-                jpeg_quality: 85,
-            },
-        };
-        let code = run(&request).unwrap();
-        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));
+        let code = run(&arguments("svg_as.png", &target)).unwrap();
+        assert_eq!(code, ExitCode::FAILURE);
         assert!(!target.exists());
-        let failure = Failure::from(
-            imaging::thumbnail(b"<svg/>", &request.spec, &Limits::default()).unwrap_err(),
-        );
-        assert_eq!(refusal(&failure)["error_code"], "unsupported_format");
+        let error = imaging::thumbnail(b"<svg/>", &SPEC, &Limits::default()).unwrap_err();
+        assert_eq!(refusal(&error.into())["error_code"], "unsupported_format");
     }
 
     #[test]
     fn the_metadata_names_the_fields_of_a_result() {
         let bytes = std::fs::read(fixture("beacon.gif")).unwrap();
-        let spec = ThumbnailSpec {
-            max_side: 64,
-            jpeg_quality: 85,
-        };
-        let made = imaging::thumbnail(&bytes, &spec, &Limits::default()).unwrap();
+        let made = imaging::thumbnail(&bytes, &SPEC, &Limits::default()).unwrap();
         let report = metadata(&bytes, &made, 1.5);
         assert_eq!(report["format"], "GIF");
         assert_eq!(report["frames"], 2);

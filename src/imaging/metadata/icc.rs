@@ -76,7 +76,7 @@ impl IccProfile {
         let is_srgb = profile.is_matrix_shaper()
             && to_srgb
                 .as_ref()
-                .is_some_and(|transform| changes_nothing(transform));
+                .is_some_and(changes_nothing);
         Some(Self {
             name: profile.description.as_ref().and_then(name),
             color_space: profile.color_space,
