@@ -99,7 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_frozen_part_fails_within_the_deadline() {
-        let frozen = probe(|| std::future::pending::<Result<(), String>>());
+        let frozen = probe(std::future::pending::<Result<(), String>>);
         let check = HealthCheck::new(vec![("a", Arc::clone(&frozen)), ("b", frozen)]);
         let started = Instant::now();
         assert_eq!(check.failing().await, ["a", "b"]);
