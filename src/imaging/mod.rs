@@ -1,8 +1,9 @@
 //! The image engine: bytes in, thumbnail and metadata out. Pure functions, no I/O, no async.
 //!
 //! ```text
-//! sniff → inspect the header → check limits → decode, averaging rows on the way
-//!       → Lanczos3 → colours to sRGB on white → orientation → JPEG, ThumbHash, colour
+//! sniff → inspect the header → check limits
+//!       → decode: JPEG at N/8 to planes, others with rows averaged on the way; Lanczos3
+//!       → colours to sRGB on white → orientation → JPEG, ThumbHash, dominant colour
 //! ```
 //!
 //! **Truncated files.** A JPEG, PNG or GIF of which at least half of the rows can be decoded
@@ -82,8 +83,8 @@ pub fn thumbnail(
     let stored_size = thumbnail_size(header.size, spec.max_side);
 
     let decoded = decode::decode(bytes, &header, stored_size, limits)?;
-    let small = resize::resize(decoded.raster, stored_size)?;
-    let picture = orient::upright(color::to_ycc(small, profile.as_ref()), exif.orientation);
+    let picture = color::to_ycc(decoded.small, profile.as_ref());
+    let picture = orient::upright(picture, exif.orientation);
     let jpeg = encode::encode(&picture, spec.jpeg_quality)?;
 
     let seen = orient::seen_size(header.size, exif.orientation);
