@@ -7,6 +7,8 @@ mod jpeg;
 mod png;
 mod webp;
 
+use std::time::Instant;
+
 use super::error::ImagingError;
 use super::geometry::Size;
 use super::header::Header;
@@ -22,6 +24,8 @@ pub(crate) struct Decoded {
     pub small: Small,
     /// The file ended early; the missing rows are white.
     pub truncated: bool,
+    /// When decoding had ended and the resampling began.
+    pub resized_since: Instant,
 }
 
 /// Reads what the header tells, without decoding any pixel.
@@ -93,7 +97,9 @@ fn finish_rows(
         });
     }
     reducer.fill_with_white();
+    let resized_since = Instant::now();
     Ok(Decoded {
+        resized_since,
         small: Small::Raster(resize(reducer.finish(), thumbnail)?),
         truncated: rows_decoded < rows,
     })

@@ -246,15 +246,15 @@ impl Decoder<'_> {
     fn next_scan(&mut self, reader: &mut MarkerReader<'_>) -> Result<Option<Scan>, JpegError> {
         loop {
             match reader.next_marker()? {
-                markers::SOI => return Err(JpegError::Corrupt("second SOI marker")),
                 markers::EOI => return Ok(None),
                 markers::DQT => self.tables.read_quantization(reader.segment()?)?,
                 markers::DHT => self.tables.read_huffman(reader.segment()?)?,
                 markers::DRI => self.restart_interval = parse_restart_interval(reader.segment()?)?,
                 markers::SOS => return Scan::parse(reader.segment()?, self.header).map(Some),
-                _ => {
+                markers::SOF0..=markers::SOF2 => {
                     reader.segment()?;
                 }
+                code => reader.skip_segment(code)?,
             }
         }
     }

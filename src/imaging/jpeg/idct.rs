@@ -221,7 +221,7 @@ fn line_8<const L: usize>(input: [F4; L]) -> [F4; L] {
     let times = |value: F4, factor: f32| value * F4::splat(factor);
     let (sum_04, difference_04) = (input[0] + input[4], input[0] - input[4]);
     let sum_26 = input[2] + input[6];
-    let difference_26 = times(input[2] - input[6], 1.414_213_6) - sum_26;
+    let difference_26 = times(input[2] - input[6], std::f32::consts::SQRT_2) - sum_26;
     let even = [
         sum_04 + sum_26,
         difference_04 + difference_26,
@@ -234,7 +234,7 @@ fn line_8<const L: usize>(input: [F4; L]) -> [F4; L] {
     let odd_7 = sum_17 + sum_53;
     let turn = times(difference_53 + difference_17, 1.847_759_1);
     let odd_6 = turn - times(difference_53, 2.613_126) - odd_7;
-    let odd_5 = times(sum_17 - sum_53, 1.414_213_6) - odd_6;
+    let odd_5 = times(sum_17 - sum_53, std::f32::consts::SQRT_2) - odd_6;
     let odd_4 = turn - times(difference_17, 1.082_392_2) - odd_5;
 
     let mut output = input;

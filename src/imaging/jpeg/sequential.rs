@@ -39,6 +39,7 @@ pub struct SequentialScan<'a> {
 
 impl SequentialScan<'_> {
     /// Decodes at N/8 into `samples`, the buffer of all planes.
+    #[inline(never)]
     pub fn decode<const N: usize>(
         &self,
         input: &mut Input<'_>,

@@ -3,6 +3,7 @@
 //! The planes stay planes: chroma is resampled from the size that it has in the file.
 
 use std::cell::RefCell;
+use std::time::Instant;
 
 use super::corrupt;
 use crate::domain::SourceFormat;
@@ -69,6 +70,7 @@ fn render(
             rows,
         });
     }
+    let resized_since = Instant::now();
     let mut planes = decoded
         .planes
         .iter()
@@ -98,7 +100,11 @@ fn render(
         let kept = u64::from(rows_decoded) * u64::from(thumbnail.height) / u64::from(rows);
         small.whiten_below(kept as usize);
     }
-    Ok(Decoded { small, truncated })
+    Ok(Decoded {
+        small,
+        truncated,
+        resized_since,
+    })
 }
 
 fn view<'a>(plane: &jpeg::Plane<'a>) -> Plane<'a> {

@@ -25,7 +25,7 @@ fn check(recipe: &Recipe) {
         },
         "{name}"
     );
-    let reference = reference::decode(&bytes, header.color_kind()).unwrap();
+    let reference = reference::decode(&bytes, header.color_kind(), true).unwrap();
     comparison::check(&bytes, &header, &reference, &name);
 }
 
