@@ -45,7 +45,7 @@ async fn fault_01_workers_killed_at_every_step_of_a_job() {
     let mut stage = Stage::shared().await;
     stage.set("THUMBFORGE_MAX_ATTEMPTS", "10");
     stage.set("THUMBFORGE_THUMBNAIL_SIZE", "512");
-    stage.origin.on("/big.jpg", vec![image_reply(1600, 1200)]);
+    stage.origin.on("/big.jpg", vec![image_reply(800, 600)]);
     let mut serve = stage.process("serve", "serve");
     serve.start();
     let mut workers = Vec::new();
@@ -57,7 +57,7 @@ async fn fault_01_workers_killed_at_every_step_of_a_job() {
         workers.push(Worker { process, proxy });
     }
     let (small, big) = (stage.origin.url("/small.jpg"), stage.origin.url("/big.jpg"));
-    let urls = move |n| match n % 4 {
+    let urls = move |n| match n % 8 {
         0 => format!("{big}?n={n}"),
         _ => format!("{small}?n={n}"),
     };
@@ -117,9 +117,8 @@ async fn kill_at(
         }
         Step::Decoding => {
             let path = format!("/decoding-{round}.jpg");
-            stage.origin.on(&path, vec![image_reply(3000, 2000)]);
             let gate = Arc::new(Semaphore::new(0));
-            let reply = image_reply(3000, 2000).behind(&gate);
+            let reply = image_reply(2000, 1500).behind(&gate);
             stage.origin.on(&path, vec![reply]);
             let id = accept(api, &stage.origin.url(&path)).await;
             eventually_blocking("the origin is asked", SOON, || stage.origin.hits(&path) > 0);
