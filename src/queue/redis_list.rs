@@ -90,6 +90,8 @@ impl RedisQueue {
             }
             Err(error) => {
                 drop(Connection::take(connection));
+                // The idle ones lead through the same broken path.
+                self.pool.retain(|_, _| false);
                 Err(error)
             }
         }
