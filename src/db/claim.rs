@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection, RunQueryDsl};
 
-use super::pools::{read_query, write_query};
+use super::pools::{read_query, write_query, write_transaction};
 use super::read::{is_pending, is_processing};
 use super::schema::jobs;
-use super::types::{Id, Status};
+use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::{Claim, FailureCode, JobId, JobStatus};
 
@@ -97,17 +97,28 @@ impl Database {
         worker: uuid::Uuid,
         lease: Duration,
     ) -> Result<HashSet<JobId>, DbError> {
-        let ids: Vec<Id> = held.iter().map(|claim| claim.id.into()).collect();
-        let rows: Vec<(Id, i64)> = write_query!(self.pools, connection => diesel::update(
-                jobs::table
-                    .filter(jobs::id.eq_any(ids))
-                    .filter(is_processing())
-                    .filter(jobs::worker_id.eq(Id(worker)))
-            )
-            .set(jobs::due_at.eq(clock::after(lease).nullable()))
-            .returning((jobs::id, jobs::fence))
-            .load(connection)
-            .await)?;
+        let mut ids: Vec<Id> = held.iter().map(|claim| claim.id.into()).collect();
+        // Row by row in the order in which `finish` goes: one statement for all would lock the rows
+        // in an order of the database's choice, and deadlock with it.
+        ids.sort_by_key(|id| id.0);
+        let rows: Vec<(Id, i64)> = write_transaction!(self.pools, connection => {
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in &ids {
+                let renewed: Option<(Id, i64)> = diesel::update(
+                    jobs::table
+                        .find(*id)
+                        .filter(is_processing())
+                        .filter(jobs::worker_id.eq(Id(worker))),
+                )
+                .set(jobs::due_at.eq(clock::after(lease).nullable()))
+                .returning((jobs::id, jobs::fence))
+                .get_result(connection)
+                .await
+                .optional()?;
+                rows.extend(renewed);
+            }
+            Ok::<_, diesel::result::Error>(rows)
+        })?;
         Ok(held
             .iter()
             .filter(|claim| rows.contains(&(claim.id.into(), claim.fence)))
@@ -131,48 +142,76 @@ impl Database {
     }
 
     /// Makes jobs pending again whose lease has expired; those that have used up `max_attempts`
-    /// fail as poison. Returns `(requeued, failed)`.
+    /// fail as poison. Returns `(requeued, failed)`. `delay` tells how long a job waits after so
+    /// many attempts.
     pub async fn take_over_expired(
         &self,
         max_attempts: u32,
+        delay: impl Fn(u32) -> Duration,
     ) -> Result<(Vec<JobId>, Vec<JobId>), DbError> {
-        let max_attempts = i32::try_from(max_attempts).unwrap_or(i32::MAX);
-        let poisoned: Vec<Id> = write_query!(self.pools, connection => diesel::update(
-                jobs::table
-                    .filter(is_processing())
-                    .filter(jobs::due_at.lt(clock::now().nullable()))
-                    .filter(jobs::attempts.ge(max_attempts))
-            )
-            .set((
-                jobs::status.eq(Status(JobStatus::Failed)),
-                jobs::due_at.eq(None::<super::types::Moment>),
-                jobs::worker_id.eq(None::<Id>),
-                jobs::updated_at.eq(clock::now()),
-                jobs::error.eq(Some(POISON_MESSAGE)),
-                jobs::error_code.eq(Some(FailureCode::Poison.as_str())),
-            ))
-            .returning(jobs::id)
+        // Looked for first: there is rarely any, and a look takes no lock.
+        let expired: Vec<(Id, i32, i64)> = read_query!(self.pools, connection => jobs::table
+            .filter(is_processing())
+            .filter(jobs::due_at.lt(clock::now().nullable()))
+            .order(jobs::id.asc())
+            .select((jobs::id, jobs::attempts, jobs::fence))
+            .limit(LARGEST_TAKEOVER)
             .load(connection)
             .await)?;
-        let requeued: Vec<Id> = write_query!(self.pools, connection => diesel::update(
-                jobs::table
+        if expired.is_empty() {
+            return Ok(Default::default());
+        }
+        let expired: Vec<(Id, i64, Option<Duration>)> = expired
+            .into_iter()
+            .map(|(id, attempts, fence)| {
+                let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+                let again = attempts < max_attempts;
+                (id, fence, again.then(|| delay(attempts)))
+            })
+            .collect();
+        write_transaction!(self.pools, connection => {
+            let (mut requeued, mut poisoned) = (Vec::new(), Vec::new());
+            for (id, fence, delay) in expired {
+                let job = jobs::table
+                    .find(id)
                     .filter(is_processing())
-                    .filter(jobs::due_at.lt(clock::now().nullable()))
-                    .filter(jobs::attempts.lt(max_attempts))
-            )
-            .set((
-                jobs::status.eq(Status(JobStatus::Pending)),
-                jobs::due_at.eq(clock::now().nullable()),
-                jobs::worker_id.eq(None::<Id>),
-                jobs::updated_at.eq(clock::now()),
-            ))
-            .returning(jobs::id)
-            .load(connection)
-            .await)?;
-        let ids = |rows: Vec<Id>| rows.into_iter().map(|id| JobId(id.0)).collect();
-        Ok((ids(requeued), ids(poisoned)))
+                    .filter(jobs::fence.eq(fence))
+                    .filter(jobs::due_at.lt(clock::now().nullable()));
+                let common = (jobs::worker_id.eq(None::<Id>), jobs::updated_at.eq(clock::now()));
+                match delay {
+                    Some(delay) => {
+                        let rows = diesel::update(job)
+                            .set((
+                                common,
+                                jobs::status.eq(Status(JobStatus::Pending)),
+                                jobs::due_at.eq(clock::after(delay).nullable()),
+                            ))
+                            .execute(connection)
+                            .await?;
+                        requeued.extend((rows == 1).then_some(JobId(id.0)));
+                    }
+                    None => {
+                        let rows = diesel::update(job)
+                            .set((
+                                common,
+                                jobs::status.eq(Status(JobStatus::Failed)),
+                                jobs::due_at.eq(None::<Moment>),
+                                jobs::error.eq(Some(POISON_MESSAGE)),
+                                jobs::error_code.eq(Some(FailureCode::Poison.as_str())),
+                            ))
+                            .execute(connection)
+                            .await?;
+                        poisoned.extend((rows == 1).then_some(JobId(id.0)));
+                    }
+                }
+            }
+            Ok::<_, diesel::result::Error>((requeued, poisoned))
+        })
     }
 }
+
+/// Most jobs that are taken over in one transaction.
+const LARGEST_TAKEOVER: i64 = 500;
 
 const POISON_MESSAGE: &str =
     "the worker died or stalled while it worked on this job, as often as attempts are allowed";

@@ -48,7 +48,7 @@ impl From<DieselError> for DbError {
 
 /// Diesel has no kinds for these: they arrive as `Unknown` with the server's or SQLite's words.
 fn says_unavailable(message: &str) -> bool {
-    const WORDS: [&str; 16] = [
+    const WORDS: [&str; 17] = [
         "database is locked",
         "database table is locked",
         "disk I/O error",
@@ -61,6 +61,7 @@ fn says_unavailable(message: &str) -> bool {
         "broken pipe",
         "unexpected EOF",
         "canceling statement due to",
+        "deadlock detected",
         "too many clients",
         "remaining connection slots",
         "No space left on device",

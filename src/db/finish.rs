@@ -94,8 +94,12 @@ impl Change {
 /// Writes all of `endings` in one transaction; tells of each whether its claim still held.
 pub(super) async fn write(pools: &Pools, endings: Vec<Ending>) -> Result<Vec<bool>, DbError> {
     write_transaction!(pools, connection => {
-        let mut held = Vec::with_capacity(endings.len());
-        for Ending { id, fence, change } in &endings {
+        let mut held = vec![false; endings.len()];
+        let mut order: Vec<usize> = (0..endings.len()).collect();
+        // All who lock several rows lock them in this order, or they would wait for each other.
+        order.sort_by_key(|index| endings[*index].id.0);
+        for index in order {
+            let Ending { id, fence, change } = &endings[index];
             let job = jobs::table
                 .find(*id)
                 .filter(jobs::fence.eq(*fence))
@@ -119,7 +123,7 @@ pub(super) async fn write(pools: &Pools, endings: Vec<Ending>) -> Result<Vec<boo
                     .execute(connection)
                     .await?,
             };
-            held.push(rows == 1);
+            held[index] = rows == 1;
         }
         Ok::<_, diesel::result::Error>(held)
     })

@@ -111,6 +111,9 @@ macro_rules! on_pool {
                 Ok(result) => result.map_err($crate::db::DbError::from),
                 Err(_) => {
                     drop(deadpool::managed::Object::take(object));
+                    // The idle ones lead to the same silent server, or through the same dead path:
+                    // to find out one by one would cost a time limit each.
+                    pool.retain(|_, _| false);
                     Err($crate::db::DbError::Unavailable(
                         "no answer in time".to_owned(),
                     ))

@@ -90,6 +90,8 @@ impl RedisQueue {
             }
             Err(error) => {
                 drop(Connection::take(connection));
+                // The idle ones lead through the same broken path.
+                self.pool.retain(|_, _| false);
                 Err(error)
             }
         }
@@ -131,7 +133,7 @@ impl RedisQueue {
         bounded(async { Ok(self.pool.get().await.map(drop)?) }).await
     }
 
-    pub(super) async fn len(&self) -> Result<usize, QueueError> {
+    pub(super) async fn backlog(&self) -> Result<usize, QueueError> {
         bounded(async { Ok(self.pool.get().await?.llen(&*self.key).await?) }).await
     }
 }

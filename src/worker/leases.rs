@@ -53,7 +53,10 @@ impl Leases {
             valid_until: asked + self.duration,
             lost: lost.clone(),
         };
-        self.held().insert(claim.id, held);
+        if let Some(before) = self.held().insert(claim.id, held) {
+            // This process took the job over from itself.
+            before.lost.cancel();
+        }
         Lease {
             leases: self.clone(),
             claim,
@@ -61,15 +64,15 @@ impl Leases {
         }
     }
 
-    /// Renews all leases; those that were taken over are marked as lost.
-    async fn renew(&self) {
+    /// Renews all leases; those that were taken over are marked as lost. True if any was renewed.
+    async fn renew(&self) -> bool {
         let claims: Vec<Claim> = self
             .held()
             .values()
             .map(|held| held.claim.clone())
             .collect();
         if claims.is_empty() {
-            return;
+            return false;
         }
         let asked = Instant::now();
         match self
@@ -92,8 +95,12 @@ impl Leases {
                         held.lost.cancel();
                     }
                 }
+                !kept.is_empty()
             }
-            Err(error) => tracing::warn!(%error, jobs = claims.len(), "leases not renewed"),
+            Err(error) => {
+                tracing::warn!(%error, jobs = claims.len(), "leases not renewed");
+                false
+            }
         }
     }
 
@@ -145,6 +152,9 @@ impl Drop for Lease {
 pub(super) async fn renew_forever(crew: Arc<Crew>) {
     loop {
         sleep(crew.settings.lease / 3).await;
-        crew.leases.renew().await;
+        if crew.leases.renew().await {
+            // Workers whose slots are all taken look for nothing, and yet they consume.
+            crew.pulse.beat();
+        }
     }
 }

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::crew::Crew;
+use crate::domain::retry;
 use crate::storage::TemporaryFile;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -33,13 +34,19 @@ pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
 
 async fn take_over_expired(crew: &Crew) {
     let max_attempts = crew.settings.max_attempts;
-    match crew.parts.database.take_over_expired(max_attempts).await {
+    let delay = |attempts| retry::delay_after_death(attempts, rand::random());
+    let database = &crew.parts.database;
+    match database.take_over_expired(max_attempts, delay).await {
         Ok((requeued, poisoned)) => {
             for id in requeued {
                 tracing::warn!(job.id = %id, "its lease expired: pending again");
             }
             for id in poisoned {
                 tracing::warn!(job.id = %id, "its lease expired once too often: failed as poison");
+                // An attempt may have published and died before it could say so.
+                if let Err(error) = crew.parts.storage.remove(id).await {
+                    tracing::warn!(%error, "a thumbnail without a job stays behind");
+                }
             }
         }
         Err(error) => tracing::warn!(%error, "expired leases could not be looked for"),

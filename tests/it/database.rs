@@ -171,14 +171,14 @@ on_both_databases! {
         let (slow, quick) = (Uuid::now_v7(), Uuid::now_v7());
         let stale = claimed(&database, job.id, slow, EXPIRED).await.unwrap();
         eventually("the lease expires", Duration::from_secs(5), async || {
-            database.take_over_expired(3).await.unwrap().0 == [job.id]
+            database.take_over_expired(3, |_| Duration::ZERO).await.unwrap().0 == [job.id]
         }).await;
         let fresh = claimed(&database, job.id, quick, LEASE).await.unwrap();
         assert_eq!(fresh.attempt, 2);
         for outcome in [completed(), retry_after(Duration::ZERO), Outcome::Released] {
             assert!(!database.finish(&stale, &outcome).await.unwrap(), "{outcome:?}");
         }
-        let kept = database.renew(&[stale.clone()], slow, LEASE).await.unwrap();
+        let kept = database.renew(std::slice::from_ref(&stale), slow, LEASE).await.unwrap();
         assert_eq!(kept, HashSet::new());
         let held = database.held(&[(stale.id, stale.fence), (fresh.id, fresh.fence)]).await.unwrap();
         assert_eq!(held, HashSet::from([(fresh.id, fresh.fence)]));
@@ -192,7 +192,7 @@ on_both_databases! {
         let claim = claimed(&database, job.id, worker, EXPIRED).await.unwrap();
         let kept = database.renew(&[claim], worker, LEASE).await.unwrap();
         assert_eq!(kept, HashSet::from([job.id]));
-        let taken = database.take_over_expired(3).await.unwrap();
+        let taken = database.take_over_expired(3, |_| Duration::ZERO).await.unwrap();
         assert_eq!(taken, (vec![], vec![]));
     }
 
@@ -203,7 +203,7 @@ on_both_databases! {
             let claim = claimed(&database, job.id, Uuid::now_v7(), EXPIRED).await.unwrap();
             assert_eq!(claim.attempt, attempt);
             eventually("the lease expires", Duration::from_secs(5), async || {
-                let (requeued, poisoned) = database.take_over_expired(3).await.unwrap();
+                let (requeued, poisoned) = database.take_over_expired(3, |_| Duration::ZERO).await.unwrap();
                 if attempt < 3 { requeued == [job.id] } else { poisoned == [job.id] }
             }).await;
         }

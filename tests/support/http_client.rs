@@ -71,6 +71,58 @@ pub async fn request(
     raw(address, &bytes).await
 }
 
+/// A blocking `GET` that may fail: the server may be away.
+pub fn try_get(address: SocketAddr, target: &str, limit: Duration) -> std::io::Result<Answer> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect_timeout(&address, limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    write!(
+        stream,
+        "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received)?;
+    whole(&received)
+}
+
+/// A `POST` of JSON that may fail, or be cut off.
+pub async fn try_post(
+    address: SocketAddr,
+    target: &str,
+    json: &str,
+    limit: Duration,
+) -> std::io::Result<Answer> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!(
+            "POST {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
+            json.len()
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).await?;
+        whole(&received)
+    };
+    match tokio::time::timeout(limit, exchange).await {
+        Ok(answer) => answer,
+        Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// The answer, unless the connection ended within it.
+fn whole(received: &[u8]) -> std::io::Result<Answer> {
+    if !received.windows(4).any(|window| window == b"\r\n\r\n") {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    let answer = parse(received);
+    let declared = answer.header("content-length").and_then(|text| text.parse().ok());
+    if declared.is_some_and(|length: usize| length != answer.body.len()) {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(answer)
+}
+
 /// Sends bytes and reads the answer up to the end of the connection.
 pub async fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).await.expect("the API accepts");

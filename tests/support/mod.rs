@@ -5,7 +5,9 @@
     reason = "each test binary uses its own part of the support"
 )]
 
+pub mod child_process;
 pub mod deadline;
+pub mod fault_proxy;
 pub mod http_client;
 pub mod images;
 pub mod origin;

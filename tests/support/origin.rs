@@ -53,6 +53,7 @@ struct Routes {
     /// Several replies are given in turn; the last one stays.
     replies: HashMap<String, Vec<Reply>>,
     hits: HashMap<String, usize>,
+    served: HashMap<String, usize>,
 }
 
 pub struct Origin {
@@ -93,6 +94,12 @@ impl Origin {
     pub fn hits(&self, path: &str) -> usize {
         let routes = self.routes.lock().expect("not poisoned");
         routes.hits.get(path).copied().unwrap_or(0)
+    }
+
+    /// How often an answer for `path` was sent to its last byte.
+    pub fn served(&self, path: &str) -> usize {
+        let routes = self.routes.lock().expect("not poisoned");
+        routes.served.get(path).copied().unwrap_or(0)
     }
 }
 
@@ -139,6 +146,8 @@ async fn serve(mut stream: TcpStream, routes: Arc<Mutex<Routes>>) {
         if write_reply(&mut stream, &reply).await.is_err() {
             return;
         }
+        let mut routes = routes.lock().expect("not poisoned");
+        *routes.served.entry(path).or_default() += 1;
     }
 }
 

@@ -2,6 +2,7 @@
 //! size. (K. R. Rao and P. Yip, "Discrete Cosine Transform", 1990; libjpeg's jidctint.c from version 7 on does the
 //! same. libjpeg-turbo's jidctred.c for 2 × 2 takes a few odd coefficients more into account.)
 
+use std::f32::consts::SQRT_2;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use super::lanes::F4;
@@ -221,7 +222,7 @@ fn line_8<const L: usize>(input: [F4; L]) -> [F4; L] {
     let times = |value: F4, factor: f32| value * F4::splat(factor);
     let (sum_04, difference_04) = (input[0] + input[4], input[0] - input[4]);
     let sum_26 = input[2] + input[6];
-    let difference_26 = times(input[2] - input[6], std::f32::consts::SQRT_2) - sum_26;
+    let difference_26 = times(input[2] - input[6], SQRT_2) - sum_26;
     let even = [
         sum_04 + sum_26,
         difference_04 + difference_26,
@@ -234,7 +235,7 @@ fn line_8<const L: usize>(input: [F4; L]) -> [F4; L] {
     let odd_7 = sum_17 + sum_53;
     let turn = times(difference_53 + difference_17, 1.847_759_1);
     let odd_6 = turn - times(difference_53, 2.613_126) - odd_7;
-    let odd_5 = times(sum_17 - sum_53, std::f32::consts::SQRT_2) - odd_6;
+    let odd_5 = times(sum_17 - sum_53, SQRT_2) - odd_6;
     let odd_4 = turn - times(difference_17, 1.082_392_2) - odd_5;
 
     let mut output = input;
