@@ -20,7 +20,7 @@ pub(crate) const fn seen_size(stored: Size, orientation: u8) -> Size {
 /// True if halved chroma may be turned as it is: its samples lie between the pixels of an even
 /// side, but on the last pixel of an odd one, and would lie on the first behind a mirror.
 pub(crate) const fn may_turn_halved_chroma(stored: Size, orientation: u8) -> bool {
-    orientation == 1 || (stored.width % 2 == 0 && stored.height % 2 == 0)
+    orientation == 1 || (stored.width.is_multiple_of(2) && stored.height.is_multiple_of(2))
 }
 
 /// Turns a picture upright.
