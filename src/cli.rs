@@ -19,6 +19,20 @@ pub enum Invocation {
     },
     /// Asks a running process for its health.
     Probe { url: String },
+    /// Makes one thumbnail, without database or network.
+    Thumbnail(ThumbnailArguments),
+}
+
+/// A local file for the image engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThumbnailArguments {
+    /// A path, or `-` for standard input.
+    pub source: OsString,
+    /// A path, or `-` for standard output.
+    pub target: OsString,
+    /// Longest side in pixels.
+    pub max_side: u32,
+    pub jpeg_quality: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +68,11 @@ impl ServiceCommand {
 const CONFIG: &str = "config";
 const PROBE: &str = "probe";
 const URL: &str = "url";
+const THUMBNAIL: &str = "thumbnail";
+const SOURCE: &str = "in";
+const TARGET: &str = "out";
+const SIZE: &str = "size";
+const QUALITY: &str = "quality";
 
 const AFTER_HELP: &str = "Every setting can be given as a flag, as a variable (THUMBFORGE_…) in the \
     environment or in .env, or as a key in thumbforge.toml (the variable's name in lower case, without \
@@ -76,6 +95,41 @@ pub fn command() -> clap::Command {
                 .hide(true)
                 .about("Exit 0 if URL answers 200: a health check for images without a shell")
                 .arg(Arg::new(URL).value_name("URL").required(true)),
+        )
+        .subcommand(thumbnail())
+}
+
+fn thumbnail() -> clap::Command {
+    let file = |name, value_name, help| {
+        Arg::new(name)
+            .value_name(value_name)
+            .value_parser(value_parser!(OsString))
+            .required(true)
+            .help(help)
+    };
+    clap::Command::new(THUMBNAIL)
+        .about("Make the thumbnail of a local file, and print what is known of it as JSON")
+        .arg(file(SOURCE, "IN", "The image, or - for standard input"))
+        .arg(file(
+            TARGET,
+            "OUT",
+            "The thumbnail, or - for standard output (the JSON then goes to stderr)",
+        ))
+        .arg(
+            Arg::new(SIZE)
+                .long(SIZE)
+                .value_name("PIXELS")
+                .value_parser(value_parser!(u32).range(16..=65_535))
+                .default_value("256")
+                .help("Longest side; never enlarges"),
+        )
+        .arg(
+            Arg::new(QUALITY)
+                .long(QUALITY)
+                .value_name("1-100")
+                .value_parser(value_parser!(u8).range(1..=100))
+                .default_value("85")
+                .help("JPEG quality"),
         )
 }
 
@@ -132,6 +186,12 @@ where
         Some((PROBE, arguments)) => Invocation::Probe {
             url: arguments.get_one(URL).cloned().unwrap_or_default(),
         },
+        Some((THUMBNAIL, arguments)) => Invocation::Thumbnail(ThumbnailArguments {
+            source: arguments.get_one(SOURCE).cloned().unwrap_or_default(),
+            target: arguments.get_one(TARGET).cloned().unwrap_or_default(),
+            max_side: arguments.get_one(SIZE).copied().unwrap_or_default(),
+            jpeg_quality: arguments.get_one(QUALITY).copied().unwrap_or_default(),
+        }),
         Some((name, arguments)) => Invocation::Service {
             command: ServiceCommand::ALL
                 .into_iter()
@@ -179,6 +239,26 @@ mod tests {
                 let row = format!("{variable} default: {}", setting.default);
                 assert!(help.contains(&row), "{row}");
             }
+        }
+    }
+
+    #[test]
+    fn a_thumbnail_has_a_size_and_a_quality_in_range() {
+        let parsed = |more: &[&str]| {
+            let line = ["thumbforge", "thumbnail", "-", "out.jpg"];
+            parse(line.iter().chain(more))
+        };
+        assert_eq!(
+            parsed(&["--size", "64"]).unwrap(),
+            Invocation::Thumbnail(ThumbnailArguments {
+                source: "-".into(),
+                target: "out.jpg".into(),
+                max_side: 64,
+                jpeg_quality: 85,
+            })
+        );
+        for wrong in [["--size", "15"], ["--quality", "0"], ["--quality", "101"]] {
+            assert_eq!(parsed(&wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
         }
     }
 

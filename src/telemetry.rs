@@ -20,12 +20,18 @@ pub enum TelemetryError {
 /// # Errors
 /// If the filter can't be read, or if a subscriber is installed already.
 pub fn init(settings: &Settings) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::builder().parse(&settings.log_level)?;
+    let filter = filter(&settings.log_level)?;
     // Colours are for people: a file or a collector gets none.
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let subscriber = subscriber(filter, settings.log_format, is_terminal, std::io::stderr);
     subscriber.try_init()?;
     Ok(())
+}
+
+/// The web framework logs an error for every client that sends no HTTP: strangers would fill our
+/// log. A directive of the setting for the same module brings it back.
+fn filter(log_level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    EnvFilter::builder().parse(format!("actix_http::h1::dispatcher=off,{log_level}"))
 }
 
 fn subscriber<W>(
@@ -71,7 +77,7 @@ mod tests {
     fn logged(filter: &str, format: LogFormat, log: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let filter = EnvFilter::builder().parse(filter).unwrap();
+        let filter = super::filter(filter).unwrap();
         let subscriber = subscriber(filter, format, false, move || writer.clone());
         tracing::subscriber::with_default(subscriber, log);
         let bytes = lines.0.lock().unwrap().clone();
@@ -96,6 +102,14 @@ mod tests {
         });
         assert!(text.contains("job completed job.id=\"0190\""), "{text:?}");
         assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+
+    #[test]
+    fn strangers_that_send_no_http_are_not_logged_unless_asked_for() {
+        let log = || tracing::error!(target: "actix_http::h1::dispatcher", "stream error");
+        assert_eq!(logged("debug", LogFormat::Text, log), "");
+        let asked = "info,actix_http::h1::dispatcher=error";
+        assert!(logged(asked, LogFormat::Text, log).contains("stream error"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod all;
 mod init_db;
 mod probe;
 mod serve;
+mod thumbnail;
 mod work;
 
 use std::fmt::Display;
@@ -21,6 +22,9 @@ const WRONG_USAGE: u8 = 2;
 pub fn run(invocation: Invocation) -> ExitCode {
     match invocation {
         Invocation::Probe { url } => exit_code(probe::run(&url)),
+        Invocation::Thumbnail(arguments) => {
+            thumbnail::run(&arguments).unwrap_or_else(|error| exit_code(Err(error)))
+        }
         Invocation::Service {
             command,
             config_file,

@@ -75,7 +75,7 @@ where
         while receiver.recv_many(&mut group, LARGEST_GROUP).await > 0 {
             // Who no longer listens (a client went away) wants no job any more.
             group.retain(|waiting| !waiting.reply.is_closed());
-            commit_group(&commit, group.drain(..).collect()).await;
+            commit_group(&commit, std::mem::take(&mut group)).await;
         }
     });
     sender

@@ -5,8 +5,8 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, Interrupted};
 use super::error::FetchError;
+use super::framing::Framing;
 use super::pace::Pace;
-use super::response::Framing;
 use super::settings::FetchSettings;
 
 /// Room made at once for a body whose length is only a promise; more is made as bytes arrive.

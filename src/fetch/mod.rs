@@ -18,6 +18,8 @@ mod connection;
 mod connector;
 mod error;
 mod fetcher;
+mod fields;
+mod framing;
 mod pace;
 mod pool;
 mod request;

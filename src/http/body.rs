@@ -87,14 +87,28 @@ async fn read_bytes(request: &HttpRequest, payload: Payload) -> Result<Bytes, Pr
 }
 
 fn parse(bytes: &[u8]) -> Result<SubmitBody, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        if error.is_data() {
-            let detail = "Send an object with one member, `url`, that is a string.";
-            Problem::new(ProblemKind::InvalidBody, detail).with_errors(faults(bytes, &error))
-        } else {
-            Problem::new(ProblemKind::MalformedJson, sentence(&error))
-        }
-    })
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    match serde_json::from_slice(bytes) {
+        // serde would take an array for a struct, member by member.
+        Ok(body) if first == Some(&b'{') => Ok(body),
+        Ok(_) => Err(explain(bytes, "must be an object")),
+        Err(error) => Err(explain(bytes, &error.to_string())),
+    }
+}
+
+/// Reads the body anew as any JSON: the first parser stops at the first fault, which may be the
+/// wrong type of a member in what is no JSON further on, and it can't point at it.
+fn explain(bytes: &[u8], first: &str) -> Problem {
+    let value = match serde_json::from_slice(bytes) {
+        Ok(value) => value,
+        Err(error) => return Problem::new(ProblemKind::MalformedJson, sentence(&error)),
+    };
+    let mut faults = faults(&value);
+    if faults.is_empty() {
+        faults.push(RequestFault::in_body("#", first));
+    }
+    let detail = "Send an object with one member, `url`, that is a string.";
+    Problem::new(ProblemKind::InvalidBody, detail).with_errors(faults)
 }
 
 fn sentence(error: &serde_json::Error) -> String {
@@ -109,35 +123,28 @@ fn sentence(error: &serde_json::Error) -> String {
     }
 }
 
-/// Finds every fault; the parser stops at the first and can't point at it.
-fn faults(bytes: &[u8], first: &serde_json::Error) -> Vec<RequestFault> {
-    let mut faults = Vec::new();
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Object(members)) => {
-            match members.get("url") {
-                None => faults.push(RequestFault::in_body("#/url", "is required")),
-                Some(Value::String(_)) => {}
-                Some(_) => faults.push(RequestFault::in_body("#/url", "must be a string")),
-            }
-            for name in members.keys().filter(|name| *name != "url") {
-                faults.push(RequestFault::in_body(pointer(name), "is not known"));
-            }
-        }
-        Ok(_) => faults.push(RequestFault::in_body("#", "must be an object")),
-        Err(_) => {}
-    }
-    if faults.is_empty() {
-        let detail = format!("at line {}, column {}", first.line(), first.column());
-        faults.push(RequestFault::in_body("#", detail));
-    }
-    faults
+fn faults(value: &Value) -> Vec<RequestFault> {
+    let Value::Object(members) = value else {
+        return vec![RequestFault::in_body("#", "must be an object")];
+    };
+    let url = match members.get("url") {
+        None => Some("is required"),
+        Some(Value::String(_)) => None,
+        Some(_) => Some("must be a string"),
+    };
+    let url = url.map(|detail| RequestFault::in_body("#/url", detail));
+    let unknown = members.keys().filter(|name| *name != "url");
+    url.into_iter()
+        .chain(unknown.map(|name| RequestFault::in_body(pointer(name), "is not known")))
+        .collect()
 }
 
 /// JSON pointer to a member, as URI fragment (RFC 6901, sections 3 and 6).
 fn pointer(member: &str) -> String {
     let escaped = member.replace('~', "~0").replace('/', "~1");
     let encoded: String = url::form_urlencoded::byte_serialize(escaped.as_bytes()).collect();
-    format!("#/{}", encoded.replace('+', "%20"))
+    // The encoder is one for forms: a fragment has spaces as %20 and may have `~` as it is.
+    format!("#/{}", encoded.replace('+', "%20").replace("%7E", "~"))
 }
 
 #[cfg(test)]
@@ -160,6 +167,9 @@ mod tests {
             "url",
             "{\"url\": \"\u{1}\"}",
             "\u{feff}{}",
+            "[7",
+            "{\"url\": 7",
+            "{\"url\": \"a\"} {}",
         ] {
             assert_eq!(refusal(text).0, ProblemKind::MalformedJson, "{text}");
         }
@@ -177,6 +187,10 @@ mod tests {
     fn every_fault_of_the_fields_is_pointed_at() {
         for (text, expected) in [
             ("[]", vec![("#", "must be an object")]),
+            (
+                " [\"https://a.example/\"]",
+                vec![("#", "must be an object")],
+            ),
             ("null", vec![("#", "must be an object")]),
             ("{}", vec![("#/url", "is required")]),
             ("{\"url\": 1}", vec![("#/url", "must be a string")]),
@@ -184,7 +198,7 @@ mod tests {
                 "{\"url\": null, \"a/b c~\": 1}",
                 vec![
                     ("#/url", "must be a string"),
-                    ("#/a~1b%20c%7E0", "is not known"),
+                    ("#/a~1b%20c~0", "is not known"),
                 ],
             ),
         ] {

@@ -97,13 +97,13 @@ mod tests {
         assert_eq!(check.failing().await, ["queue"]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_frozen_part_fails_within_the_deadline() {
-        let frozen = probe(|| std::future::pending::<Result<(), String>>());
+        let frozen = probe(std::future::pending::<Result<(), String>>);
         let check = HealthCheck::new(vec![("a", Arc::clone(&frozen)), ("b", frozen)]);
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         assert_eq!(check.failing().await, ["a", "b"]);
-        assert_eq!(started.elapsed().as_secs(), PROBE_DEADLINE.as_secs());
+        assert!(started.elapsed() < PROBE_DEADLINE + Duration::from_secs(1));
     }
 
     #[tokio::test]

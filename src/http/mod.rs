@@ -6,6 +6,7 @@
 mod auth;
 mod backlog;
 mod body;
+mod descriptors;
 mod dto;
 mod envelope;
 mod health;

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use actix_web::web::Bytes;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder,
+    ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
     SecurityRequirement, Type, example::ExampleBuilder,
 };
 
@@ -81,6 +82,7 @@ fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
         for operation in operations(item) {
             describe_errors(operation, guarded);
             describe_binary(operation);
+            leave_numbers_unbounded(operation);
         }
     }
     if keys && let Some(components) = &mut document.components {
@@ -201,6 +203,18 @@ fn describe_binary(operation: &mut Operation) {
             && let Some(RefOr::T(content)) = response.content.get_mut("image/jpeg")
         {
             content.schema = None;
+        }
+    }
+}
+
+/// utoipa names the width of our integers; but a larger number in a query is capped, not refused.
+fn leave_numbers_unbounded(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+            && schema.schema_type == SchemaType::Type(Type::Integer)
+        {
+            schema.format = None;
         }
     }
 }

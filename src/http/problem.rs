@@ -306,6 +306,15 @@ mod tests {
     }
 
     #[test]
+    fn every_code_is_documented_with_its_status() {
+        let page = include_str!("../../docs/API.md");
+        for kind in ProblemKind::ALL {
+            let row = format!("| {} | `{}` |", kind.status(), kind.code());
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn a_document_has_no_empty_members() {
         let problem = Problem::new(ProblemKind::JobNotFound, "No job has this id.");
         let document: serde_json::Value = serde_json::from_str(&problem.to_json()).unwrap();

@@ -14,6 +14,7 @@ use actix_web::middleware::{Compat, Condition, from_fn};
 use actix_web::{App, Error, HttpServer, web};
 use socket2::SockRef;
 
+use super::descriptors::connections_that_fit;
 use super::envelope;
 use super::health::{HealthCheck, Probe};
 use super::openapi::Description;
@@ -26,9 +27,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// A client that acknowledges nothing, or reads nothing, for this long is cut off.
 const UNACKNOWLEDGED_DEADLINE: Duration = Duration::from_secs(30);
-
-/// Connections a server thread holds; beyond it new ones wait in the backlog.
-const MAX_CONNECTIONS: usize = 10_000;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -52,10 +50,14 @@ pub async fn run(
         draining.draining.store(true, Ordering::Relaxed);
     };
     let shared = state.clone();
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    // Beyond it new connections wait in the backlog.
+    let connections = connections_that_fit() / threads;
     let server = HttpServer::new(move || app(shared.clone(), description.clone()))
+        .workers(threads)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_DEADLINE)
-        .max_connections(MAX_CONNECTIONS)
+        .max_connections(connections.max(1))
         .tcp_nodelay(true)
         .shutdown_signal(stop)
         .shutdown_timeout(whole_seconds(grace))

@@ -129,8 +129,9 @@ impl ApiState {
         T: Send + 'static,
         E: PartError + Send + 'static,
     {
-        let limited = tokio::time::timeout(PART_DEADLINE, work);
-        match self.runtime.spawn(async { limited.await }).await {
+        // Made inside the task, the timer is of that runtime too.
+        let limited = async move { tokio::time::timeout(PART_DEADLINE, work).await };
+        match self.runtime.spawn(limited).await {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) if error.is_unavailable() => Err(unavailable(part, &error)),
             Ok(Ok(Err(error))) => {

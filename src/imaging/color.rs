@@ -7,11 +7,22 @@
 
 use super::geometry::Size;
 use super::metadata::IccProfile;
-use super::raster::{Layout, Raster, Ycc};
+use super::raster::{Layout, Raster, Small, Ycc};
 
 /// Converts a small picture to YCbCr of sRGB on white.
-pub(crate) fn to_ycc(raster: Raster, profile: Option<&IccProfile>) -> Ycc {
+pub(crate) fn to_ycc(small: Small, profile: Option<&IccProfile>) -> Ycc {
     let profile = profile.filter(|profile| !profile.is_srgb());
+    match (small, profile) {
+        (Small::Raster(raster), profile) => raster_to_ycc(raster, profile),
+        (Small::Ycc(ycc), None) => ycc,
+        (Small::Ycc(ycc), Some(profile)) => {
+            let srgb = convert(profile, &ycc_to_rgb(&ycc), 3);
+            srgb.map_or_else(|| ycc.clone(), |srgb| rgb_to_ycc(ycc.size, &srgb))
+        }
+    }
+}
+
+fn raster_to_ycc(raster: Raster, profile: Option<&IccProfile>) -> Ycc {
     let size = raster.size;
     match raster.layout {
         Layout::Luma => {
@@ -140,6 +151,15 @@ pub(crate) fn rgb_to_ycc(size: Size, rgb: &[u8]) -> Ycc {
     ycc
 }
 
+fn ycc_to_rgb(ycc: &Ycc) -> Vec<u8> {
+    ycc.y
+        .iter()
+        .zip(&ycc.cb)
+        .zip(&ycc.cr)
+        .flat_map(|((y, cb), cr)| ycc_pixel_to_rgb(*y, *cb, *cr))
+        .collect()
+}
+
 /// JFIF 1.02, page 4, in 16-bit fixed point.
 pub(crate) fn ycc_pixel_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     const HALF: i32 = 1 << 15;
@@ -156,26 +176,12 @@ pub(crate) fn ycc_pixel_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
 mod tests {
     use super::*;
 
-    fn ycc_to_rgb(ycc: &Ycc) -> Vec<u8> {
-        ycc.y
-            .iter()
-            .zip(&ycc.cb)
-            .zip(&ycc.cr)
-            .flat_map(|((y, cb), cr)| ycc_pixel_to_rgb(*y, *cb, *cr))
-            .collect()
-    }
-
     fn raster(layout: Layout, pixel: &[u8]) -> Raster {
-        Raster {
-            size: Size::new(1, 1),
-            span: (1.0, 1.0),
-            layout,
-            pixels: pixel.to_vec(),
-        }
+        Raster::whole(Size::new(1, 1), layout, pixel.to_vec())
     }
 
     fn rgb(layout: Layout, pixel: &[u8]) -> [u8; 3] {
-        let rgb = ycc_to_rgb(&to_ycc(raster(layout, pixel), None));
+        let rgb = ycc_to_rgb(&to_ycc(Small::Raster(raster(layout, pixel)), None));
         [rgb[0], rgb[1], rgb[2]]
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::geometry::Size;
+use super::jpeg;
 use super::metadata::ExifFacts;
 use crate::domain::SourceFormat;
 
@@ -28,11 +29,13 @@ impl Header<'_> {
 }
 
 /// How the pixels are coded, as far as it decides what decoding costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Coding {
     Jpeg {
         components: u8,
         progressive: bool,
+        /// What the scaled decoder needs, if it takes the file.
+        scaled: Option<jpeg::Header>,
     },
     Png {
         /// Of the pixels as they are given out: 8 bits each, palette and `tRNS` expanded.

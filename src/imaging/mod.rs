@@ -1,8 +1,9 @@
 //! The image engine: bytes in, thumbnail and metadata out. Pure functions, no I/O, no async.
 //!
 //! ```text
-//! sniff → inspect the header → check limits → decode, averaging rows on the way
-//!       → Lanczos3 → colours to sRGB on white → orientation → JPEG, ThumbHash, colour
+//! sniff → inspect the header → check limits
+//!       → decode: JPEG at N/8 to planes, others with rows averaged on the way; Lanczos3
+//!       → colours to sRGB on white → orientation → JPEG, ThumbHash, dominant colour
 //! ```
 //!
 //! **Truncated files.** A JPEG, PNG or GIF of which at least half of the rows can be decoded
@@ -31,6 +32,8 @@ mod summary;
 
 pub use error::ImagingError;
 pub use limits::Limits;
+
+use std::time::{Duration, Instant};
 
 use crate::domain::{SourceFormat, SourceImage, Thumbnail, ThumbnailSpec};
 use geometry::{Size, thumbnail_size};
@@ -75,6 +78,31 @@ pub fn thumbnail(
     spec: &ThumbnailSpec,
     limits: &Limits,
 ) -> Result<Thumbnail, ImagingError> {
+    thumbnail_timed(bytes, spec, limits).map(|(thumbnail, _)| thumbnail)
+}
+
+/// How long the stages of one thumbnail took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    /// Header, metadata and pixels; for all but JPEG also the averaging of rows.
+    pub decode: Duration,
+    pub resize: Duration,
+    /// Profile, alpha, orientation.
+    pub colour: Duration,
+    /// The file, the ThumbHash and the dominant colour.
+    pub encode: Duration,
+}
+
+/// As [`thumbnail`], and tells where the time went.
+///
+/// # Errors
+/// As [`thumbnail`].
+pub fn thumbnail_timed(
+    bytes: &[u8],
+    spec: &ThumbnailSpec,
+    limits: &Limits,
+) -> Result<(Thumbnail, StageTimes), ImagingError> {
+    let begun = Instant::now();
     let header = decode::inspect(bytes, limits)?;
     limits.check_memory(memory_bytes(&header, spec))?;
     let exif = header.exif_facts();
@@ -82,12 +110,14 @@ pub fn thumbnail(
     let stored_size = thumbnail_size(header.size, spec.max_side);
 
     let decoded = decode::decode(bytes, &header, stored_size, limits)?;
-    let small = resize::resize(decoded.raster, stored_size)?;
-    let picture = orient::upright(color::to_ycc(small, profile.as_ref()), exif.orientation);
+    let resized = Instant::now();
+    let picture = color::to_ycc(decoded.small, profile.as_deref());
+    let picture = orient::upright(picture, exif.orientation);
+    let coloured = Instant::now();
     let jpeg = encode::encode(&picture, spec.jpeg_quality)?;
 
     let seen = orient::seen_size(header.size, exif.orientation);
-    Ok(Thumbnail {
+    let thumbnail = Thumbnail {
         jpeg,
         width: picture.size.width,
         height: picture.size.height,
@@ -100,11 +130,18 @@ pub fn thumbnail(
             has_alpha: header.has_alpha,
             frames: header.frames,
             orientation: exif.orientation,
-            icc_profile: profile.and_then(|profile| profile.name),
+            icc_profile: profile.and_then(|profile| profile.name.clone()),
             exif: exif.summary,
             truncated: decoded.truncated,
         },
-    })
+    };
+    let times = StageTimes {
+        decode: decoded.resized_since - begun,
+        resize: resized - decoded.resized_since,
+        colour: coloured - resized,
+        encode: coloured.elapsed(),
+    };
+    Ok((thumbnail, times))
 }
 
 /// Decoding, plus what every image takes: the profile's tables, the resampler's rows, the

@@ -42,6 +42,42 @@ pub(crate) struct Raster {
     pub pixels: Vec<u8>,
 }
 
+impl Raster {
+    /// A picture that fills all its columns and rows.
+    pub(crate) fn whole(size: Size, layout: Layout, pixels: Vec<u8>) -> Self {
+        Self {
+            size,
+            span: (f64::from(size.width), f64::from(size.height)),
+            layout,
+            pixels,
+        }
+    }
+}
+
+/// A picture in the size of the thumbnail, in the colours of its source.
+pub(crate) enum Small {
+    Raster(Raster),
+    Ycc(Ycc),
+}
+
+impl Small {
+    /// Makes all rows from `row` on opaque white.
+    pub(crate) fn whiten_below(&mut self, row: usize) {
+        match self {
+            Self::Raster(raster) => {
+                let stride = raster.size.width as usize * raster.layout.channels();
+                raster.pixels[row * stride..].fill(255);
+            }
+            Self::Ycc(ycc) => {
+                let start = row * ycc.size.width as usize;
+                ycc.y[start..].fill(255);
+                ycc.cb[start..].fill(128);
+                ycc.cr[start..].fill(128);
+            }
+        }
+    }
+}
+
 /// A small picture in full-range YCbCr (JFIF, ITU-R BT.601), one byte per sample and plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ycc {

@@ -60,9 +60,9 @@ impl Queue {
     }
 
     /// How many ids wait.
-    pub async fn len(&self) -> Result<usize, QueueError> {
+    pub async fn backlog(&self) -> Result<usize, QueueError> {
         match self {
-            Self::Redis(queue) => queue.len().await,
+            Self::Redis(queue) => queue.backlog().await,
             Self::Memory(queue) => Ok(queue.len()),
         }
     }

@@ -133,7 +133,7 @@ impl RedisQueue {
         bounded(async { Ok(self.pool.get().await.map(drop)?) }).await
     }
 
-    pub(super) async fn len(&self) -> Result<usize, QueueError> {
+    pub(super) async fn backlog(&self) -> Result<usize, QueueError> {
         bounded(async { Ok(self.pool.get().await?.llen(&*self.key).await?) }).await
     }
 }

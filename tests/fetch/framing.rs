@@ -33,7 +33,7 @@ async fn ambiguous_or_broken_answers_are_invalid() {
         "HTTP/1.1 200 OK\r\nno colon\r\n\r\nabc",
         "HTTP/1.1 OK\r\n\r\nabc",
         "HTTP/2 200 OK\r\n\r\nabc",
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nabc",
+        "HTTP/1.1 101 x\r\nUpgrade: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
         "SSH-2.0-OpenSSH_9.6\r\n",
         "<html>an answer of HTTP/0.9</html>",
         "220 mail.example ESMTP\r\n",
@@ -58,6 +58,7 @@ async fn broken_chunks_are_invalid() {
         "3\nabc\r\n0\r\n\r\n",
         "3\r\nabcd\r\n0\r\n\r\n",
         "3\r\nabc\n0\r\n\r\n",
+        "3\r\nabcde0\r\n\r\n",
         "ffffffffffffffff\r\nabc\r\n0\r\n\r\n",
         "3\r\nabc\r\n0\r\nTrailer: x\n\r\n",
     ] {

@@ -54,7 +54,7 @@ const OWNED_CRATES: [(&str, &[&str]); 5] = [
     ("actix_web", &["http"]),
     ("redis", &["queue", "config"]),
     ("clap", &["cli", "commands"]),
-    ("std::env", &["config"]),
+    ("std::env::var", &["config"]),
 ];
 
 fn sources(folder: &Path, files: &mut Vec<std::path::PathBuf>) {

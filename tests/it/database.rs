@@ -178,7 +178,7 @@ on_both_databases! {
         for outcome in [completed(), retry_after(Duration::ZERO), Outcome::Released] {
             assert!(!database.finish(&stale, &outcome).await.unwrap(), "{outcome:?}");
         }
-        let kept = database.renew(&[stale.clone()], slow, LEASE).await.unwrap();
+        let kept = database.renew(std::slice::from_ref(&stale), slow, LEASE).await.unwrap();
         assert_eq!(kept, HashSet::new());
         let held = database.held(&[(stale.id, stale.fence), (fresh.id, fresh.fence)]).await.unwrap();
         assert_eq!(held, HashSet::from([(fresh.id, fresh.fence)]));

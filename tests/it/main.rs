@@ -6,4 +6,6 @@ mod support;
 mod api;
 mod architecture;
 mod database;
+mod end_to_end;
 mod queue;
+mod starting;

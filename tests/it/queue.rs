@@ -42,7 +42,7 @@ on_both_queues! {
         for id in &ids {
             queue.push(*id).await;
         }
-        assert_eq!(queue.len().await.unwrap(), 5);
+        assert_eq!(queue.backlog().await.unwrap(), 5);
         assert_eq!(queue.pop(2, NO_WAIT).await.unwrap(), ids[..2]);
         assert_eq!(queue.pop(10, NO_WAIT).await.unwrap(), ids[2..]);
         assert_eq!(queue.pop(10, NO_WAIT).await.unwrap(), []);

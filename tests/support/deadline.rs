@@ -5,11 +5,7 @@ use std::time::{Duration, Instant};
 const STEP: Duration = Duration::from_millis(20);
 
 /// Polls until `condition` holds; panics with `what` if it does not within `limit`.
-pub async fn eventually<F: Future<Output = bool>>(
-    what: &str,
-    limit: Duration,
-    mut condition: impl FnMut() -> F,
-) {
+pub async fn eventually(what: &str, limit: Duration, mut condition: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + limit;
     while !condition().await {
         assert!(Instant::now() < end, "not within {limit:?}: {what}");

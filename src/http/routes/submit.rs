@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::db::Submission;
 use crate::domain::{Job, SourceUrl};
-use crate::http::backlog::Place;
 use crate::http::body;
 use crate::http::dto::{JobBody, SubmitBody};
 use crate::http::problem::{Problem, ProblemKind, RequestFault};
@@ -47,8 +46,10 @@ pub async fn submit(
         None => None,
     };
     let submission = store(&state, url).await?;
-    if !matches!(submission, Submission::Created(_)) {
-        place.map(Place::give_back);
+    if let Some(place) = place
+        && !matches!(submission, Submission::Created(_))
+    {
+        place.give_back();
     }
     match submission {
         Submission::Created(job) => Ok(accepted(job, false)),

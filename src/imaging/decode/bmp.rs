@@ -93,6 +93,7 @@ pub(super) fn decode(
         header.format,
         header.size.height,
         header.size.height,
+        thumbnail,
     )
 }
 

@@ -249,6 +249,7 @@ pub(super) fn decode(
         header.format,
         rows_decoded as u32,
         placement.height as u32,
+        thumbnail,
     )
 }
 

@@ -1,4 +1,5 @@
-//! One file a format: `inspect` reads the header, `decode` the pixels, reduced on the way.
+//! One file a format: `inspect` reads the header, `decode` gives the picture in the size of the
+//! thumbnail.
 
 mod bmp;
 mod gif;
@@ -6,20 +7,25 @@ mod jpeg;
 mod png;
 mod webp;
 
+use std::time::Instant;
+
 use super::error::ImagingError;
 use super::geometry::Size;
 use super::header::Header;
 use super::limits::Limits;
-use super::raster::Raster;
+use super::raster::Small;
 use super::reduce::BoxReducer;
+use super::resize::resize;
 use super::sniff::sniff;
 use crate::domain::SourceFormat;
 
-/// A decoded picture, at least as large as the thumbnail.
+/// A decoded picture in the size of the thumbnail.
 pub(crate) struct Decoded {
-    pub raster: Raster,
+    pub small: Small,
     /// The file ended early; the missing rows are white.
     pub truncated: bool,
+    /// When decoding had ended and the resampling began.
+    pub resized_since: Instant,
 }
 
 /// Reads what the header tells, without decoding any pixel.
@@ -55,7 +61,7 @@ pub(crate) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
     }
 }
 
-/// Decodes the (first) picture, reduced to no less than `thumbnail`.
+/// Decodes the (first) picture to the size of the thumbnail.
 ///
 /// # Errors
 /// A corrupt file, one of which less than half of the rows could be decoded, or the deadline.
@@ -81,6 +87,7 @@ fn finish_rows(
     format: SourceFormat,
     rows_decoded: u32,
     rows: u32,
+    thumbnail: Size,
 ) -> Result<Decoded, ImagingError> {
     if u64::from(rows_decoded) * 2 < u64::from(rows) {
         return Err(ImagingError::Truncated {
@@ -90,8 +97,10 @@ fn finish_rows(
         });
     }
     reducer.fill_with_white();
+    let resized_since = Instant::now();
     Ok(Decoded {
-        raster: reducer.finish(),
+        resized_since,
+        small: Small::Raster(resize(reducer.finish(), thumbnail)?),
         truncated: rows_decoded < rows,
     })
 }

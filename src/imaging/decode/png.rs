@@ -171,7 +171,13 @@ pub(super) fn decode(
     } else {
         decode_rows(&mut reader, header.size, layout, limits, &mut reducer)?
     };
-    finish_rows(reducer, header.format, rows_decoded, header.size.height)
+    finish_rows(
+        reducer,
+        header.format,
+        rows_decoded,
+        header.size.height,
+        thumbnail,
+    )
 }
 
 fn corrupt(reason: impl std::fmt::Display) -> ImagingError {

@@ -193,6 +193,7 @@ pub(super) fn decode(
         header.format,
         header.size.height,
         header.size.height,
+        thumbnail,
     )
 }
 

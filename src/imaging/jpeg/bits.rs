@@ -23,7 +23,7 @@ impl Default for Window {
 pub struct Bits {
     /// The next bits, from the top. Below the `count` valid ones stand bits that the next refill repeats.
     word: u64,
-    count: u32,
+    count: u64,
     /// Where in the window the next refill reads.
     position: usize,
 }
@@ -36,8 +36,9 @@ impl Bits {
 
     #[inline(always)]
     pub fn consume(&mut self, bits: u32) {
+        let bits = u64::from(bits);
         debug_assert!(bits <= self.count, "{bits} of {} bits", self.count);
-        self.word = self.word.wrapping_shl(bits);
+        self.word <<= bits & 63;
         self.count = self.count.wrapping_sub(bits);
     }
 
@@ -56,7 +57,7 @@ impl Bits {
             window.0[at + 6],
             window.0[at + 7],
         ];
-        self.word |= u64::from_be_bytes(bytes).wrapping_shr(self.count);
+        self.word |= u64::from_be_bytes(bytes) >> (self.count & 63);
         self.position += ((63 - (self.count & 63)) >> 3) as usize;
         self.count |= 56;
     }

@@ -92,11 +92,17 @@ impl Decoder<'_> {
         match (self.header.progressive, self.scale.eighths()) {
             (false, 1) => self.decode_sequential::<1>(scratch),
             (false, 2) => self.decode_sequential::<2>(scratch),
+            (false, 3) => self.decode_sequential::<3>(scratch),
             (false, 4) => self.decode_sequential::<4>(scratch),
+            (false, 5) => self.decode_sequential::<5>(scratch),
+            (false, 6) => self.decode_sequential::<6>(scratch),
             (false, _) => self.decode_sequential::<8>(scratch),
             (true, 1) => self.decode_progressive::<1>(scratch),
             (true, 2) => self.decode_progressive::<2>(scratch),
+            (true, 3) => self.decode_progressive::<3>(scratch),
             (true, 4) => self.decode_progressive::<4>(scratch),
+            (true, 5) => self.decode_progressive::<5>(scratch),
+            (true, 6) => self.decode_progressive::<6>(scratch),
             (true, _) => self.decode_progressive::<8>(scratch),
         }
     }
@@ -240,15 +246,15 @@ impl Decoder<'_> {
     fn next_scan(&mut self, reader: &mut MarkerReader<'_>) -> Result<Option<Scan>, JpegError> {
         loop {
             match reader.next_marker()? {
-                markers::SOI => return Err(JpegError::Corrupt("second SOI marker")),
                 markers::EOI => return Ok(None),
                 markers::DQT => self.tables.read_quantization(reader.segment()?)?,
                 markers::DHT => self.tables.read_huffman(reader.segment()?)?,
                 markers::DRI => self.restart_interval = parse_restart_interval(reader.segment()?)?,
                 markers::SOS => return Scan::parse(reader.segment()?, self.header).map(Some),
-                _ => {
+                markers::SOF0..=markers::SOF2 => {
                     reader.segment()?;
                 }
+                code => reader.skip_segment(code)?,
             }
         }
     }

@@ -72,7 +72,6 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, JpegError> {
     let (mut jfif, mut adobe_transform, mut restart_interval) = (false, None, 0);
     loop {
         match reader.next_marker()? {
-            markers::SOI => return Err(JpegError::Corrupt("second SOI marker")),
             markers::EOI => return Err(JpegError::Corrupt("no scan")),
             markers::SOS => break,
             code @ (markers::SOF0 | markers::SOF1 | markers::SOF2) => {
@@ -81,7 +80,7 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, JpegError> {
                 }
                 header = Some(parse_frame(reader.segment()?, code == markers::SOF2)?);
             }
-            markers::DHT => {
+            markers::DQT | markers::DHT => {
                 reader.segment()?;
             }
             markers::DAC => return Err(JpegError::Unsupported("arithmetic coding")),
@@ -109,9 +108,7 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, JpegError> {
                     adobe_transform = Some(*transform);
                 }
             }
-            _ => {
-                reader.segment()?;
-            }
+            code => reader.skip_segment(code)?,
         }
     }
     let header = header.ok_or(JpegError::Corrupt("scan before the frame header"))?;

@@ -224,7 +224,7 @@ impl LookupTable for SymbolTable {
         for (prefix, entry) in entries.iter_mut().enumerate() {
             match code.decode((prefix as u64) << (64 - LOOKUP_BITS)) {
                 Some((length, symbol)) if length <= LOOKUP_BITS => {
-                    *entry = u16::from(symbol) << 8 | length as u16
+                    *entry = u16::from(symbol) << 8 | length as u16;
                 }
                 _ => {}
             }

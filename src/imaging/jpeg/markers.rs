@@ -11,9 +11,12 @@ pub const SOI: u8 = 0xD8;
 pub const EOI: u8 = 0xD9;
 pub const SOS: u8 = 0xDA;
 pub const DQT: u8 = 0xDB;
+pub const DNL: u8 = 0xDC;
 pub const DRI: u8 = 0xDD;
 pub const APP0: u8 = 0xE0;
 pub const APP14: u8 = 0xEE;
+pub const APP15: u8 = 0xEF;
+pub const COM: u8 = 0xFE;
 
 /// Walks a file from marker to marker (ITU-T T.81, B.1.1).
 #[derive(Debug, Clone)]
@@ -61,6 +64,17 @@ impl<'a> MarkerReader<'a> {
         match ahead.next_marker() {
             Ok(_) => ahead.position - 2,
             Err(_) => self.bytes.len(),
+        }
+    }
+
+    /// Steps over the segment of a marker that means nothing to the picture.
+    ///
+    /// Any other marker is refused: it may be a table whose marker was damaged, and without it the rest decodes to
+    /// something else.
+    pub fn skip_segment(&mut self, code: u8) -> Result<(), JpegError> {
+        match code {
+            APP0..=APP15 | COM | DNL => self.segment().map(|_| ()),
+            _ => Err(JpegError::Corrupt("unexpected marker")),
         }
     }
 

@@ -23,6 +23,7 @@ mod error;
 mod header;
 mod huffman;
 mod idct;
+mod lanes;
 mod markers;
 mod plane;
 mod progression;

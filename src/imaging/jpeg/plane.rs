@@ -8,9 +8,9 @@ pub struct Scale(u8);
 impl Scale {
     pub const FULL: Self = Self(8);
 
-    /// `None` unless `eighths` is 1, 2, 4 or 8.
+    /// `None` unless `eighths` is 1 to 6 or 8. (A 7-point transform takes longer than the 8-point one.)
     pub fn new(eighths: u8) -> Option<Self> {
-        matches!(eighths, 1 | 2 | 4 | 8).then_some(Self(eighths))
+        matches!(eighths, 1..=6 | 8).then_some(Self(eighths))
     }
 
     pub fn eighths(self) -> u8 {
@@ -28,7 +28,7 @@ impl Header {
     pub fn scale_for(&self, max_side: u32) -> Scale {
         let longest = f64::from(self.width.max(self.height));
         let enough = |n: u8| longest * f64::from(n) / 8.0 >= MIN_OVERSAMPLING * f64::from(max_side);
-        [1, 2, 4]
+        [1, 2, 3, 4, 5, 6]
             .into_iter()
             .find(|&n| enough(n))
             .map_or(Scale::FULL, Scale)

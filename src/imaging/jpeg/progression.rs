@@ -77,12 +77,12 @@ impl Plan {
 fn next_scan(reader: &mut MarkerReader<'_>, header: &Header) -> Result<Option<Scan>, JpegError> {
     loop {
         match reader.next_marker()? {
-            markers::SOI => return Err(JpegError::Corrupt("second SOI marker")),
             markers::EOI => return Ok(None),
             markers::SOS => return Scan::parse(reader.segment()?, header).map(Some),
-            _ => {
+            markers::SOF2 | markers::DQT | markers::DHT | markers::DRI => {
                 reader.segment()?;
             }
+            code => reader.skip_segment(code)?,
         }
     }
 }

@@ -28,6 +28,7 @@ impl Coefficients {
     }
 
     /// Turns all blocks into samples.
+    #[inline(never)]
     pub fn transform<const N: usize>(
         &self,
         layout: &Layout,
@@ -104,6 +105,7 @@ impl<'a> ProgressiveScan<'a> {
     }
 
     /// Decodes into `coefficients`.
+    #[inline(never)]
     pub fn decode<const N: usize>(
         &self,
         input: &mut Input<'_>,

@@ -3,7 +3,7 @@
 use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
 use super::error::JpegError;
-use super::huffman::{AcSkipTable, AcValueTable, DcTable};
+use super::huffman::{AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK};
 use super::idct::{Transform, block_len, last_needed, slots};
 use super::plane::Layout;
 use super::scan::{Progress, Scan};
@@ -39,6 +39,7 @@ pub struct SequentialScan<'a> {
 
 impl SequentialScan<'_> {
     /// Decodes at N/8 into `samples`, the buffer of all planes.
+    #[inline(never)]
     pub fn decode<const N: usize>(
         &self,
         input: &mut Input<'_>,
@@ -70,7 +71,7 @@ impl SequentialScan<'_> {
                         let at = place.start + row * place.row_step + column * place.mcu_step;
                         let out = &mut samples[at..];
                         let prediction = &mut predictions[place.coder & 3];
-                        decode_block::<N>(
+                        let end = decode_block::<N>(
                             &mut bits,
                             input.window(),
                             coder,
@@ -79,8 +80,14 @@ impl SequentialScan<'_> {
                             &mut coefficients,
                         )
                         .map_err(|BadCode| JpegError::Corrupt("entropy-coded data"))?;
-                        coder.transform.write::<N>(&coefficients, out, place.stride);
-                        coefficients[..block_len(N)].fill(0);
+                        if N > 2 && end == AcEnd::None {
+                            coder
+                                .transform
+                                .write_flat::<N>(coefficients[0], out, place.stride);
+                        } else {
+                            coder.transform.write::<N>(&coefficients, out, place.stride);
+                            coefficients[..block_len(N)].fill(0);
+                        }
                     }
                 }
                 input.check_overrun(bits)
@@ -156,6 +163,13 @@ impl SequentialScan<'_> {
     }
 }
 
+/// Whether a block has AC coefficients.
+#[derive(PartialEq, Eq)]
+enum AcEnd {
+    None,
+    Some,
+}
+
 #[inline(always)]
 fn decode_block<const N: usize>(
     bits: &mut Bits,
@@ -164,12 +178,13 @@ fn decode_block<const N: usize>(
     prediction: &mut i32,
     slots: &[u8; 64],
     coefficients: &mut [i16; 64],
-) -> Result<(), BadCode> {
+) -> Result<AcEnd, BadCode> {
     bits.refill(window);
     *prediction = prediction.wrapping_add(symbols::dc_difference(bits, window, coder.dc)?);
     coefficients[0] = *prediction as i16;
     if N == 1 {
-        return symbols::skip_ac(bits, window, coder.skips, 1);
+        symbols::skip_ac(bits, window, coder.skips, 1)?;
+        return Ok(AcEnd::Some);
     }
     let k = symbols::ac_values(
         bits,
@@ -180,8 +195,12 @@ fn decode_block<const N: usize>(
             coefficients[usize::from(slots[(k & 63) as usize]) & 63] = value;
         },
     )?;
-    if k > 63 {
-        return Ok(());
+    if k <= 63 {
+        symbols::skip_ac(bits, window, coder.skips, k)?;
     }
-    symbols::skip_ac(bits, window, coder.skips, k)
+    Ok(if k == 1 + END_OF_BLOCK {
+        AcEnd::None
+    } else {
+        AcEnd::Some
+    })
 }

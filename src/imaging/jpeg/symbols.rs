@@ -72,7 +72,7 @@ pub fn skip_ac(
 }
 
 /// Decodes the coefficients 1 to `last` and gives each to `store` with its index; says where it went on to (above 63:
-/// the block is over). Wants 13 valid bits, leaves 43.
+/// the block is over). Wants 43 valid bits, leaves 43 unless the block is over.
 #[inline(always)]
 pub fn ac_values(
     bits: &mut Bits,
@@ -82,27 +82,33 @@ pub fn ac_values(
     mut store: impl FnMut(u32, i16),
 ) -> Result<u32, BadCode> {
     let mut k = 1;
-    while k <= last {
-        let entry = table.get(bits.peek());
-        let mut next = k + (entry >> 8 & 0xFF);
-        if next <= 64 {
-            bits.consume(entry & 0xFF);
-            store(next - 1, (entry >> 16) as i16);
-        } else if next.wrapping_sub(END_OF_BLOCK) <= 63 {
-            bits.consume(entry & 0xFF);
-            return Ok(next);
-        } else {
-            let (after, slow_next, value) = slow_ac(*bits, window, table.code(), k)?;
-            (*bits, next) = (after, slow_next);
-            if next > 64 {
+    loop {
+        // As many as one refill serves: 3 look-ups of 13 bits.
+        for _ in 0..3 {
+            let entry = table.get(bits.peek());
+            let mut next = k + (entry >> 8 & 0xFF);
+            if next <= 64 {
+                bits.consume(entry & 0xFF);
+                store(next - 1, (entry >> 16) as i16);
+            } else if next.wrapping_sub(END_OF_BLOCK) <= 63 {
+                bits.consume(entry & 0xFF);
                 return Ok(next);
+            } else {
+                let (after, slow_next, value) = slow_ac(*bits, window, table.code(), k)?;
+                (*bits, next) = (after, slow_next);
+                if next > 64 {
+                    return Ok(next);
+                }
+                store(next - 1, value as i16);
             }
-            store(next - 1, value as i16);
+            k = next;
+            if k > last {
+                bits.refill(window);
+                return Ok(k);
+            }
         }
-        k = next;
         bits.refill(window);
     }
-    Ok(k)
 }
 
 /// One AC symbol: the state behind it, the index it moves `k` to (END_OF_BLOCK added for that), the value.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thumbforge::http::{probe, run_probes};
 use thumbforge::queue::{MemoryQueue, Queue, RedisQueue};
@@ -46,6 +46,29 @@ on_both_databases! {
         assert_eq!(api.get("/readyz").await.status, 200);
         api.accepted("https://images.example.com/harbour.jpg").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_queue_holds_no_request_for_long() {
+    // Accepts connections and never says a word.
+    let frozen = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}/0", frozen.local_addr().unwrap());
+    let queue = Queue::Redis(RedisQueue::open(&url, "test:frozen").unwrap());
+    let fixture = crate::database::Fixture::sqlite();
+    let mut api = Api::serve(fixture.open().await, queue, settings(), None);
+    let started = Instant::now();
+    for number in 0..20 {
+        let url = format!("https://images.example.com/{number}.jpg");
+        api.accepted(&url).await;
+    }
+    let submitted_in = started.elapsed();
+    assert!(submitted_in < Duration::from_secs(2), "{submitted_in:?}");
+    let answer = api.get("/v1/healthz").await;
+    assert_eq!(answer.json()["failing"], serde_json::json!(["queue"]));
+    assert!(started.elapsed() < submitted_in + Duration::from_secs(3));
+    api.begin_shutdown();
+    api.ended().await;
+    assert!(started.elapsed() < submitted_in + Duration::from_secs(8));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,6 +49,7 @@ on_both_databases! {
             ("{", (400, "malformed_json")),
             ("url=https://a.example/", (400, "malformed_json")),
             ("[]", (422, "invalid_body")),
+            ("[\"https://a.example/\"]", (422, "invalid_body")),
             ("{}", (422, "invalid_body")),
             ("{\"url\": 7}", (422, "invalid_body")),
             ("{\"url\": null}", (422, "invalid_body")),

@@ -6,7 +6,7 @@ use super::reference::{self, Reference};
 /// Compares at each scale.
 pub fn check(bytes: &[u8], header: &Header, reference: &Reference, name: &str) {
     check_full(bytes, header, reference, name);
-    for eighths in [1, 2, 4] {
+    for eighths in [1, 2, 3, 4, 5, 6] {
         check_scaled(bytes, header, reference, eighths, name);
     }
 }

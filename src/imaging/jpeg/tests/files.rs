@@ -36,7 +36,7 @@ fn sweep(path: &Path) -> bool {
         Ok(decoded) if decoded.stopped.is_none() => {}
         _ => return false,
     }
-    match reference::decode(&bytes, header.color_kind()) {
+    match reference::decode(&bytes, header.color_kind(), false) {
         Ok(reference) => comparison::check(&bytes, &header, &reference, &name),
         Err(error) => panic!("{name}: we decode what the reference refuses: {error}"),
     }

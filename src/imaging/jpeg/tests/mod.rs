@@ -3,5 +3,6 @@
 mod comparison;
 mod files;
 mod matrix;
+mod mutation;
 mod pictures;
 mod reference;

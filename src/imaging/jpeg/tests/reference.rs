@@ -15,7 +15,8 @@ pub struct Reference {
     data: Vec<u8>,
 }
 
-pub fn decode(bytes: &[u8], color: ColorKind) -> Result<Reference, String> {
+/// Decodes as far as possible, or with `strict` not at all if anything is wrong with the file.
+pub fn decode(bytes: &[u8], color: ColorKind, strict: bool) -> Result<Reference, String> {
     let space = match color {
         ColorKind::Grey => ColorSpace::Luma,
         ColorKind::YCbCr => ColorSpace::YCbCr,
@@ -23,7 +24,7 @@ pub fn decode(bytes: &[u8], color: ColorKind) -> Result<Reference, String> {
     };
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(space)
-        .set_strict_mode(false);
+        .set_strict_mode(strict);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     let data = decoder.decode().map_err(|error| format!("{error:?}"))?;
     let (width, height) = decoder.dimensions().ok_or("no dimensions")?;
