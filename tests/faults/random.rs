@@ -85,7 +85,10 @@ fn any_fault(random: &mut impl Rng) -> Fault {
 
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text}: not a number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text}: not a number")),
+    )
 }
 
 struct Actors {
@@ -239,7 +242,9 @@ impl Actors {
             }
             Fault::FlushRedis => {
                 let mut connection = self.stage.redis().connection();
-                redis::cmd("FLUSHALL").exec(&mut connection).expect("Redis answers");
+                redis::cmd("FLUSHALL")
+                    .exec(&mut connection)
+                    .expect("Redis answers");
             }
             Fault::CrashPostgres => {
                 self.stage.own_postgres_server().stop_immediately();
@@ -253,7 +258,8 @@ impl Actors {
                 self.through_postgres(delay, lasts).await;
             }
             Fault::CutCommits => {
-                self.through_postgres(Mode::LoseEveryThird(b"COMMIT"), lasts).await;
+                self.through_postgres(Mode::LoseEveryThird(b"COMMIT"), lasts)
+                    .await;
             }
             Fault::BlackholeRedis => self.through_redis(Mode::Blackhole, lasts).await,
             Fault::RefuseRedis => self.through_redis(Mode::Refuse, lasts).await,
