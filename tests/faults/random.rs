@@ -216,8 +216,14 @@ impl Actors {
     async fn strike(&mut self, event: &Event) {
         let lasts = event.lasts;
         match event.fault {
-            Fault::KillServe(n) => self.serves[n].kill(),
-            Fault::KillWorker(n) => self.workers[n].kill(),
+            Fault::KillServe(n) => {
+                self.serves[n].kill();
+                tokio::time::sleep(lasts / 4).await;
+            }
+            Fault::KillWorker(n) => {
+                self.workers[n].kill();
+                tokio::time::sleep(lasts / 4).await;
+            }
             Fault::TerminateWorker(n) => {
                 if self.workers[n].is_running() {
                     self.workers[n].signal("TERM");
