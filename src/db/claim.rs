@@ -221,7 +221,8 @@ macro_rules! claiming {
     ($jobs:expr, $worker:expr, $lease:expr) => {
         diesel::update(
             $jobs
-                .filter(is_pending())
+                // A bound value, so that the ids are looked up and not the backlog (`is_pending`).
+                .filter(jobs::status.eq(Status(JobStatus::Pending)))
                 .filter(jobs::due_at.le(clock::now().nullable())),
         )
         .set((

@@ -25,7 +25,11 @@ fn faketime() -> Option<PathBuf> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_15_wrong_clocks_do_not_touch_leases() {
     let Some(library) = faketime() else {
-        return skipped(15, WRONG_CLOCK, "libfaketime is not installed (package `faketime`)");
+        return skipped(
+            15,
+            WRONG_CLOCK,
+            "libfaketime is not installed (package `faketime`)",
+        );
     };
     let stage = Stage::shared().await;
     let mut serve = stage.process("serve", "serve");
@@ -40,12 +44,21 @@ async fn fault_15_wrong_clocks_do_not_touch_leases() {
         worker.start();
         workers.push(worker);
     }
-    let shifts: Vec<_> = workers.iter().map(|worker| hour_of_first_line(&worker.log())).collect();
-    assert!(shifts[0] != shifts[1] && shifts[1] != shifts[2], "{shifts:?}");
+    let shifts: Vec<_> = workers
+        .iter()
+        .map(|worker| hour_of_first_line(&worker.log()))
+        .collect();
+    assert!(
+        shifts[0] != shifts[1] && shifts[1] != shifts[2],
+        "{shifts:?}"
+    );
     let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let reply = image_reply(120, 90).behind(&gate);
     stage.origin.on("/slow.jpg", vec![reply]);
-    let (small, slow) = (stage.origin.url("/small.jpg"), stage.origin.url("/slow.jpg"));
+    let (small, slow) = (
+        stage.origin.url("/small.jpg"),
+        stage.origin.url("/slow.jpg"),
+    );
     let urls = move |n| match n % 16 {
         3 => format!("{slow}?n={n}"),
         _ => format!("{small}?n={n}"),

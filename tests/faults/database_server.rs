@@ -18,7 +18,10 @@ async fn fault_10_postgres_crashes_and_freezes_under_load() {
     stage.set("THUMBFORGE_MAX_ATTEMPTS", "6");
     let mut serve = stage.process("serve", "serve");
     serve.start();
-    let mut workers = [stage.process("work", "worker-0"), stage.process("work", "worker-1")];
+    let mut workers = [
+        stage.process("work", "worker-0"),
+        stage.process("work", "worker-1"),
+    ];
     for worker in &mut workers {
         worker.start();
     }
@@ -42,7 +45,11 @@ async fn fault_10_postgres_crashes_and_freezes_under_load() {
             let answer = answer.expect("the API answers");
             assert_eq!(answer.status, 503, "{target}: {answer:?}");
             assert!(answer.header("retry-after").is_some(), "{answer:?}");
-            assert!(asked.elapsed() < load::BOUND, "{target}: {:?}", asked.elapsed());
+            assert!(
+                asked.elapsed() < load::BOUND,
+                "{target}: {:?}",
+                asked.elapsed()
+            );
         }
     }
     signal(&pids, "-CONT");

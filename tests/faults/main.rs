@@ -19,8 +19,8 @@ mod stage;
 
 mod clock_and_disk;
 mod database_server;
-mod random;
 mod queue_server;
+mod random;
 mod sqlite;
 mod workers;
 mod workers_panic;

@@ -81,7 +81,9 @@ async fn fault_07_a_backlog_survives_flushall_and_is_not_starved() {
     });
     let backlog = record.accepted.clone();
     let outage = record.longest_outage();
-    redis::cmd("FLUSHALL").exec(&mut stage.redis().connection()).expect("Redis answers");
+    redis::cmd("FLUSHALL")
+        .exec(&mut stage.redis().connection())
+        .expect("Redis answers");
     let lifted = load::now();
     let load = Load::start(vec![serve.address], 20, stage.small_urls());
     let _workers = start_workers(&stage, 2);
@@ -206,7 +208,10 @@ async fn fault_12_the_api_dies_between_commit_and_push() {
     let mut stage = Stage::shared().await;
     let proxy = FaultProxy::start(stage.redis().port).await;
     let direct = stage.redis().url();
-    stage.set("THUMBFORGE_REDIS_URL", &stage.redis().url_through(proxy.port()));
+    stage.set(
+        "THUMBFORGE_REDIS_URL",
+        &stage.redis().url_through(proxy.port()),
+    );
     let mut serve = stage.process("serve", "serve");
     serve.start();
     stage.set("THUMBFORGE_REDIS_URL", &direct);
@@ -293,7 +298,11 @@ async fn fault_13_ids_pushed_twice_and_rubbish_in_the_queue() {
         .iter()
         .map(|worker| worker.log().matches("dropped from the queue").count())
         .sum();
-    assert_eq!(told, junk / 5 * 4, "junk is logged; an unknown UUID is not junk");
+    assert_eq!(
+        told,
+        junk / 5 * 4,
+        "junk is logged; an unknown UUID is not junk"
+    );
     tell(&Figures {
         fault: 13,
         name: "every id pushed twice, and junk pushed by a stranger",

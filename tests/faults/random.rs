@@ -85,7 +85,10 @@ fn any_fault(random: &mut impl Rng) -> Fault {
 
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text}: not a number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text}: not a number")),
+    )
 }
 
 struct Actors {
@@ -213,8 +216,14 @@ impl Actors {
     async fn strike(&mut self, event: &Event) {
         let lasts = event.lasts;
         match event.fault {
-            Fault::KillServe(n) => self.serves[n].kill(),
-            Fault::KillWorker(n) => self.workers[n].kill(),
+            Fault::KillServe(n) => {
+                self.serves[n].kill();
+                tokio::time::sleep(lasts / 4).await;
+            }
+            Fault::KillWorker(n) => {
+                self.workers[n].kill();
+                tokio::time::sleep(lasts / 4).await;
+            }
             Fault::TerminateWorker(n) => {
                 if self.workers[n].is_running() {
                     self.workers[n].signal("TERM");
@@ -239,7 +248,9 @@ impl Actors {
             }
             Fault::FlushRedis => {
                 let mut connection = self.stage.redis().connection();
-                redis::cmd("FLUSHALL").exec(&mut connection).expect("Redis answers");
+                redis::cmd("FLUSHALL")
+                    .exec(&mut connection)
+                    .expect("Redis answers");
             }
             Fault::CrashPostgres => {
                 self.stage.own_postgres_server().stop_immediately();
@@ -253,7 +264,8 @@ impl Actors {
                 self.through_postgres(delay, lasts).await;
             }
             Fault::CutCommits => {
-                self.through_postgres(Mode::LoseEveryThird(b"COMMIT"), lasts).await;
+                self.through_postgres(Mode::LoseEveryThird(b"COMMIT"), lasts)
+                    .await;
             }
             Fault::BlackholeRedis => self.through_redis(Mode::Blackhole, lasts).await,
             Fault::RefuseRedis => self.through_redis(Mode::Refuse, lasts).await,

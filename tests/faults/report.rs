@@ -46,7 +46,10 @@ pub fn tell(figures: &Figures) {
 /// Tells that a fault could not be made here, and why.
 pub fn skipped(fault: u32, name: &'static str, reason: &str) {
     line(&format!("fault {fault}: SKIPPED: {reason}"));
-    write_row(fault, &format!("| {fault} | {name} | not run | | {reason} |"));
+    write_row(
+        fault,
+        &format!("| {fault} | {name} | not run | | {reason} |"),
+    );
 }
 
 pub fn line(text: &str) {
@@ -60,7 +63,9 @@ fn write_row(fault: u32, row: &str) {
     let _alone = DOCUMENT.lock().expect("not poisoned");
     let text = std::fs::read_to_string(&path).expect("the document can be read");
     let (head, rest) = text.split_once(BEGIN).expect("the document has the marker");
-    let (table, tail) = rest.split_once(END).expect("the document has the end marker");
+    let (table, tail) = rest
+        .split_once(END)
+        .expect("the document has the end marker");
     let number = |line: &str| -> Option<u32> { line.split('|').nth(1)?.trim().parse().ok() };
     let mut rows: Vec<(u32, String)> = table
         .lines()

@@ -204,7 +204,8 @@ fn holder(stage: &Stage, id: &str, workers: &[Worker]) -> usize {
 }
 
 fn try_holder(stage: &Stage, id: &str, workers: &[Worker]) -> Option<usize> {
-    let sql = format!("SELECT worker_id AS line FROM jobs WHERE id = '{id}' AND status = 'processing'");
+    let sql =
+        format!("SELECT worker_id AS line FROM jobs WHERE id = '{id}' AND status = 'processing'");
     let holder = stage.lines(&sql).pop()?;
     workers
         .iter()
@@ -234,7 +235,10 @@ async fn fault_02_a_job_that_kills_its_process_ends_as_poison() {
     let slow = Arc::new(Semaphore::new(0));
     let slow_reply = image_reply(120, 90).behind(&slow);
     stage.origin.on("/slow.jpg", vec![slow_reply]);
-    let (small, slowly) = (stage.origin.url("/small.jpg"), stage.origin.url("/slow.jpg"));
+    let (small, slowly) = (
+        stage.origin.url("/small.jpg"),
+        stage.origin.url("/slow.jpg"),
+    );
     let urls = move |n| match n % 5 {
         0 => format!("{slowly}?n={n}"),
         _ => format!("{small}?n={n}"),

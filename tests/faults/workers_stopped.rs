@@ -117,7 +117,10 @@ async fn fault_05_a_job_slower_than_its_lease_is_renewed_and_runs_once() {
     let stage = Stage::shared().await;
     let mut serve = stage.process("serve", "serve");
     serve.start();
-    let mut workers = [stage.process("work", "first"), stage.process("work", "second")];
+    let mut workers = [
+        stage.process("work", "first"),
+        stage.process("work", "second"),
+    ];
     for worker in &mut workers {
         worker.start();
     }
@@ -162,7 +165,10 @@ async fn fault_14_a_rolling_restart_wastes_no_attempt() {
     let gate = Arc::new(Semaphore::new(0));
     let reply = image_reply(120, 90).behind(&gate);
     stage.origin.on("/long.jpg", vec![reply]);
-    let (small, long) = (stage.origin.url("/small.jpg"), stage.origin.url("/long.jpg"));
+    let (small, long) = (
+        stage.origin.url("/small.jpg"),
+        stage.origin.url("/long.jpg"),
+    );
     let urls = move |n| match n {
         5..14 => format!("{long}?n={n}"),
         _ => format!("{small}?n={n}"),

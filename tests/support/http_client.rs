@@ -116,7 +116,9 @@ fn whole(received: &[u8]) -> std::io::Result<Answer> {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }
     let answer = parse(received);
-    let declared = answer.header("content-length").and_then(|text| text.parse().ok());
+    let declared = answer
+        .header("content-length")
+        .and_then(|text| text.parse().ok());
     if declared.is_some_and(|length: usize| length != answer.body.len()) {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }

@@ -32,8 +32,9 @@ CREATE INDEX jobs_url_hash_idx ON jobs (url_hash, created_at DESC);
 CREATE UNIQUE INDEX jobs_exclusive_idx ON jobs (url_hash)
     WHERE exclusive AND status IN ('pending', 'processing');
 -- Due work and expired leases: small, because final jobs are not in them.
-CREATE INDEX jobs_pending_due_idx ON jobs (due_at, id) WHERE status = 'pending';
-CREATE INDEX jobs_processing_due_idx ON jobs (due_at) WHERE status = 'processing';
+-- (The status leads although it is constant: else SQLite prefers jobs_status_idx and sorts.)
+CREATE INDEX jobs_pending_due_idx ON jobs (status, due_at, id) WHERE status = 'pending';
+CREATE INDEX jobs_processing_due_idx ON jobs (status, due_at) WHERE status = 'processing';
 
 -- Who works at the moment: one row a worker process, renewed with its leases.
 CREATE TABLE workers (
