@@ -73,10 +73,7 @@ impl IccProfile {
         };
         let profile = ColorProfile::new_from_slice_with_options(bytes, options).ok()?;
         let to_srgb = transform(&profile);
-        let is_srgb = profile.is_matrix_shaper()
-            && to_srgb
-                .as_ref()
-                .is_some_and(changes_nothing);
+        let is_srgb = profile.is_matrix_shaper() && to_srgb.as_ref().is_some_and(changes_nothing);
         Some(Self {
             name: profile.description.as_ref().and_then(name),
             color_space: profile.color_space,
