@@ -38,7 +38,7 @@ pub struct ApiState {
     pub(super) readiness: HealthCheck,
     pub(super) backlog: Option<BacklogLimit>,
     pub(super) draining: AtomicBool,
-    /// Work that outlives its request: pushes to the queue.
+    /// Work that outlives its request: pushes to the queue. The server waits for it before it ends.
     pub(super) background: TaskTracker,
     runtime: Handle,
 }
@@ -159,11 +159,6 @@ impl ApiState {
             tracing::error!(%error, "health check failed");
             vec!["health check"]
         })
-    }
-
-    /// Runs `work` on the parts' runtime without waiting for it; the server waits before it ends.
-    pub(super) fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.background.spawn_on(work, &self.runtime);
     }
 }
 

@@ -31,6 +31,7 @@ fn raster_to_ycc(raster: Raster, profile: Option<&IccProfile>) -> Ycc {
                 Some(rgb) => rgb_to_ycc(size, &rgb),
                 None => Ycc {
                     size,
+                    chroma: size,
                     cb: vec![128; raster.pixels.len()],
                     cr: vec![128; raster.pixels.len()],
                     y: raster.pixels,
@@ -133,6 +134,7 @@ pub(crate) fn rgb_to_ycc(size: Size, rgb: &[u8]) -> Ycc {
     const HALF: i32 = 1 << 15;
     let mut ycc = Ycc {
         size,
+        chroma: size,
         y: Vec::with_capacity(size.area()),
         cb: Vec::with_capacity(size.area()),
         cr: Vec::with_capacity(size.area()),

@@ -5,7 +5,7 @@ use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 use super::error::ImagingError;
 use super::raster::Ycc;
 
-/// Encodes a picture at a quality of 1–100 (the scale of libjpeg).
+/// Encodes a picture with halved chroma at a quality of 1–100 (the scale of libjpeg).
 ///
 /// # Errors
 /// None that a caller could cause; a fault in the encoder is [`ImagingError::Internal`].
@@ -16,8 +16,8 @@ pub(crate) fn encode(picture: &Ycc, quality: u8) -> Result<Vec<u8>, ImagingError
         width: side(picture.size.width)?,
         height: side(picture.size.height)?,
         y: &picture.y,
-        cb: halved(&picture.cb, picture.size.width as usize),
-        cr: halved(&picture.cr, picture.size.width as usize),
+        cb: &picture.cb,
+        cr: &picture.cr,
     };
     let mut jpeg = Vec::with_capacity(picture.size.area() / 4 + 1024);
     let mut encoder = Encoder::new(&mut jpeg, quality.clamp(1, 100));
@@ -28,31 +28,14 @@ pub(crate) fn encode(picture: &Ycc, quality: u8) -> Result<Vec<u8>, ImagingError
     Ok(jpeg)
 }
 
-/// Averages each 2 × 2 samples; at an odd edge, those that there are.
-fn halved(plane: &[u8], width: usize) -> Vec<u8> {
-    let rows = plane.len().div_ceil(width).div_ceil(2);
-    let mut out = Vec::with_capacity(width.div_ceil(2) * rows);
-    for pair in plane.chunks(2 * width) {
-        let (upper, lower) = pair.split_at(width);
-        let lower = if lower.is_empty() { upper } else { lower };
-        for (upper, lower) in upper.chunks(2).zip(lower.chunks(2)) {
-            let sum = |samples: &[u8]| {
-                u16::from(samples[0]) + u16::from(*samples.last().unwrap_or(&samples[0]))
-            };
-            out.push(((sum(upper) + sum(lower) + 2) / 4) as u8);
-        }
-    }
-    out
-}
-
 /// The encoder takes chroma in full size and, to halve it, keeps every second sample of every
 /// second row: it is given each averaged sample four times.
 struct Planes<'a> {
     width: u16,
     height: u16,
     y: &'a [u8],
-    cb: Vec<u8>,
-    cr: Vec<u8>,
+    cb: &'a [u8],
+    cr: &'a [u8],
 }
 
 impl ImageBuffer for Planes<'_> {
@@ -74,24 +57,10 @@ impl ImageBuffer for Planes<'_> {
         buffers[0].extend_from_slice(&self.y[start..start + width]);
         let half = width.div_ceil(2);
         let start = usize::from(y / 2) * half;
-        for (plane, buffer) in [&self.cb, &self.cr].into_iter().zip(&mut buffers[1..3]) {
+        for (plane, buffer) in [self.cb, self.cr].into_iter().zip(&mut buffers[1..3]) {
             let row = &plane[start..start + half];
             let doubled = row.iter().flat_map(|sample| [*sample; 2]);
             buffer.extend(doubled.take(width));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chroma_is_averaged_also_at_odd_edges() {
-        assert_eq!(halved(&[0, 10, 20, 30], 2), [15]);
-        assert_eq!(
-            halved(&[0, 10, 100, 20, 30, 200, 7, 9, 11], 3),
-            [15, 150, 8, 11]
-        );
     }
 }

@@ -66,3 +66,16 @@ pub(crate) enum EmbeddedProfile<'a> {
     /// A zlib stream.
     Deflated(&'a [u8]),
 }
+
+impl EmbeddedProfile<'_> {
+    /// What reading it takes, by estimate: its bytes, their parsed form and the tables of the
+    /// conversion. A deflated one is taken for ten times its size, the most that real profiles
+    /// shrink; beyond, the limit on its inflation holds.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Plain(bytes) => bytes.len() * 3,
+            Self::Deflated(stream) => stream.len() * 10 * 3,
+        }
+    }
+}

@@ -36,6 +36,7 @@ pub use limits::Limits;
 use std::time::{Duration, Instant};
 
 use crate::domain::{SourceFormat, SourceImage, Thumbnail, ThumbnailSpec};
+use decode::Target;
 use geometry::{Size, thumbnail_size};
 use header::Header;
 use metadata::IccProfile;
@@ -109,10 +110,18 @@ pub fn thumbnail_timed(
     let profile = IccProfile::read(&header.icc, limits.max_icc_bytes);
     let stored_size = thumbnail_size(header.size, spec.max_side);
 
-    let decoded = decode::decode(bytes, &header, stored_size, limits)?;
+    let profile_applies = profile.as_ref().is_some_and(|profile| !profile.is_srgb());
+    let halve_chroma =
+        !profile_applies && orient::may_turn_halved_chroma(stored_size, exif.orientation);
+    let target = Target {
+        size: stored_size,
+        halve_chroma,
+    };
+
+    let decoded = decode::decode(bytes, &header, target, limits)?;
     let resized = Instant::now();
     let picture = color::to_ycc(decoded.small, profile.as_deref());
-    let picture = orient::upright(picture, exif.orientation);
+    let picture = orient::upright(picture, exif.orientation).with_halved_chroma();
     let coloured = Instant::now();
     let jpeg = encode::encode(&picture, spec.jpeg_quality)?;
 
@@ -151,6 +160,7 @@ fn memory_bytes(header: &Header<'_>, spec: &ThumbnailSpec) -> usize {
     let thumbnail = thumbnail_size(header.size, spec.max_side);
     decode::memory_bytes(header, thumbnail)
         .saturating_add(small_picture_bytes(thumbnail))
+        .saturating_add(header.icc.memory_bytes())
         .saturating_add(FIXED_BYTES)
 }
 

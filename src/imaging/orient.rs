@@ -17,17 +17,23 @@ pub(crate) const fn seen_size(stored: Size, orientation: u8) -> Size {
     }
 }
 
+/// True if halved chroma may be turned as it is: its samples lie between the pixels of an even
+/// side, but on the last pixel of an odd one, and would lie on the first behind a mirror.
+pub(crate) const fn may_turn_halved_chroma(stored: Size, orientation: u8) -> bool {
+    orientation == 1 || (stored.width.is_multiple_of(2) && stored.height.is_multiple_of(2))
+}
+
 /// Turns a picture upright.
 pub(crate) fn upright(picture: Ycc, orientation: u8) -> Ycc {
     if !matches!(orientation, 2..=8) {
         return picture;
     }
-    let turn = |plane: &[u8]| upright_plane(plane, picture.size, orientation);
     Ycc {
         size: seen_size(picture.size, orientation),
-        y: turn(&picture.y),
-        cb: turn(&picture.cb),
-        cr: turn(&picture.cr),
+        chroma: seen_size(picture.chroma, orientation),
+        y: upright_plane(&picture.y, picture.size, orientation),
+        cb: upright_plane(&picture.cb, picture.chroma, orientation),
+        cr: upright_plane(&picture.cr, picture.chroma, orientation),
     }
 }
 
@@ -84,6 +90,7 @@ mod tests {
             };
             let picture = Ycc {
                 size,
+                chroma: size,
                 y: stored.to_vec(),
                 cb: stored.to_vec(),
                 cr: stored.to_vec(),

@@ -21,8 +21,12 @@ pub(crate) fn thumbhash(picture: &Ycc) -> Vec<u8> {
     } else {
         Size::new(scaled(picture.size.width), scaled(picture.size.height))
     };
-    let [y, cb, cr] = [&picture.y, &picture.cb, &picture.cr]
-        .map(|plane| average_areas(plane, picture.size, small));
+    let [y, cb, cr] = [
+        (&picture.y, picture.size),
+        (&picture.cb, picture.chroma),
+        (&picture.cr, picture.chroma),
+    ]
+    .map(|(plane, size)| average_areas(plane, size, small));
     let rgba: Vec<u8> = (0..small.area())
         .flat_map(|index| {
             let [r, g, b] = ycc_pixel_to_rgb(y[index], cb[index], cr[index]);
@@ -32,19 +36,23 @@ pub(crate) fn thumbhash(picture: &Ycc) -> Vec<u8> {
     thumbhash::rgba_to_thumb_hash(small.width as usize, small.height as usize, &rgba)
 }
 
-/// Averages a plane over a grid of nearly equal areas.
+/// Averages a plane over a grid of nearly equal areas, of at least one sample each: halved
+/// chroma may be smaller than the grid.
 fn average_areas(plane: &[u8], from: Size, to: Size) -> Vec<u8> {
-    let bounds = |from: u32, to: u32| -> Vec<usize> {
+    let areas = |from: u32, to: u32| {
         let (from, to) = (from as usize, to as usize);
-        (0..=to).map(|index| index * from / to).collect()
+        (0..to).map(move |index| {
+            let start = index * from / to;
+            start..((index + 1) * from / to).max(start + 1)
+        })
     };
-    let (columns, rows) = (bounds(from.width, to.width), bounds(from.height, to.height));
     let mut out = Vec::with_capacity(to.area());
-    for row in rows.windows(2) {
-        for column in columns.windows(2) {
-            let count = ((row[1] - row[0]) * (column[1] - column[0])) as u32;
-            let sum: u32 = (row[0]..row[1])
-                .flat_map(|y| &plane[y * from.width as usize..][column[0]..column[1]])
+    for rows in areas(from.height, to.height) {
+        for columns in areas(from.width, to.width) {
+            let count = (rows.len() * columns.len()) as u32;
+            let sum: u32 = rows
+                .clone()
+                .flat_map(|y| &plane[y * from.width as usize..][columns.clone()])
                 .map(|sample| u32::from(*sample))
                 .sum();
             out.push(((sum + count / 2) / count) as u8);
@@ -54,7 +62,7 @@ fn average_areas(plane: &[u8], from: Size, to: Size) -> Vec<u8> {
 }
 
 /// The colour that most of the picture has, as `#rrggbb`: the mean of the fullest of 16 × 16 ×
-/// 16 boxes in YCbCr. Every second row and column is counted.
+/// 16 boxes in YCbCr. Counted is each sample of halved chroma, with the luma above and left.
 pub(crate) fn dominant_color(picture: &Ycc) -> String {
     #[derive(Clone, Copy, Default)]
     struct Bin {
@@ -64,10 +72,11 @@ pub(crate) fn dominant_color(picture: &Ycc) -> String {
         cr: u32,
     }
     let mut bins = vec![Bin::default(); 1 << 12];
-    let width = picture.size.width as usize;
-    for row in (0..picture.size.height as usize).step_by(2) {
-        for index in (row * width..(row + 1) * width).step_by(2) {
-            let (y, cb, cr) = (picture.y[index], picture.cb[index], picture.cr[index]);
+    let rows = picture.y.chunks(2 * picture.size.width as usize);
+    let chroma = picture.chroma.width as usize;
+    let chroma_rows = picture.cb.chunks(chroma).zip(picture.cr.chunks(chroma));
+    for (luma, (cb, cr)) in rows.zip(chroma_rows) {
+        for ((&y, &cb), &cr) in luma.iter().step_by(2).zip(cb).zip(cr) {
             let bin = usize::from(y >> 4) << 8 | usize::from(cb >> 4) << 4 | usize::from(cr >> 4);
             let bin = &mut bins[bin];
             bin.count += 1;
@@ -99,7 +108,7 @@ mod tests {
             .flat_map(|y| (0..size.width).map(move |x| (x, y)))
             .flat_map(|(x, y)| colour(x, y))
             .collect();
-        rgb_to_ycc(size, &rgb)
+        rgb_to_ycc(size, &rgb).with_halved_chroma()
     }
 
     #[test]

@@ -23,6 +23,48 @@ fn all_eight_orientations_come_out_upright() {
     }
 }
 
+/// The JPEG with an EXIF block that holds nothing but an orientation.
+fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0".to_vec();
+    exif.extend(b"\x12\x01\x03\0\x01\0\0\0");
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+    let length = (exif.len() + 2) as u16;
+    let segment = [&b"\xff\xe1"[..], &length.to_be_bytes(), &exif].concat();
+    [&jpeg[..2], &segment, &jpeg[2..]].concat()
+}
+
+#[test]
+fn turning_moves_no_colour_against_its_shape() {
+    for (width, height) in [(700, 455), (1024, 768), (201, 101)] {
+        let source = Picture::of(width, height, |x, y| {
+            let field = (x * 8 / width + y * 6 / height) % 3;
+            [[230, 40, 40], [40, 200, 40], [40, 40, 230]][field]
+        });
+        let jpeg = source.to_jpeg(ColorType::Rgb);
+        let stored = Picture::rgb(&thumbnail_of(&jpeg).jpeg);
+        for (orientation, seen) in [
+            (1, stored.clone()),
+            (2, stored.mirrored()),
+            (3, stored.mirrored().upside_down()),
+            (4, stored.upside_down()),
+            (5, stored.transposed()),
+            (6, stored.transposed().mirrored()),
+            (7, stored.transposed().mirrored().upside_down()),
+            (8, stored.transposed().upside_down()),
+        ] {
+            let turned = thumbnail_of(&with_orientation(&jpeg, orientation));
+            assert_eq!(turned.source.orientation, orientation);
+            let similarity = psnr(&Picture::rgb(&turned.jpeg), &seen);
+            // A wrong turn is below 12 dB. Chroma of an odd side is averaged in other pairs, which
+            // shows at edges as hard as these.
+            assert!(
+                similarity > 23.0,
+                "{width} × {height}, {orientation}: {similarity:.1} dB"
+            );
+        }
+    }
+}
+
 #[test]
 fn an_embedded_profile_decides_what_is_red() {
     let thumbnail = thumbnail_of(&fixture("rgb-to-gbr-test.jpg"));

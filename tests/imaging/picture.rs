@@ -94,6 +94,40 @@ impl Picture {
         &self.samples[y * self.width * self.channels..][..self.width * self.channels]
     }
 
+    fn moved(
+        &self,
+        width: usize,
+        height: usize,
+        from: impl Fn(usize, usize) -> (usize, usize),
+    ) -> Self {
+        let samples = (0..height)
+            .flat_map(|y| (0..width).map(move |x| (x, y)))
+            .flat_map(|(x, y)| {
+                let (x, y) = from(x, y);
+                self.at(x, y)
+            })
+            .copied()
+            .collect();
+        Self {
+            width,
+            height,
+            channels: self.channels,
+            samples,
+        }
+    }
+
+    pub fn mirrored(&self) -> Self {
+        self.moved(self.width, self.height, |x, y| (self.width - 1 - x, y))
+    }
+
+    pub fn upside_down(&self) -> Self {
+        self.moved(self.width, self.height, |x, y| (x, self.height - 1 - y))
+    }
+
+    pub fn transposed(&self) -> Self {
+        self.moved(self.height, self.width, |x, y| (y, x))
+    }
+
     pub fn to_png(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);

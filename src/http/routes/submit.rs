@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::db::Submission;
+use crate::db::{DbError, Submission};
 use crate::domain::{Job, SourceUrl};
 use crate::http::body;
 use crate::http::dto::{JobBody, SubmitBody};
@@ -79,17 +79,20 @@ async fn count_pending(state: &ApiState, enough: u64) -> Result<u64, Problem> {
         .await
 }
 
-/// Commits the job; then announces it, without letting the client wait for that.
-async fn store(state: &ApiState, url: SourceUrl) -> Result<Submission, Problem> {
-    let policy = state.settings.duplicate_handling;
-    let database = state.database.clone();
-    let submitting = async move { database.submit(&url, policy).await };
-    let submission = state.bounded("database", submitting).await?;
-    if let Submission::Created(job) = &submission {
-        let (queue, id) = (state.queue.clone(), job.id);
-        state.detach(async move { queue.push(id).await });
-    }
-    Ok(submission)
+/// Commits the job; then announces it, without letting the client wait for that. Both happen on the
+/// parts' runtime, whatever becomes of the client, and without another hop between threads.
+async fn store(state: &web::Data<ApiState>, url: SourceUrl) -> Result<Submission, Problem> {
+    let parts = state.clone().into_inner();
+    let submitting = async move {
+        let policy = parts.settings.duplicate_handling;
+        let submission = parts.database.submit(&url, policy).await?;
+        if let Submission::Created(job) = &submission {
+            let (queue, id) = (parts.queue.clone(), job.id);
+            parts.background.spawn(async move { queue.push(id).await });
+        }
+        Ok::<_, DbError>(submission)
+    };
+    state.bounded("database", submitting).await
 }
 
 fn accepted(job: Job, reused: bool) -> HttpResponse {

@@ -19,6 +19,15 @@ use super::resize::resize;
 use super::sniff::sniff;
 use crate::domain::SourceFormat;
 
+/// What is to be decoded to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    /// Of the thumbnail, before its orientation.
+    pub size: Size,
+    /// Chroma planes may be given in half the size, as they will be encoded.
+    pub halve_chroma: bool,
+}
+
 /// A decoded picture in the size of the thumbnail.
 pub(crate) struct Decoded {
     pub small: Small,
@@ -68,11 +77,12 @@ pub(crate) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
 pub(crate) fn decode(
     bytes: &[u8],
     header: &Header<'_>,
-    thumbnail: Size,
+    target: Target,
     limits: &Limits,
 ) -> Result<Decoded, ImagingError> {
+    let thumbnail = target.size;
     match header.format {
-        SourceFormat::Jpeg => jpeg::decode(bytes, header, thumbnail, limits),
+        SourceFormat::Jpeg => jpeg::decode(bytes, header, target, limits),
         SourceFormat::Png => png::decode(bytes, header, thumbnail, limits),
         SourceFormat::Gif => gif::decode(bytes, header, thumbnail, limits),
         SourceFormat::Webp => webp::decode(bytes, header, thumbnail, limits),

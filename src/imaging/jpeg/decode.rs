@@ -148,13 +148,18 @@ impl Decoder<'_> {
         reader: &mut MarkerReader<'_>,
         scratch: &mut Scratch,
     ) -> Result<Progress, JpegError> {
-        for part in &scan.components {
-            let ac = self.tables.ac[part.ac].as_ref().ok_or(NO_TABLE)?;
-            scratch
-                .cache
-                .dc
-                .prepare(part.dc, self.tables.dc[part.dc].as_ref().ok_or(NO_TABLE)?);
-            scratch.cache.values.prepare(part.ac, ac);
+        for (place, part) in scan.components.iter().enumerate() {
+            let (dc, ac) = (
+                self.tables.dc[part.dc].as_ref(),
+                self.tables.ac[part.ac].as_ref(),
+            );
+            let (dc, ac) = (dc.ok_or(NO_TABLE)?, ac.ok_or(NO_TABLE)?);
+            if N == 1 {
+                scratch.cache.prepare_mean(place, dc, ac);
+            } else {
+                scratch.cache.dc.prepare(part.dc, dc);
+                scratch.cache.values.prepare(part.ac, ac);
+            }
             scratch.cache.skips.prepare(part.ac, ac);
         }
         let sequential = SequentialScan {

@@ -1,8 +1,8 @@
 use super::bits::Bits;
 use super::error::JpegError;
 
-/// Bits that the fast tables look at. 13 holds two symbols or more most of the time, and a table of `u16` in 16 KiB.
-pub const LOOKUP_BITS: u32 = 13;
+/// Bits that the fast tables look at. 12 hold nearly two symbols on average, and leave the tables in the first cache.
+pub const LOOKUP_BITS: u32 = 12;
 const ENTRIES: usize = 1 << LOOKUP_BITS;
 
 /// A Huffman table as the file gives it, with what canonical decoding needs (ITU-T T.81, annex C and F.2.2.3).
@@ -53,6 +53,39 @@ impl HuffmanCode {
     }
 }
 
+/// Length and symbol of the code that each possible look-up begins with; length 17 where none fits.
+struct Prefixes(Vec<(u8, u8)>);
+
+impl Prefixes {
+    fn new(code: &HuffmanCode) -> Self {
+        let mut prefixes = vec![(17, 0); ENTRIES];
+        let mut start = 0;
+        for length in 1..=LOOKUP_BITS {
+            let end = (code.limits[length as usize] >> (16 - LOOKUP_BITS)) as usize;
+            let span = 1 << (LOOKUP_BITS - length);
+            while start < end {
+                let index = (start / span) as i32 + code.offsets[length as usize];
+                prefixes[start..start + span]
+                    .fill((length as u8, code.symbols[index as usize & 255]));
+                start += span;
+            }
+        }
+        Self(prefixes)
+    }
+
+    /// For the look-up `prefix` behind its first `used` bits: length and symbol, if the code is visible as a whole.
+    fn get(&self, prefix: usize, used: u32) -> Option<(u32, u8)> {
+        let (length, symbol) = self.0[(prefix << used) & (ENTRIES - 1)];
+        let length = u32::from(length);
+        (used + length <= LOOKUP_BITS).then_some((length, symbol))
+    }
+}
+
+/// The look-up index as it stands at the top of the bits.
+fn top(prefix: usize) -> u64 {
+    (prefix as u64) << (64 - LOOKUP_BITS)
+}
+
 /// The signed value that `size` magnitude bits at the top of `bits` stand for (F.2.2.1, EXTEND).
 #[inline(always)]
 pub fn extend(bits: u64, size: u32) -> i32 {
@@ -82,14 +115,11 @@ pub struct DcTable {
 
 impl LookupTable for DcTable {
     fn new(code: HuffmanCode) -> Self {
+        let prefixes = Prefixes::new(&code);
         let mut entries = boxed_table();
         for (prefix, entry) in entries.iter_mut().enumerate() {
-            let bits = (prefix as u64) << (64 - LOOKUP_BITS);
-            if let Some((length, size)) = code.decode(bits) {
-                let (size, total) = (u32::from(size), length + u32::from(size));
-                if total <= LOOKUP_BITS && size <= 11 {
-                    *entry = (extend(bits << length, size) as u32) << 16 | total;
-                }
+            if let Some((difference, total)) = dc_of(&prefixes, prefix) {
+                *entry = (difference as u32) << 16 | total;
             }
         }
         Self { entries, code }
@@ -98,6 +128,13 @@ impl LookupTable for DcTable {
     fn code(&self) -> &HuffmanCode {
         &self.code
     }
+}
+
+/// Difference and bits of a DC coefficient that a look-up shows as a whole.
+fn dc_of(prefixes: &Prefixes, prefix: usize) -> Option<(i32, u32)> {
+    let (length, size) = prefixes.get(prefix, 0)?;
+    let (size, total) = (u32::from(size), length + u32::from(size));
+    (total <= LOOKUP_BITS && size <= 11).then(|| (extend(top(prefix) << length, size), total))
 }
 
 impl DcTable {
@@ -121,10 +158,10 @@ pub struct AcValueTable {
 
 impl LookupTable for AcValueTable {
     fn new(code: HuffmanCode) -> Self {
+        let prefixes = Prefixes::new(&code);
         let mut entries = boxed_table();
         for (prefix, entry) in entries.iter_mut().enumerate() {
-            *entry =
-                Self::entry(&code, (prefix as u64) << (64 - LOOKUP_BITS)).unwrap_or(UNDECIDED << 8);
+            *entry = Self::entry(&prefixes, prefix).unwrap_or(UNDECIDED << 8);
         }
         Self { entries, code }
     }
@@ -135,10 +172,10 @@ impl LookupTable for AcValueTable {
 }
 
 impl AcValueTable {
-    fn entry(code: &HuffmanCode, bits: u64) -> Option<u32> {
-        let (length, symbol) = code.decode(bits)?;
+    fn entry(prefixes: &Prefixes, prefix: usize) -> Option<u32> {
+        let (length, symbol) = prefixes.get(prefix, 0)?;
         let (size, total) = (u32::from(symbol & 15), length + u32::from(symbol & 15));
-        let value = extend(bits << length, size) as u32;
+        let value = extend(top(prefix) << length, size) as u32;
         (total <= LOOKUP_BITS).then(|| value << 16 | advance_of(symbol) << 8 | total)
     }
 
@@ -155,21 +192,21 @@ pub struct AcSkipTable {
     code: HuffmanCode,
 }
 
-/// Most bits that one entry of an [`AcSkipTable`] takes, so that after a refill (56 bits) a DC look-up (13) and two
+/// Most bits that one entry of an [`AcSkipTable`] takes, so that after a refill (56 bits) a DC look-up and two
 /// of these fit, or three of these. Magnitude bits need not be seen to be skipped: this may exceed `LOOKUP_BITS`.
 pub const MAX_SKIPPED_BITS: u32 = 18;
 
 impl LookupTable for AcSkipTable {
     fn new(code: HuffmanCode) -> Self {
-        let singles: Vec<(u32, u8)> = (0..ENTRIES)
-            .map(|prefix| {
-                code.decode((prefix as u64) << (64 - LOOKUP_BITS))
-                    .unwrap_or((17, 0))
-            })
-            .collect();
+        let prefixes = Prefixes::new(&code);
         let mut entries: Box<[u16; ENTRIES]> = boxed_table();
         for (prefix, entry) in entries.iter_mut().enumerate() {
-            *entry = Self::entry(&singles, prefix);
+            let (bits, advance) = skip(&prefixes, prefix, 0, 0);
+            *entry = if bits == 0 {
+                (UNDECIDED << 8) as u16
+            } else {
+                (advance << 8 | bits) as u16
+            };
         }
         Self { entries, code }
     }
@@ -179,35 +216,66 @@ impl LookupTable for AcSkipTable {
     }
 }
 
+/// Bits and advance of all AC symbols that a look-up shows behind its first `bits` bits, added to those before.
+fn skip(prefixes: &Prefixes, prefix: usize, mut bits: u32, mut advance: u32) -> (u32, u32) {
+    // A code that is only partly visible is unknown.
+    while let Some((length, symbol)) = prefixes.get(prefix, bits) {
+        let total = bits + length + u32::from(symbol & 15);
+        let step = advance_of(symbol);
+        // An advance beyond the block belongs to another.
+        if total > MAX_SKIPPED_BITS || advance + step % END_OF_BLOCK > 63 {
+            break;
+        }
+        (bits, advance) = (total, advance + step);
+        if step == END_OF_BLOCK || bits >= LOOKUP_BITS {
+            break;
+        }
+    }
+    (bits, advance)
+}
+
 impl AcSkipTable {
-    fn entry(singles: &[(u32, u8)], prefix: usize) -> u16 {
-        let (mut bits, mut advance) = (0, 0);
-        while bits < LOOKUP_BITS {
-            let (length, symbol) = singles[prefix << bits & (ENTRIES - 1)];
-            let total = bits + length + u32::from(symbol & 15);
-            let step = advance_of(symbol);
-            // A code that is only partly visible is unknown; an advance beyond the block belongs to another.
-            if bits + length > LOOKUP_BITS
-                || total > MAX_SKIPPED_BITS
-                || advance + step % END_OF_BLOCK > 63
-            {
-                break;
-            }
-            (bits, advance) = (total, advance + step);
-            if step == END_OF_BLOCK {
-                break;
+    #[inline(always)]
+    pub fn get(&self, bits: u64) -> u32 {
+        u32::from(self.entries[(bits >> (64 - LOOKUP_BITS)) as usize])
+    }
+}
+
+/// A DC coefficient and as many AC symbols behind it as one look-up shows.
+pub struct MeanTable {
+    /// `difference << 16 | advance << 8 | bits`, where `advance` leads from coefficient 0; 0 where the DC coefficient
+    /// does not fit.
+    entries: Box<[u32; ENTRIES]>,
+    codes: (HuffmanCode, HuffmanCode),
+}
+
+impl MeanTable {
+    pub fn new(dc: &HuffmanCode, ac: &HuffmanCode) -> Self {
+        let (dc_prefixes, ac_prefixes) = (Prefixes::new(dc), Prefixes::new(ac));
+        let mut entries = boxed_table();
+        for (prefix, entry) in entries.iter_mut().enumerate() {
+            if let Some((difference, total)) = dc_of(&dc_prefixes, prefix) {
+                let (bits, advance) = skip(&ac_prefixes, prefix, total, 1);
+                *entry = (difference as u32) << 16 | advance << 8 | bits;
             }
         }
-        if bits == 0 {
-            (UNDECIDED << 8) as u16
-        } else {
-            (advance << 8 | bits) as u16
+        Self {
+            entries,
+            codes: (dc.clone(), ac.clone()),
         }
+    }
+
+    pub fn is_for(&self, dc: &HuffmanCode, ac: &HuffmanCode) -> bool {
+        (&self.codes.0, &self.codes.1) == (dc, ac)
+    }
+
+    pub fn dc_code(&self) -> &HuffmanCode {
+        &self.codes.0
     }
 
     #[inline(always)]
     pub fn get(&self, bits: u64) -> u32 {
-        u32::from(self.entries[(bits >> (64 - LOOKUP_BITS)) as usize])
+        self.entries[(bits >> (64 - LOOKUP_BITS)) as usize]
     }
 }
 
@@ -220,13 +288,11 @@ pub struct SymbolTable {
 
 impl LookupTable for SymbolTable {
     fn new(code: HuffmanCode) -> Self {
+        let prefixes = Prefixes::new(&code);
         let mut entries: Box<[u16; ENTRIES]> = boxed_table();
         for (prefix, entry) in entries.iter_mut().enumerate() {
-            match code.decode((prefix as u64) << (64 - LOOKUP_BITS)) {
-                Some((length, symbol)) if length <= LOOKUP_BITS => {
-                    *entry = u16::from(symbol) << 8 | length as u16;
-                }
-                _ => {}
+            if let Some((length, symbol)) = prefixes.get(prefix, 0) {
+                *entry = u16::from(symbol) << 8 | length as u16;
             }
         }
         Self { entries, code }

@@ -3,16 +3,19 @@
 use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
 use super::error::JpegError;
-use super::huffman::{AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK};
+use super::huffman::{AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK, MeanTable};
 use super::idct::{Transform, block_len, last_needed, slots};
 use super::plane::Layout;
-use super::scan::{Progress, Scan};
+use super::scan::{Progress, Scan, ScanComponent};
 use super::symbols::{self, BadCode};
 
 /// What one component needs while its blocks are decoded.
 struct Coder<'t> {
-    dc: &'t DcTable,
-    values: &'t AcValueTable,
+    /// For N > 1.
+    dc: Option<&'t DcTable>,
+    values: Option<&'t AcValueTable>,
+    /// For N = 1.
+    means: Option<&'t MeanTable>,
     skips: &'t AcSkipTable,
     transform: &'t Transform,
 }
@@ -48,14 +51,18 @@ impl SequentialScan<'_> {
         let coders = self.coders()?;
         let places = self.places();
         let (columns, rows) = self.mcus();
-        let slots = const { slots(N) };
         let mut coefficients = [0_i16; 64];
         let mut predictions = [0_i32; 4];
         let mut bits = Bits::default();
         let (mut until_restart, mut restarts) = (self.restart_interval, 0);
         for row in 0..rows {
+            // Where the next MCU's blocks go.
+            let mut ats: Vec<usize> = places
+                .iter()
+                .map(|place| place.start + row * place.row_step)
+                .collect();
             let mut decode_row = || -> Result<(), JpegError> {
-                for column in 0..columns {
+                for _ in 0..columns {
                     if self.restart_interval > 0 {
                         if until_restart == 0 {
                             input.check_overrun(bits)?;
@@ -66,28 +73,29 @@ impl SequentialScan<'_> {
                         until_restart -= 1;
                     }
                     input.begin_mcu(&mut bits)?;
-                    for place in &places {
-                        let coder = &coders[place.coder];
-                        let at = place.start + row * place.row_step + column * place.mcu_step;
-                        let out = &mut samples[at..];
+                    for (place, at) in places.iter().zip(&mut ats) {
+                        let coder = &coders[place.coder & 3];
+                        let out = &mut samples[*at..];
+                        *at += place.mcu_step;
                         let prediction = &mut predictions[place.coder & 3];
-                        let end = decode_block::<N>(
-                            &mut bits,
-                            input.window(),
-                            coder,
-                            prediction,
-                            &slots,
-                            &mut coefficients,
-                        )
-                        .map_err(|BadCode| JpegError::Corrupt("entropy-coded data"))?;
-                        if N > 2 && end == AcEnd::None {
+                        bits.refill(input.window());
+                        let block = if N == 1 {
                             coder
-                                .transform
-                                .write_flat::<N>(coefficients[0], out, place.stride);
+                                .decode_mean(&mut bits, input.window(), prediction)
+                                .map(|mean| out[0] = mean)
                         } else {
-                            coder.transform.write::<N>(&coefficients, out, place.stride);
-                            coefficients[..block_len(N)].fill(0);
-                        }
+                            coder
+                                .decode_block::<N>(
+                                    &mut bits,
+                                    input.window(),
+                                    prediction,
+                                    &mut coefficients,
+                                )
+                                .map(|end| {
+                                    coder.write::<N>(end, &mut coefficients, out, place.stride);
+                                })
+                        };
+                        block.map_err(|BadCode| JpegError::Corrupt("entropy-coded data"))?;
                     }
                 }
                 input.check_overrun(bits)
@@ -106,15 +114,16 @@ impl SequentialScan<'_> {
     }
 
     fn coders(&self) -> Result<Vec<Coder<'_>>, JpegError> {
-        let coder = |c: &super::scan::ScanComponent| {
+        let coder = |(place, c): (usize, &ScanComponent)| {
             Some(Coder {
-                dc: self.cache.dc.get(c.dc)?,
-                values: self.cache.values.get(c.ac)?,
+                dc: self.cache.dc.get(c.dc),
+                values: self.cache.values.get(c.ac),
+                means: self.cache.mean(place),
                 skips: self.cache.skips.get(c.ac)?,
                 transform: self.transforms[c.index].as_ref()?,
             })
         };
-        let coders: Option<_> = self.scan.components.iter().map(coder).collect();
+        let coders: Option<_> = self.scan.components.iter().enumerate().map(coder).collect();
         coders.ok_or(JpegError::Corrupt("scan without its tables"))
     }
 
@@ -170,37 +179,65 @@ enum AcEnd {
     Some,
 }
 
-#[inline(always)]
-fn decode_block<const N: usize>(
-    bits: &mut Bits,
-    window: &Window,
-    coder: &Coder<'_>,
-    prediction: &mut i32,
-    slots: &[u8; 64],
-    coefficients: &mut [i16; 64],
-) -> Result<AcEnd, BadCode> {
-    bits.refill(window);
-    *prediction = prediction.wrapping_add(symbols::dc_difference(bits, window, coder.dc)?);
-    coefficients[0] = *prediction as i16;
-    if N == 1 {
-        symbols::skip_ac(bits, window, coder.skips, 1)?;
-        return Ok(AcEnd::Some);
+impl Coder<'_> {
+    #[inline(always)]
+    fn decode_mean(
+        &self,
+        bits: &mut Bits,
+        window: &Window,
+        prediction: &mut i32,
+    ) -> Result<u8, BadCode> {
+        let difference = symbols::dc_only(bits, window, self.means.ok_or(BadCode)?, self.skips)?;
+        *prediction = prediction.wrapping_add(difference);
+        Ok(self.transform.mean(*prediction as i16))
     }
-    let k = symbols::ac_values(
-        bits,
-        window,
-        coder.values,
-        const { last_needed(N) },
-        |k, value| {
-            coefficients[usize::from(slots[(k & 63) as usize]) & 63] = value;
-        },
-    )?;
-    if k <= 63 {
-        symbols::skip_ac(bits, window, coder.skips, k)?;
+
+    #[inline(always)]
+    fn decode_block<const N: usize>(
+        &self,
+        bits: &mut Bits,
+        window: &Window,
+        prediction: &mut i32,
+        coefficients: &mut [i16; 64],
+    ) -> Result<AcEnd, BadCode> {
+        let (Some(dc), Some(values)) = (self.dc, self.values) else {
+            return Err(BadCode);
+        };
+        *prediction = prediction.wrapping_add(symbols::dc_difference(bits, window, dc)?);
+        coefficients[0] = *prediction as i16;
+        let k = symbols::ac_values(
+            bits,
+            window,
+            values,
+            const { last_needed(N) },
+            |k, value| {
+                coefficients[usize::from(const { slots(N) }[(k & 63) as usize]) & 63] = value;
+            },
+        )?;
+        if k <= 63 {
+            symbols::skip_ac(bits, window, self.skips, k)?;
+        }
+        Ok(if k == 1 + END_OF_BLOCK {
+            AcEnd::None
+        } else {
+            AcEnd::Some
+        })
     }
-    Ok(if k == 1 + END_OF_BLOCK {
-        AcEnd::None
-    } else {
-        AcEnd::Some
-    })
+
+    /// Turns the coefficients into samples, and clears them.
+    #[inline(always)]
+    fn write<const N: usize>(
+        &self,
+        end: AcEnd,
+        coefficients: &mut [i16; 64],
+        out: &mut [u8],
+        stride: usize,
+    ) {
+        if N > 2 && end == AcEnd::None {
+            self.transform.write_flat::<N>(coefficients[0], out, stride);
+        } else {
+            self.transform.write::<N>(coefficients, out, stride);
+            coefficients[..block_len(N)].fill(0);
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::bits::{Bits, Window};
 use super::huffman::{
-    AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK, HuffmanCode, LookupTable, advance_of, extend,
+    AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK, HuffmanCode, LookupTable, MeanTable,
+    advance_of, extend,
 };
 
 /// The entropy-coded data breaks the code: no such Huffman code, or a coefficient behind the last.
@@ -24,7 +25,11 @@ pub fn dc_difference(bits: &mut Bits, window: &Window, table: &DcTable) -> Resul
 
 #[cold]
 #[inline(never)]
-fn slow_dc(mut bits: Bits, window: &Window, code: &HuffmanCode) -> Result<(Bits, i32), BadCode> {
+pub fn slow_dc(
+    mut bits: Bits,
+    window: &Window,
+    code: &HuffmanCode,
+) -> Result<(Bits, i32), BadCode> {
     let (length, size) = code.decode(bits.peek()).ok_or(BadCode)?;
     // 8-bit samples need 11 bits at most (T.81, table F.1).
     if size > 11 {
@@ -35,6 +40,29 @@ fn slow_dc(mut bits: Bits, window: &Window, code: &HuffmanCode) -> Result<(Bits,
     bits.consume(u32::from(size));
     bits.refill(window);
     Ok((bits, difference))
+}
+
+/// Decodes the difference of a DC coefficient and steps over the AC coefficients. Wants 56 valid bits, leaves any number.
+#[inline(always)]
+pub fn dc_only(
+    bits: &mut Bits,
+    window: &Window,
+    mean: &MeanTable,
+    skips: &AcSkipTable,
+) -> Result<i32, BadCode> {
+    let entry = mean.get(bits.peek());
+    if entry == 0 {
+        let (after, difference) = slow_dc(*bits, window, mean.dc_code())?;
+        *bits = after;
+        skip_ac(bits, window, skips, 1)?;
+        return Ok(difference);
+    }
+    bits.consume(entry & 0xFF);
+    let k = entry >> 8 & 0xFF;
+    if k < END_OF_BLOCK {
+        skip_ac(bits, window, skips, k)?;
+    }
+    Ok(entry as i32 >> 16)
 }
 
 /// Steps over the coefficients from `k` to the end of the block. Wants 36 valid bits, leaves any number.

@@ -7,7 +7,7 @@ mod segments;
 use std::borrow::Cow;
 
 use self::segments::{Segments, marker};
-use super::{Decoded, be_u16};
+use super::{Decoded, Target, be_u16};
 use crate::domain::SourceFormat;
 use crate::imaging::error::ImagingError;
 use crate::imaging::geometry::Size;
@@ -115,9 +115,10 @@ pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
 pub(super) fn decode(
     bytes: &[u8],
     header: &Header<'_>,
-    thumbnail: Size,
+    target: Target,
     limits: &Limits,
 ) -> Result<Decoded, ImagingError> {
+    let thumbnail = target.size;
     limits.check_deadline()?;
     let Coding::Jpeg {
         scaled, components, ..
@@ -126,7 +127,7 @@ pub(super) fn decode(
         return Err(ImagingError::Internal("not a JPEG header".to_owned()));
     };
     if let Some(scaled) = scaled {
-        match scaled::decode(bytes, scaled, thumbnail, limits)? {
+        match scaled::decode(bytes, scaled, target, limits)? {
             scaled::Attempt::Decoded(decoded) => return Ok(decoded),
             scaled::Attempt::Declined(reason) => {
                 let is_large = full::memory_bytes(header, thumbnail) > FALLBACK_BYTES;

@@ -7,14 +7,14 @@ use std::time::Instant;
 
 use super::corrupt;
 use crate::domain::SourceFormat;
-use crate::imaging::decode::Decoded;
+use crate::imaging::decode::{Decoded, Target};
 use crate::imaging::error::ImagingError;
 use crate::imaging::geometry::Size;
 use crate::imaging::jpeg::{
     self, ColorKind, Header, JpegError, MAX_SCANS, Scale, Scratch, decode_scaled,
 };
 use crate::imaging::limits::Limits;
-use crate::imaging::raster::{Layout, Raster, Small, Ycc};
+use crate::imaging::raster::{Layout, Raster, Small, Ycc, halved};
 use crate::imaging::resize::{Plane, resize_plane};
 
 thread_local! {
@@ -39,14 +39,14 @@ pub(super) fn memory_bytes(header: &Header, thumbnail: Size) -> usize {
 pub(super) fn decode(
     bytes: &[u8],
     header: &Header,
-    thumbnail: Size,
+    target: Target,
     limits: &Limits,
 ) -> Result<Attempt, ImagingError> {
     SCRATCH.with_borrow_mut(|scratch| {
-        match decode_scaled(bytes, header, scale(header, thumbnail), scratch) {
+        match decode_scaled(bytes, header, scale(header, target.size), scratch) {
             Ok(decoded) => {
                 limits.check_deadline()?;
-                render(&decoded, header, thumbnail).map(Attempt::Decoded)
+                render(&decoded, header, target).map(Attempt::Decoded)
             }
             Err(JpegError::TooManyScans) => Err(ImagingError::TooMany {
                 what: "scans",
@@ -60,8 +60,9 @@ pub(super) fn decode(
 fn render(
     decoded: &jpeg::Decoded<'_>,
     header: &Header,
-    thumbnail: Size,
+    target: Target,
 ) -> Result<Decoded, ImagingError> {
+    let thumbnail = target.size;
     let (rows_decoded, rows) = (decoded.rows_decoded, header.height);
     if u64::from(rows_decoded) * 2 < u64::from(rows) {
         return Err(ImagingError::Truncated {
@@ -71,10 +72,20 @@ fn render(
         });
     }
     let resized_since = Instant::now();
+    let halve_chroma = target.halve_chroma && decoded.color == ColorKind::YCbCr;
+    let chroma = if halve_chroma {
+        halved(thumbnail)
+    } else {
+        thumbnail
+    };
     let mut planes = decoded
         .planes
         .iter()
-        .map(|plane| resize_plane(&view(plane), thumbnail))
+        .enumerate()
+        .map(|(index, plane)| match index {
+            1.. if halve_chroma => resize_plane(&chroma_view(plane, thumbnail), chroma),
+            _ => resize_plane(&view(plane), thumbnail),
+        })
         .collect::<Result<Vec<_>, _>>()?
         .into_iter();
     let mut small = match (decoded.color, planes.next(), planes.next(), planes.next()) {
@@ -83,6 +94,7 @@ fn render(
         }
         (ColorKind::YCbCr, Some(y), Some(cb), Some(cr)) => Small::Ycc(Ycc {
             size: thumbnail,
+            chroma,
             y,
             cb,
             cr,
@@ -113,6 +125,24 @@ fn view<'a>(plane: &jpeg::Plane<'a>) -> Plane<'a> {
         stride: plane.stride,
         size: Size::new(plane.width as u32, plane.height as u32),
         span: (plane.exact_width, plane.exact_height),
+    }
+}
+
+/// As [`view`], for a plane that becomes half as large as the thumbnail. Where a side of that
+/// is odd, the last chroma sample lies half outside: the picture's edge is stretched into it as
+/// far as the plane has samples.
+fn chroma_view<'a>(plane: &jpeg::Plane<'a>, thumbnail: Size) -> Plane<'a> {
+    let view = view(plane);
+    let half = halved(thumbnail);
+    let stretched = |span: f64, half: u32, whole: u32, samples: u32| {
+        (span * f64::from(2 * half) / f64::from(whole)).min(f64::from(samples))
+    };
+    Plane {
+        span: (
+            stretched(view.span.0, half.width, thumbnail.width, view.size.width),
+            stretched(view.span.1, half.height, thumbnail.height, view.size.height),
+        ),
+        ..view
     }
 }
 
