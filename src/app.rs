@@ -18,29 +18,30 @@ use crate::worker::{DecodeLimits, Engine, Parts, WorkerSettings, Workers};
 /// Why a process can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    #[error("can't listen on {address}: {source}")]
+    #[error("can't listen on {address}: {cause}")]
     Listen {
         address: SocketAddr,
-        source: std::io::Error,
+        cause: std::io::Error,
     },
-    #[error("the folder of the database, {folder}, can't be made: {source}")]
+    #[error("the folder of the database, {folder}, can't be made: {cause}")]
     DatabaseFolder {
         folder: String,
-        source: std::io::Error,
+        cause: std::io::Error,
     },
-    #[error("{0}; is the schema there? `thumbforge init-db` makes it")]
-    Schema(DbError),
-    #[error(transparent)]
-    Database(#[from] DbError),
+    #[error("{database}: {cause}; is the schema there? `thumbforge init-db` makes it")]
+    Schema { database: String, cause: DbError },
+    /// `database` is its URL without the password.
+    #[error("{database}: {cause}")]
+    Database { database: String, cause: DbError },
     #[error(transparent)]
     Queue(#[from] QueueError),
-    #[error("the storage {path} can't be used: {source}")]
-    Storage { path: String, source: StorageError },
+    #[error("the storage {path} can't be used: {cause}")]
+    Storage { path: String, cause: StorageError },
     #[error(transparent)]
     Fetch(#[from] FetchSetupError),
     #[error(transparent)]
     ApiKeys(#[from] ApiKeysError),
-    #[error("the HTTP server failed: {0}")]
+    #[error("the HTTP server failed")]
     Http(#[source] std::io::Error),
 }
 
@@ -49,7 +50,7 @@ pub enum AppError {
 /// # Errors
 /// If the address can't be bound.
 pub fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).map_err(|source| AppError::Listen { address, source })
+    TcpListener::bind(address).map_err(|cause| AppError::Listen { address, cause })
 }
 
 /// Applies pending migrations; returns their names.
@@ -58,7 +59,16 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
 /// If the database can't be reached or a migration fails.
 pub async fn init_database(settings: &Settings) -> Result<Vec<String>, AppError> {
     let (database, target) = open_database(settings)?;
-    Ok(database.migrate(&target).await?)
+    let applied = database.migrate(&target).await;
+    applied.map_err(of_database(settings))
+}
+
+fn of_database(settings: &Settings) -> impl Fn(DbError) -> AppError + use<> {
+    let database = settings.database_url.to_string();
+    move |cause| AppError::Database {
+        database: database.clone(),
+        cause,
+    }
 }
 
 /// The parts of one process, checked and ready.
@@ -77,27 +87,35 @@ impl App {
     /// # Errors
     /// If the database can't be reached, or the storage can't be written.
     pub async fn open(settings: Settings) -> Result<Self, AppError> {
-        let storage =
-            Storage::open(&settings.storage_path).map_err(|source| AppError::Storage {
-                path: settings.storage_path.display().to_string(),
-                source,
-            })?;
         let (database, target) = open_database(&settings)?;
         if settings.auto_migrate {
-            for migration in database.migrate(&target).await? {
+            let applied = database.migrate(&target).await;
+            for migration in applied.map_err(of_database(&settings))? {
                 tracing::info!(migration, "migration applied");
             }
         }
-        database.ping().await.map_err(|error| match error {
-            DbError::Refused(_) => AppError::Schema(error),
-            other => AppError::Database(other),
+        database.ping().await.map_err(|cause| {
+            let database = settings.database_url.to_string();
+            match cause {
+                DbError::Refused(_) => AppError::Schema { database, cause },
+                _ => AppError::Database { database, cause },
+            }
+        })?;
+        let storage = Storage::open(&settings.storage_path).map_err(|cause| AppError::Storage {
+            path: settings.storage_path.display().to_string(),
+            cause,
         })?;
         let queue = match &settings.redis_url {
             Some(url) => Queue::Redis(RedisQueue::open(url.as_str(), &settings.queue_name)?),
             None => Queue::Memory(MemoryQueue::default()),
         };
-        if let Err(error) = queue.ping().await {
-            tracing::warn!(%error, "starting without the queue");
+        match queue.ping().await {
+            Ok(()) => {}
+            Err(error @ QueueError::Unavailable(_)) => {
+                tracing::warn!(%error, "starting without the queue");
+            }
+            // A wrong password or database number does not pass.
+            Err(error) => return Err(error.into()),
         }
         Ok(Self {
             fetch: fetch_settings(&settings),
@@ -134,6 +152,7 @@ impl App {
         let parts = vec![
             ("workers", consuming_probe(&workers)),
             ("database", self.database_probe()),
+            ("storage", self.storage_probe()),
         ];
         let probes = http::run_probes(listen(address)?, parts, stop.clone().cancelled_owned());
         let ((), probed) = tokio::join!(workers.run(stop), probes);
@@ -168,6 +187,11 @@ impl App {
         stop: CancellationToken,
     ) -> Result<(), AppError> {
         let address = listener.local_addr().map_err(AppError::Http)?;
+        if self.settings.worker_bind.is_some() {
+            tracing::info!(
+                "THUMBFORGE_WORKER_BIND is for `thumbforge work`; here the API answers /readyz"
+            );
+        }
         if !address.ip().is_loopback() && state.settings.api_keys.is_none() {
             tracing::warn!(
                 %address,
@@ -237,6 +261,14 @@ impl App {
         Ok(Workers::new(parts, settings))
     }
 
+    fn storage_probe(&self) -> http::Probe {
+        let storage = self.storage.clone();
+        http::probe(move || {
+            let storage = storage.clone();
+            async move { storage.ping().await }
+        })
+    }
+
     fn database_probe(&self) -> http::Probe {
         let database = self.database.clone();
         http::probe(move || {
@@ -262,7 +294,8 @@ fn open_database(settings: &Settings) -> Result<(Database, Target), AppError> {
             Target::Sqlite(path.clone())
         }
     };
-    let database = Database::open(&target, settings.database_pool_size)?;
+    let database =
+        Database::open(&target, settings.database_pool_size).map_err(of_database(settings))?;
     Ok((database, target))
 }
 
@@ -270,9 +303,9 @@ fn make_parent_folder(file: &Path) -> Result<(), AppError> {
     let Some(folder) = file.parent() else {
         return Ok(());
     };
-    std::fs::create_dir_all(folder).map_err(|source| AppError::DatabaseFolder {
+    std::fs::create_dir_all(folder).map_err(|cause| AppError::DatabaseFolder {
         folder: folder.display().to_string(),
-        source,
+        cause,
     })
 }
 

@@ -11,12 +11,6 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<String> {
             settings.default_page_size, settings.max_page_size
         ));
     }
-    if settings.worker_bind == Some(settings.bind) && settings.bind.port() != 0 {
-        faults.push(format!(
-            "THUMBFORGE_WORKER_BIND and THUMBFORGE_BIND are both {}",
-            settings.bind
-        ));
-    }
     faults
 }
 

@@ -142,7 +142,8 @@ impl Database {
     }
 
     /// Makes jobs pending again whose lease has expired; those that have used up `max_attempts`
-    /// fail as poison. Returns `(requeued, failed)`. `delay` tells how long a job waits after so
+    /// fail: as poison if every attempt died, else as lost by their worker. Returns
+    /// `(requeued, failed)`. `delay` tells how long a job waits after so
     /// many attempts.
     pub async fn take_over_expired(
         &self,
@@ -150,36 +151,47 @@ impl Database {
         delay: impl Fn(u32) -> Duration,
     ) -> Result<(Vec<JobId>, Vec<JobId>), DbError> {
         // Looked for first: there is rarely any, and a look takes no lock.
-        let expired: Vec<(Id, i32, i64)> = read_query!(self.pools, connection => jobs::table
+        let expired: Vec<(Id, i32, i32, i64)> = read_query!(self.pools, connection => jobs::table
             .filter(is_processing())
             .filter(jobs::due_at.lt(clock::now().nullable()))
             .order(jobs::id.asc())
-            .select((jobs::id, jobs::attempts, jobs::fence))
+            .select((jobs::id, jobs::attempts, jobs::deaths, jobs::fence))
             .limit(LARGEST_TAKEOVER)
             .load(connection)
             .await)?;
         if expired.is_empty() {
             return Ok(Default::default());
         }
-        let expired: Vec<(Id, i64, Option<Duration>)> = expired
+        let expired: Vec<(Id, i64, Result<Duration, FailureCode>)> = expired
             .into_iter()
-            .map(|(id, attempts, fence)| {
+            .map(|(id, attempts, deaths, fence)| {
                 let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
-                let again = attempts < max_attempts;
-                (id, fence, again.then(|| delay(attempts)))
+                let deaths = u32::try_from(deaths).unwrap_or(u32::MAX).saturating_add(1);
+                let next = if attempts < max_attempts {
+                    Ok(delay(attempts))
+                } else if deaths >= max_attempts {
+                    Err(FailureCode::Poison)
+                } else {
+                    Err(FailureCode::WorkerLost)
+                };
+                (id, fence, next)
             })
             .collect();
         write_transaction!(self.pools, connection => {
-            let (mut requeued, mut poisoned) = (Vec::new(), Vec::new());
-            for (id, fence, delay) in expired {
+            let (mut requeued, mut failed) = (Vec::new(), Vec::new());
+            for (id, fence, next) in expired {
                 let job = jobs::table
                     .find(id)
                     .filter(is_processing())
                     .filter(jobs::fence.eq(fence))
                     .filter(jobs::due_at.lt(clock::now().nullable()));
-                let common = (jobs::worker_id.eq(None::<Id>), jobs::updated_at.eq(clock::now()));
-                match delay {
-                    Some(delay) => {
+                let common = (
+                    jobs::worker_id.eq(None::<Id>),
+                    jobs::deaths.eq(jobs::deaths + 1),
+                    jobs::updated_at.eq(clock::now()),
+                );
+                match next {
+                    Ok(delay) => {
                         let rows = diesel::update(job)
                             .set((
                                 common,
@@ -190,22 +202,22 @@ impl Database {
                             .await?;
                         requeued.extend((rows == 1).then_some(JobId(id.0)));
                     }
-                    None => {
+                    Err(code) => {
                         let rows = diesel::update(job)
                             .set((
                                 common,
                                 jobs::status.eq(Status(JobStatus::Failed)),
                                 jobs::due_at.eq(None::<Moment>),
-                                jobs::error.eq(Some(POISON_MESSAGE)),
-                                jobs::error_code.eq(Some(FailureCode::Poison.as_str())),
+                                jobs::error.eq(Some(lost_message(code))),
+                                jobs::error_code.eq(Some(code.as_str())),
                             ))
                             .execute(connection)
                             .await?;
-                        poisoned.extend((rows == 1).then_some(JobId(id.0)));
+                        failed.extend((rows == 1).then_some(JobId(id.0)));
                     }
                 }
             }
-            Ok::<_, diesel::result::Error>((requeued, poisoned))
+            Ok::<_, diesel::result::Error>((requeued, failed))
         })
     }
 }
@@ -213,8 +225,14 @@ impl Database {
 /// Most jobs that are taken over in one transaction.
 const LARGEST_TAKEOVER: i64 = 500;
 
-const POISON_MESSAGE: &str =
-    "the worker died or stalled while it worked on this job, as often as attempts are allowed";
+const fn lost_message(code: FailureCode) -> &'static str {
+    match code {
+        FailureCode::Poison => {
+            "the worker died or stalled while it worked on this job, as often as attempts are allowed"
+        }
+        _ => "the worker died or stalled during the last attempt",
+    }
+}
 
 /// The claim itself, on a filtered `jobs` of either database.
 macro_rules! claiming {

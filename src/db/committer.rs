@@ -94,12 +94,8 @@ where
             }
         }
         Err(error) if group.len() == 1 || error.is_unavailable() => {
-            let reason = error.to_string();
             for waiting in group {
-                let _ = waiting.reply.send(Err(match &error {
-                    DbError::Unavailable(_) => DbError::Unavailable(reason.clone()),
-                    _ => DbError::Refused(reason.clone()),
-                }));
+                let _ = waiting.reply.send(Err(error.clone()));
             }
         }
         // One of the group is at fault: each for itself, so that it takes no other down.

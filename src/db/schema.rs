@@ -11,6 +11,7 @@ diesel::table! {
         exclusive -> Bool,
         status -> Text,
         attempts -> Integer,
+        deaths -> Integer,
         fence -> BigInt,
         created_at -> Moment,
         updated_at -> Moment,

@@ -55,15 +55,24 @@ pub(super) async fn insert(
     pools: &Pools,
     new_jobs: Vec<NewJob>,
 ) -> Result<Vec<Submission>, DbError> {
-    write_transaction!(pools, connection => {
-        let mut submissions = Vec::with_capacity(new_jobs.len());
-        for new in &new_jobs {
-            submissions.push(insert_one!(connection, new));
+    let count = new_jobs.len();
+    let mut order: Vec<usize> = (0..count).collect();
+    // Processes that insert the same URLs wait for each other in the unique index: in one order
+    // for all they queue, in any other they deadlock. The sort is stable: one URL stays FIFO.
+    order.sort_by(|a, b| new_jobs[*a].url_hash.cmp(&new_jobs[*b].url_hash));
+    let mut submissions = write_transaction!(pools, connection => {
+        let mut submissions = Vec::with_capacity(count);
+        for index in order {
+            let new = &new_jobs[index];
+            submissions.push((index, insert_one!(connection, new)));
         }
         Ok::<_, diesel::result::Error>(submissions)
-    })?
-    .into_iter()
-    .collect()
+    })?;
+    submissions.sort_by_key(|(index, _)| *index);
+    submissions
+        .into_iter()
+        .map(|(_, submission)| submission)
+        .collect()
 }
 
 /// Inserts one job inside a transaction of either database; `Result<Submission, DbError>`.
@@ -78,34 +87,45 @@ macro_rules! insert_one {
             DuplicateHandling::ReuseCompleted => newest_of_url!($connection, $new, is_completed()),
             DuplicateHandling::RejectActive => newest_of_url!($connection, $new, is_active()),
         };
-        let inserted: Option<JobRow> = match known {
-            Some(_) => None,
-            None => diesel::insert_into(jobs::table)
-                .values((
-                    jobs::id.eq($new.id),
-                    jobs::url.eq(&$new.url),
-                    jobs::url_hash.eq(&$new.url_hash),
-                    jobs::exclusive.eq($new.policy == DuplicateHandling::RejectActive),
-                    jobs::status.eq(Status(JobStatus::Pending)),
-                    jobs::created_at.eq(clock::now()),
-                    jobs::updated_at.eq(clock::now()),
-                    jobs::due_at.eq(clock::now().nullable()),
-                ))
-                .on_conflict_do_nothing()
-                .returning(JobRow::as_returning())
-                .get_result($connection)
-                .await
-                .optional()?,
-        };
-        match (inserted, known) {
-            (Some(row), _) => Job::try_from(row).map(Submission::Created),
-            (None, Some(known)) => submission_of_known(known),
-            (None, None) => match newest_of_url!($connection, $new, is_active()) {
-                Some(active) => submission_of_known(active),
-                // The active job ended between the two statements: the client may try again.
-                None => Err(DbError::Unavailable("a duplicate just ended".to_owned())),
+        match known {
+            Some(known) => submission_of_known(known),
+            None => match insert_row!($connection, $new) {
+                Some(row) => Job::try_from(row).map(Submission::Created),
+                None => match newest_of_url!($connection, $new, is_active()) {
+                    Some(active) => submission_of_known(active),
+                    // The active job ended between the two statements: now there is room.
+                    None => match insert_row!($connection, $new) {
+                        Some(row) => Job::try_from(row).map(Submission::Created),
+                        None => Err(DbError::Unavailable(
+                            "duplicates come and go too quickly".to_owned(),
+                        )),
+                    },
+                },
             },
         }
+    }};
+}
+
+/// The new row, or `None` if an active exclusive job of the URL is there.
+macro_rules! insert_row {
+    ($connection:ident, $new:ident) => {{
+        let row: Option<JobRow> = diesel::insert_into(jobs::table)
+            .values((
+                jobs::id.eq($new.id),
+                jobs::url.eq(&$new.url),
+                jobs::url_hash.eq(&$new.url_hash),
+                jobs::exclusive.eq($new.policy == DuplicateHandling::RejectActive),
+                jobs::status.eq(Status(JobStatus::Pending)),
+                jobs::created_at.eq(clock::now()),
+                jobs::updated_at.eq(clock::now()),
+                jobs::due_at.eq(clock::now().nullable()),
+            ))
+            .on_conflict_do_nothing()
+            .returning(JobRow::as_returning())
+            .get_result($connection)
+            .await
+            .optional()?;
+        row
     }};
 }
 
@@ -123,7 +143,7 @@ macro_rules! newest_of_url {
 }
 use super::pools::write_transaction;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use {insert_one, newest_of_url};
+use {insert_one, insert_row, newest_of_url};
 
 fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {
     if row.status.0.is_active() {

@@ -94,7 +94,9 @@ failure_codes! {
     StorageFailed = "storage_failed", true;
     /// A fault of ours (a panic inside the job).
     Internal = "internal", true;
-    /// The worker process died, or lost its lease, under this job too often.
+    /// The worker process died or stalled during the last attempt, after other failures.
+    WorkerLost = "worker_lost", false;
+    /// The worker process died or stalled in every attempt.
     Poison = "poison", false;
 }
 

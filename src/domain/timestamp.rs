@@ -41,6 +41,9 @@ impl FromStr for Timestamp {
 
     /// RFC 3339. As the predecessor did, a missing offset means UTC and a bare date means midnight.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !has_shape(text) {
+            return Err(InvalidTimestamp);
+        }
         let parsed: jiff::Timestamp = text
             .parse()
             .or_else(|_| {
@@ -48,9 +51,53 @@ impl FromStr for Timestamp {
                     .and_then(|civil| civil.to_zoned(jiff::tz::TimeZone::UTC))
                     .map(|zoned| zoned.timestamp())
             })
-            .map_err(|_| InvalidTimestamp)?;
+            .or_else(|_| at_the_end_of_time(text))?;
         Self::from_unix_micros(parsed.as_microsecond()).ok_or(InvalidTimestamp)
     }
+}
+
+/// jiff's moments end one day before the year 10000: what is later means the last of them.
+fn at_the_end_of_time(text: &str) -> Result<jiff::Timestamp, InvalidTimestamp> {
+    let civil = text.trim_end_matches(['Z', 'z']);
+    let valid = civil.parse::<jiff::civil::DateTime>().is_ok();
+    if valid && civil.starts_with("9999-12-3") {
+        return Ok(jiff::Timestamp::MAX);
+    }
+    Err(InvalidTimestamp)
+}
+
+/// jiff reads more than RFC 3339 (basic format, signed years, time zone names): four digits of
+/// year, separators, and nothing after the offset are asked for here.
+fn has_shape(text: &str) -> bool {
+    let (date, time) = match text.split_once(['T', 't', ' ']) {
+        Some((date, time)) => (date, Some(time)),
+        None => (text, None),
+    };
+    let matches = |text: &str, pattern: &str| {
+        text.len() == pattern.len()
+            && text
+                .bytes()
+                .zip(pattern.bytes())
+                .all(|(byte, wanted)| match wanted {
+                    b'0' => byte.is_ascii_digit(),
+                    wanted => byte == wanted,
+                })
+    };
+    let Some(time) = time else {
+        return matches(date, "0000-00-00");
+    };
+    let (clock, offset) = match time.find(['Z', 'z', '+', '-']) {
+        Some(start) => time.split_at(start),
+        None => (time, ""),
+    };
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    matches(date, "0000-00-00")
+        && matches(clock, "00:00:00")
+        && (1..=9).contains(&fraction.len())
+        && fraction.bytes().all(|byte| byte.is_ascii_digit())
+        && (matches!(offset, "" | "Z" | "z")
+            || matches(offset, "+00:00")
+            || matches(offset, "-00:00"))
 }
 
 #[cfg(test)]
@@ -67,6 +114,8 @@ mod tests {
             ),
             ("2026-01-31T12:00:00", "2026-01-31T12:00:00.000000Z"),
             ("2026-01-31", "2026-01-31T00:00:00.000000Z"),
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000000Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-30T22:00:00.999999Z"),
         ] {
             assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), expected);
         }
@@ -79,6 +128,12 @@ mod tests {
             "yesterday",
             "2026-02-30",
             "2026-13-01T00:00:00Z",
+            "20261123",
+            "2026-11-23T16",
+            "2026-11-23T16:00:00Z[Europe/Berlin]",
+            "-004800-01-01T00:00:00Z",
+            "2026-11-23T16:00:00+2",
+            "2026-11-23T16:00:00.Z",
             "12345",
         ] {
             assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text}");

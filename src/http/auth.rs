@@ -38,10 +38,10 @@ struct KeyEntry {
 /// Why a keys file can't be used. Tells lines, never their content.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiKeysError {
-    #[error("the API keys file {path} can't be read: {source}")]
+    #[error("the API keys file {path} can't be read: {cause}")]
     Unreadable {
         path: PathBuf,
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     #[error("line {line} of the API keys file is not `name:sha256` with 64 hexadecimal digits")]
     Malformed { line: usize },
@@ -53,9 +53,9 @@ pub enum ApiKeysError {
 
 impl ApiKeys {
     pub fn read(path: &Path) -> Result<Self, ApiKeysError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ApiKeysError::Unreadable {
+        let text = std::fs::read_to_string(path).map_err(|cause| ApiKeysError::Unreadable {
             path: path.to_owned(),
-            source,
+            cause,
         })?;
         Self::parse(&text)
     }

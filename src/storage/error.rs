@@ -3,22 +3,22 @@
 use crate::domain::{Failure, FailureCode};
 
 #[derive(Debug, thiserror::Error)]
-#[error("{action}: {source}")]
+#[error("{action}: {cause}")]
 pub struct StorageError {
     action: &'static str,
-    source: std::io::Error,
+    cause: std::io::Error,
 }
 
 impl StorageError {
     pub(super) fn of(action: &'static str) -> impl Fn(std::io::Error) -> Self + Copy {
-        move |source| Self { action, source }
+        move |cause| Self { action, cause }
     }
 }
 
 impl From<StorageError> for Failure {
     /// Names the cause but no path.
     fn from(error: StorageError) -> Self {
-        let reason = match error.source.kind() {
+        let reason = match error.cause.kind() {
             std::io::ErrorKind::StorageFull => "the storage is full",
             std::io::ErrorKind::QuotaExceeded => "the storage's quota is used up",
             std::io::ErrorKind::ReadOnlyFilesystem => "the storage is read-only",

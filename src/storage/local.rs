@@ -126,7 +126,7 @@ impl Storage {
 
 fn write_and_rename(temporary: &Path, published: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let failed = StorageError::of("write a thumbnail");
-    let mut file = File::create(temporary).map_err(failed)?;
+    let mut file = create(temporary).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     fs::rename(temporary, published).map_err(failed)?;
@@ -136,6 +136,17 @@ fn write_and_rename(temporary: &Path, published: &Path, bytes: &[u8]) -> Result<
             .and_then(|folder| folder.sync_all())
             .map_err(failed),
         None => Ok(()),
+    }
+}
+
+/// Makes the folder again if somebody has cleaned it away.
+fn create(path: &Path) -> io::Result<File> {
+    match (File::create(path), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder)?;
+            File::create(path)
+        }
+        (created, _) => created,
     }
 }
 

@@ -37,12 +37,12 @@ async fn take_over_expired(crew: &Crew) {
     let delay = |attempts| retry::delay_after_death(attempts, rand::random());
     let database = &crew.parts.database;
     match database.take_over_expired(max_attempts, delay).await {
-        Ok((requeued, poisoned)) => {
+        Ok((requeued, failed)) => {
             for id in requeued {
                 tracing::warn!(job.id = %id, "its lease expired: pending again");
             }
-            for id in poisoned {
-                tracing::warn!(job.id = %id, "its lease expired once too often: failed as poison");
+            for id in failed {
+                tracing::warn!(job.id = %id, "its lease expired in the last attempt: failed");
                 // An attempt may have published and died before it could say so.
                 if let Err(error) = crew.parts.storage.remove(id).await {
                     tracing::warn!(%error, "a thumbnail without a job stays behind");

@@ -213,6 +213,41 @@ on_both_databases! {
         assert!(job.error.is_some());
     }
 
+    async fn a_death_in_the_last_attempt_alone_is_no_poison(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let job = submitted(&database, "a.jpg").await;
+        for _ in 0..2 {
+            let claim = claimed_now(&database, job.id).await;
+            assert!(database.finish(&claim, &retry_after(Duration::ZERO)).await.unwrap());
+        }
+        claimed(&database, job.id, Uuid::now_v7(), EXPIRED).await.unwrap();
+        eventually("the lease expires", Duration::from_secs(5), async || {
+            database.take_over_expired(3, |_| Duration::ZERO).await.unwrap().1 == [job.id]
+        }).await;
+        let job = found(&database, job.id).await;
+        assert_eq!((job.status, job.attempts), (JobStatus::Failed, 3));
+        assert_eq!(job.error_code.as_deref(), Some("worker_lost"));
+    }
+
+    async fn processes_that_submit_the_same_urls_do_not_deadlock(fixture: &Fixture) {
+        let databases = [fixture.open().await, fixture.open().await];
+        // Every URL four times, in another order in each process.
+        let tries = (0..1200_usize).map(|number| {
+            let database = databases[number % 2].clone();
+            let url = url(&format!("{}", (number / 2 * 7 + number % 2 * 151) % 300));
+            tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive).await })
+        });
+        let mut created = 0;
+        for submission in tries.collect::<Vec<_>>() {
+            match submission.await.unwrap().unwrap() {
+                Submission::Created(_) => created += 1,
+                Submission::Rejected { .. } => {}
+                Submission::Reused(_) => panic!("nothing was completed"),
+            }
+        }
+        assert_eq!(created, 300);
+    }
+
     async fn a_retry_waits_until_it_is_due(fixture: &Fixture) {
         let database = fixture.open().await;
         let job = submitted(&database, "a.jpg").await;

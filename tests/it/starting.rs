@@ -38,6 +38,13 @@ fn refused(command: &str, more: &[(&'static str, &str)], code: i32, words: &[&st
     assert_eq!(errors.len(), words.len(), "{output}");
     for (line, word) in errors.iter().zip(words) {
         assert!(line.contains(word), "{line:?} does not say {word:?}");
+        let clauses: Vec<&str> = line.split(": ").collect();
+        for (number, clause) in clauses.iter().enumerate() {
+            assert!(
+                !clauses[..number].contains(clause),
+                "{line:?} says {clause:?} twice"
+            );
+        }
     }
 }
 
@@ -88,6 +95,26 @@ fn a_database_file_that_is_no_database_is_one_line() {
         1,
         &["not a database"],
     );
+}
+
+#[test]
+fn a_database_that_is_a_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().display().to_string();
+    let url = format!("sqlite://{path}");
+    refused("all", &[("THUMBFORGE_DATABASE_URL", &url)], 1, &[&path]);
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_storage_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("postgres://u@127.0.0.1:{}/x", free_port());
+    let (exit, _) = Program::run(
+        "all",
+        &variables(folder.path(), &[("THUMBFORGE_DATABASE_URL", &url)]),
+    );
+    assert_eq!(exit, Some(1));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -8,6 +8,8 @@ CREATE TABLE jobs (
     status text NOT NULL DEFAULT 'pending'
         CHECK (status IN ('pending', 'processing', 'completed', 'failed')),
     attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    -- Attempts that ended because their worker died or stalled.
+    deaths integer NOT NULL DEFAULT 0,
     -- Grows with every claim and is never reused: the fencing token.
     fence bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,

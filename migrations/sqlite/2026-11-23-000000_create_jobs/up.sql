@@ -9,6 +9,8 @@ CREATE TABLE jobs (
     status TEXT NOT NULL DEFAULT 'pending'
         CHECK (status IN ('pending', 'processing', 'completed', 'failed')),
     attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    -- Attempts that ended because their worker died or stalled.
+    deaths INTEGER NOT NULL DEFAULT 0,
     -- Grows with every claim and is never reused: the fencing token.
     fence INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
