@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::load::{BOUND, Record};
+use crate::load::Record;
 use crate::stage::{LEASE, Stage};
 use crate::support::deadline::eventually_blocking;
 
@@ -73,11 +73,7 @@ fn check_answers(record: &Record, terms: &Terms) {
     assert!(record.improper.is_empty(), "{:?}", record.improper);
     if !terms.api_died {
         assert_eq!(record.broken, 0, "connections to a living API broke");
-        assert!(
-            record.slowest <= BOUND,
-            "an answer took {:?}",
-            record.slowest
-        );
+        record.check_bound();
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Record {
     /// What no client should ever see.
     pub improper: Vec<String>,
     pub slowest: Duration,
+    /// The slowest answer of `/livez`, which asks no part: what is slow there is the machine.
+    pub slowest_alive: Duration,
     started: Option<Instant>,
     ended: Option<Instant>,
 }
@@ -48,6 +50,17 @@ impl Record {
         moments.extend(self.ended);
         let gaps = moments.windows(2).map(|pair| pair[1] - pair[0]);
         gaps.max().unwrap_or_default()
+    }
+
+    /// Fails if an answer took longer than [`BOUND`], beside what the machine itself held up.
+    pub fn check_bound(&self) {
+        let bound = BOUND + self.slowest_alive;
+        assert!(
+            self.slowest <= bound,
+            "an answer took {:?}; /livez took {:?} at most",
+            self.slowest,
+            self.slowest_alive
+        );
     }
 
     fn note(&mut self, took: Duration, answer: std::io::Result<Answer>) {
@@ -81,6 +94,9 @@ impl Load {
     pub fn start(apis: Vec<SocketAddr>, per_second: u32, urls: Urls) -> Self {
         let stop = CancellationToken::new();
         let record = Arc::<Mutex<Record>>::default();
+        for api in &apis {
+            tokio::spawn(ask_for_life(*api, stop.clone(), Arc::clone(&record)));
+        }
         let task = tokio::spawn(submit_steadily(
             apis,
             per_second,
@@ -105,6 +121,19 @@ impl Load {
         self.stop.cancel();
         self.task.await.expect("the load does not panic");
         std::mem::take(&mut self.record.lock().expect("not poisoned"))
+    }
+}
+
+async fn ask_for_life(api: SocketAddr, stop: CancellationToken, record: Arc<Mutex<Record>>) {
+    while !stop.is_cancelled() {
+        let asked = Instant::now();
+        let answer =
+            tokio::task::spawn_blocking(move || http_client::try_get(api, "/livez", PATIENCE));
+        if matches!(answer.await, Ok(Ok(_))) {
+            let mut record = record.lock().expect("not poisoned");
+            record.slowest_alive = record.slowest_alive.max(asked.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -126,7 +126,7 @@ async fn fault_18_everything_at_random() {
         backoff: Duration::from_secs(60),
         api_died: true,
     };
-    assert!(record.slowest <= load::BOUND, "{:?}", record.slowest);
+    record.check_bound();
     let findings = audit(&actors.stage, &record, lifted, &terms);
     tell(&Figures {
         fault: 18,

@@ -49,7 +49,7 @@ async fn fault_17_sqlite_locked_by_a_stranger_and_all_killed() {
         api_died: true,
         ..Terms::default()
     };
-    assert!(record.slowest <= load::BOUND, "{:?}", record.slowest);
+    record.check_bound();
     let findings = audit(&stage, &record, lifted, &terms);
     tell(&Figures {
         fault: 17,
