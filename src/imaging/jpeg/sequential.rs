@@ -92,7 +92,7 @@ impl SequentialScan<'_> {
                                     &mut coefficients,
                                 )
                                 .map(|end| {
-                                    coder.write::<N>(end, &mut coefficients, out, place.stride)
+                                    coder.write::<N>(end, &mut coefficients, out, place.stride);
                                 })
                         };
                         block.map_err(|BadCode| JpegError::Corrupt("entropy-coded data"))?;
