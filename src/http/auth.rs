@@ -20,7 +20,8 @@ use actix_web::{Error, ResponseError, web};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use super::problem::{Problem, ProblemKind};
+use super::problem::Problem;
+use super::problem_kind::ProblemKind;
 use super::state::ApiState;
 
 /// The keys that may use the API.

@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::problem::{Problem, ProblemKind};
+use super::problem::Problem;
+use super::problem_kind::ProblemKind;
 
 /// How old a count may be. Counting for each submission would cost more than the submission.
 const COUNT_LIFETIME: Duration = Duration::from_millis(500);

@@ -8,7 +8,8 @@ use actix_web::web::{Bytes, Payload};
 use serde_json::Value;
 
 use super::dto::SubmitBody;
-use super::problem::{Problem, ProblemKind, RequestFault};
+use super::problem::{Problem, RequestFault};
+use super::problem_kind::ProblemKind;
 
 /// A URL of the longest kind, with every byte escaped as `\u00xx`, fits.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;

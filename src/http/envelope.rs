@@ -9,7 +9,8 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Next;
 
-use super::problem::{CONTENT_TYPE, Problem, ProblemKind};
+use super::problem::{CONTENT_TYPE, Problem};
+use super::problem_kind::ProblemKind;
 use super::security_headers;
 
 /// Path and query. A list with every parameter needs a few hundred bytes.

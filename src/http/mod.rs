@@ -12,6 +12,7 @@ mod envelope;
 mod health;
 mod openapi;
 mod problem;
+mod problem_kind;
 mod query;
 mod routes;
 mod security_headers;

@@ -13,7 +13,8 @@ use utoipa::openapi::{
     SecurityRequirement, Type, example::ExampleBuilder,
 };
 
-use super::problem::{self, Problem, ProblemDocument, ProblemKind, RequestFault};
+use super::problem::{self, Problem, ProblemDocument, RequestFault};
+use super::problem_kind::ProblemKind;
 use super::routes;
 use super::state::ApiSettings;
 use crate::domain::JobId;

@@ -1,4 +1,4 @@
-//! Problem details (RFC 9457) and the only place where causes become status codes.
+//! Problem details (RFC 9457): the one form of every error.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,94 +10,11 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::problem_kind::ProblemKind;
 use crate::domain::JobId;
 
 /// The media type of every error.
 pub const CONTENT_TYPE: &str = "application/problem+json";
-
-/// Seconds after which a client may try again when a part of the service did not answer.
-const RETRY_AFTER_SECONDS: u16 = 2;
-
-/// Declares each problem with its status, stable code and title, so that none can lack one.
-macro_rules! problem_kinds {
-    ($( $variant:ident = $status:literal, $code:literal, $title:literal; )*) => {
-        /// What went wrong, as far as a client can tell cases apart.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum ProblemKind { $( $variant, )* }
-
-        impl ProblemKind {
-            /// Every kind, in the order of declaration.
-            #[cfg(test)]
-            pub const ALL: &'static [Self] = &[ $( Self::$variant, )* ];
-
-            pub const fn status(self) -> u16 {
-                match self { $( Self::$variant => $status, )* }
-            }
-
-            /// The stable word that programs may rely on.
-            pub const fn code(self) -> &'static str {
-                match self { $( Self::$variant => $code, )* }
-            }
-
-            pub const fn title(self) -> &'static str {
-                match self { $( Self::$variant => $title, )* }
-            }
-
-            const fn type_uri(self) -> &'static str {
-                match self { $( Self::$variant => concat!("urn:thumbforge:problem:", $code), )* }
-            }
-        }
-    };
-}
-
-problem_kinds! {
-    BadRequest = 400, "bad_request", "The request can't be read";
-    MalformedJson = 400, "malformed_json", "The body is not JSON";
-    Unauthorized = 401, "unauthorized", "A valid API key is required";
-    NotFound = 404, "not_found", "There is nothing at this path";
-    JobNotFound = 404, "job_not_found", "There is no such job";
-    ThumbnailNotFound = 404, "thumbnail_not_found", "There is no thumbnail yet";
-    MethodNotAllowed = 405, "method_not_allowed", "This path does not know the method";
-    RequestTimeout = 408, "request_timeout", "The request took too long to arrive";
-    DuplicateActive = 409, "duplicate_active", "A job of this URL is pending or processing";
-    PreconditionFailed = 412, "precondition_failed", "A condition of the request does not hold";
-    BodyTooLarge = 413, "body_too_large", "The body is too large";
-    UriTooLong = 414, "uri_too_long", "The request target is too long";
-    UnsupportedMediaType = 415, "unsupported_media_type", "The body must be application/json";
-    RangeNotSatisfiable = 416, "range_not_satisfiable", "The range lies outside the thumbnail";
-    InvalidBody = 422, "invalid_body", "The body does not have the expected fields";
-    InvalidUrl = 422, "invalid_url", "The URL is not acceptable";
-    ForbiddenSource = 422, "forbidden_source", "The URL leads where nothing may be fetched";
-    InvalidJobId = 422, "invalid_job_id", "The job id is not a UUID";
-    InvalidQuery = 422, "invalid_query", "The query has invalid parameters";
-    TooManyPending = 429, "too_many_pending", "Too many jobs are pending";
-    HeadersTooLarge = 431, "headers_too_large", "The request headers are too large";
-    Internal = 500, "internal", "The service failed";
-    Unavailable = 503, "unavailable", "A part of the service does not answer";
-}
-
-impl ProblemKind {
-    /// The kind for a status that was set outside of our handlers (by the framework).
-    pub fn of_status(status: StatusCode) -> Self {
-        match status.as_u16() {
-            404 => Self::NotFound,
-            405 => Self::MethodNotAllowed,
-            408 => Self::RequestTimeout,
-            412 => Self::PreconditionFailed,
-            413 => Self::BodyTooLarge,
-            416 => Self::RangeNotSatisfiable,
-            _ if status.is_client_error() => Self::BadRequest,
-            _ => Self::Internal,
-        }
-    }
-
-    const fn retry_after_seconds(self) -> Option<u16> {
-        match self {
-            Self::TooManyPending | Self::Unavailable => Some(RETRY_AFTER_SECONDS),
-            _ => None,
-        }
-    }
-}
 
 /// One fault of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -268,51 +185,6 @@ impl ResponseError for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_public_codes_are_these() {
-        let codes: Vec<_> = ProblemKind::ALL
-            .iter()
-            .map(|kind| format!("{} {}", kind.status(), kind.code()))
-            .collect();
-        assert_eq!(
-            codes,
-            [
-                "400 bad_request",
-                "400 malformed_json",
-                "401 unauthorized",
-                "404 not_found",
-                "404 job_not_found",
-                "404 thumbnail_not_found",
-                "405 method_not_allowed",
-                "408 request_timeout",
-                "409 duplicate_active",
-                "412 precondition_failed",
-                "413 body_too_large",
-                "414 uri_too_long",
-                "415 unsupported_media_type",
-                "416 range_not_satisfiable",
-                "422 invalid_body",
-                "422 invalid_url",
-                "422 forbidden_source",
-                "422 invalid_job_id",
-                "422 invalid_query",
-                "429 too_many_pending",
-                "431 headers_too_large",
-                "500 internal",
-                "503 unavailable",
-            ]
-        );
-    }
-
-    #[test]
-    fn every_code_is_documented_with_its_status() {
-        let page = include_str!("../../docs/API.md");
-        for kind in ProblemKind::ALL {
-            let row = format!("| {} | `{}` |", kind.status(), kind.code());
-            assert!(page.contains(&row), "{row}");
-        }
-    }
 
     #[test]
     fn a_document_has_no_empty_members() {

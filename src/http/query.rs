@@ -5,7 +5,8 @@
 use crate::db::JobFilter;
 use crate::domain::{JobStatus, Timestamp};
 
-use super::problem::{Problem, ProblemKind, RequestFault};
+use super::problem::{Problem, RequestFault};
+use super::problem_kind::ProblemKind;
 
 /// What `GET /v1/images` was asked for.
 #[derive(Debug, Clone)]

@@ -7,7 +7,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa_swagger_ui::Config;
 
 use crate::http::openapi::Description;
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::problem::Problem;
+use crate::http::problem_kind::ProblemKind;
 use crate::http::security_headers::DOCS_POLICY;
 
 /// The description of the API, written once at start.

@@ -5,7 +5,8 @@ use tokio::runtime::Handle;
 
 use crate::http::dto::Health;
 use crate::http::health::HealthCheck;
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::problem::Problem;
+use crate::http::problem_kind::ProblemKind;
 use crate::http::state::ApiState;
 
 /// Check health

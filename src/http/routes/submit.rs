@@ -7,7 +7,8 @@ use crate::db::{DbError, Submission};
 use crate::domain::{Job, SourceUrl};
 use crate::http::body;
 use crate::http::dto::{JobBody, SubmitBody};
-use crate::http::problem::{Problem, ProblemKind, RequestFault};
+use crate::http::problem::{Problem, RequestFault};
+use crate::http::problem_kind::ProblemKind;
 use crate::http::state::ApiState;
 
 /// Tells that the job in the answer is an earlier one.
