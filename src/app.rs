@@ -1,1 +1,288 @@
 //! The composition root: settings become parts. The only place that builds adapters.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{DatabaseUrl, Settings};
+use crate::db::{Database, DbError, Target};
+use crate::domain::ThumbnailSpec;
+use crate::fetch::{FetchSettings, FetchSetupError, Fetcher, SourcePolicy};
+use crate::http::{self, ApiKeys, ApiKeysError, ApiSettings, ApiState};
+use crate::queue::{MemoryQueue, Queue, QueueError, RedisQueue};
+use crate::storage::{Storage, StorageError};
+use crate::worker::{DecodeLimits, Engine, Parts, WorkerSettings, Workers};
+
+/// Why a process can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("can't listen on {address}: {source}")]
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
+    #[error("the folder of the database, {folder}, can't be made: {source}")]
+    DatabaseFolder {
+        folder: String,
+        source: std::io::Error,
+    },
+    #[error("{0}; is the schema there? `thumbforge init-db` makes it")]
+    Schema(DbError),
+    #[error(transparent)]
+    Database(#[from] DbError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error("the storage {path} can't be used: {source}")]
+    Storage { path: String, source: StorageError },
+    #[error(transparent)]
+    Fetch(#[from] FetchSetupError),
+    #[error(transparent)]
+    ApiKeys(#[from] ApiKeysError),
+    #[error("the HTTP server failed: {0}")]
+    Http(#[source] std::io::Error),
+}
+
+/// A listening socket; made first, so that a busy port is noticed before anything is touched.
+///
+/// # Errors
+/// If the address can't be bound.
+pub fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).map_err(|source| AppError::Listen { address, source })
+}
+
+/// Applies pending migrations; returns their names.
+///
+/// # Errors
+/// If the database can't be reached or a migration fails.
+pub async fn init_database(settings: &Settings) -> Result<Vec<String>, AppError> {
+    let (database, target) = open_database(settings)?;
+    Ok(database.migrate(&target).await?)
+}
+
+/// The parts of one process, checked and ready.
+pub struct App {
+    settings: Settings,
+    database: Database,
+    queue: Queue,
+    storage: Storage,
+    fetch: FetchSettings,
+}
+
+impl App {
+    /// Opens database, queue and storage, and applies pending migrations unless told not to.
+    /// Redis may be away: jobs are accepted and worked on without it.
+    ///
+    /// # Errors
+    /// If the database can't be reached, or the storage can't be written.
+    pub async fn open(settings: Settings) -> Result<Self, AppError> {
+        let storage =
+            Storage::open(&settings.storage_path).map_err(|source| AppError::Storage {
+                path: settings.storage_path.display().to_string(),
+                source,
+            })?;
+        let (database, target) = open_database(&settings)?;
+        if settings.auto_migrate {
+            for migration in database.migrate(&target).await? {
+                tracing::info!(migration, "migration applied");
+            }
+        }
+        database.ping().await.map_err(|error| match error {
+            DbError::Refused(_) => AppError::Schema(error),
+            other => AppError::Database(other),
+        })?;
+        let queue = match &settings.redis_url {
+            Some(url) => Queue::Redis(RedisQueue::open(url.as_str(), &settings.queue_name)?),
+            None => Queue::Memory(MemoryQueue::default()),
+        };
+        if let Err(error) = queue.ping().await {
+            tracing::warn!(%error, "starting without the queue");
+        }
+        Ok(Self {
+            fetch: fetch_settings(&settings),
+            settings,
+            database,
+            queue,
+            storage,
+        })
+    }
+
+    /// Serves the API until `stop`.
+    ///
+    /// # Errors
+    /// If the server can't start or breaks.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        stop: CancellationToken,
+    ) -> Result<(), AppError> {
+        let state = self.api_state()?;
+        self.run_api(listener, state, stop).await
+    }
+
+    /// Works until `stop`, with health checks on `WORKER_BIND` where that is set.
+    ///
+    /// # Errors
+    /// If the fetcher can't be set up, or the health checks' address can't be bound.
+    pub async fn work(&self, stop: CancellationToken) -> Result<(), AppError> {
+        let workers = self.workers()?;
+        let Some(address) = self.settings.worker_bind else {
+            workers.run(stop).await;
+            return Ok(());
+        };
+        let parts = vec![
+            ("workers", consuming_probe(&workers)),
+            ("database", self.database_probe()),
+        ];
+        let probes = http::run_probes(listen(address)?, parts, stop.clone().cancelled_owned());
+        let ((), probed) = tokio::join!(workers.run(stop), probes);
+        probed.map_err(AppError::Http)
+    }
+
+    /// Serves the API and works, both in this process, until `stop`.
+    ///
+    /// # Errors
+    /// As [`Self::serve`] and [`Self::work`].
+    pub async fn all(
+        &self,
+        listener: TcpListener,
+        stop: CancellationToken,
+    ) -> Result<(), AppError> {
+        let workers = self.workers()?;
+        let state = self.api_state()?.with_workers(consuming_probe(&workers));
+        let working = tokio::spawn(workers.run(stop.clone()));
+        let served = self.run_api(listener, state, stop.clone()).await;
+        // Without the API there is nothing to work for.
+        stop.cancel();
+        if let Err(error) = working.await {
+            tracing::error!(%error, "the workers have broken");
+        }
+        served
+    }
+
+    async fn run_api(
+        &self,
+        listener: TcpListener,
+        state: ApiState,
+        stop: CancellationToken,
+    ) -> Result<(), AppError> {
+        let address = listener.local_addr().map_err(AppError::Http)?;
+        if !address.ip().is_loopback() && state.settings.api_keys.is_none() {
+            tracing::warn!(
+                %address,
+                "the API is open to everybody who reaches this address: set \
+                 THUMBFORGE_API_KEYS_FILE, or let a proxy guard it"
+            );
+        }
+        let grace = self.settings.shutdown_grace;
+        http::run(listener, state, stop.cancelled_owned(), grace)
+            .await
+            .map_err(AppError::Http)
+    }
+
+    fn api_state(&self) -> Result<ApiState, AppError> {
+        let api_keys = match &self.settings.api_keys_file {
+            Some(path) => Some(ApiKeys::read(path)?),
+            None => None,
+        };
+        let policy = SourcePolicy::new(&self.fetch);
+        Ok(ApiState::new(
+            self.database.clone(),
+            self.queue.clone(),
+            self.storage.clone(),
+            Arc::new(move |url| {
+                policy
+                    .check_url(url)
+                    .map_err(|forbidden| forbidden.to_string())
+            }),
+            ApiSettings {
+                duplicate_handling: self.settings.duplicate_handling,
+                default_page_size: self.settings.default_page_size,
+                max_page_size: self.settings.max_page_size,
+                max_pending: self.settings.max_pending,
+                api_keys,
+                cors_origins: self.settings.cors_allowed_origins.clone(),
+            },
+        ))
+    }
+
+    fn workers(&self) -> Result<Workers, AppError> {
+        let settings = &self.settings;
+        let parts = Parts {
+            database: self.database.clone(),
+            queue: self.queue.clone(),
+            storage: self.storage.clone(),
+            fetcher: Fetcher::new(self.fetch.clone())?,
+            engine: Engine::new(
+                settings.cpu_threads,
+                DecodeLimits {
+                    max_pixels: settings.max_source_pixels,
+                    memory_bytes: settings.decode_memory_bytes,
+                    timeout: settings.decode_timeout,
+                },
+            ),
+        };
+        let settings = WorkerSettings {
+            concurrency: settings.worker_concurrency,
+            poll_timeout: settings.worker_poll_timeout,
+            max_attempts: settings.max_attempts,
+            lease: settings.lease,
+            shutdown_grace: settings.shutdown_grace,
+            spec: ThumbnailSpec {
+                max_side: settings.thumbnail_size,
+                jpeg_quality: settings.jpeg_quality,
+            },
+        };
+        Ok(Workers::new(parts, settings))
+    }
+
+    fn database_probe(&self) -> http::Probe {
+        let database = self.database.clone();
+        http::probe(move || {
+            let database = database.clone();
+            async move { database.ping().await }
+        })
+    }
+}
+
+fn consuming_probe(workers: &Workers) -> http::Probe {
+    let pulse = workers.pulse();
+    http::probe(move || {
+        let consuming = pulse.is_consuming();
+        async move { consuming.then_some(()).ok_or("the workers take no jobs") }
+    })
+}
+
+fn open_database(settings: &Settings) -> Result<(Database, Target), AppError> {
+    let target = match &settings.database_url {
+        DatabaseUrl::Postgres(url) => Target::Postgres(url.clone()),
+        DatabaseUrl::Sqlite(path) => {
+            make_parent_folder(path)?;
+            Target::Sqlite(path.clone())
+        }
+    };
+    let database = Database::open(&target, settings.database_pool_size)?;
+    Ok((database, target))
+}
+
+fn make_parent_folder(file: &Path) -> Result<(), AppError> {
+    let Some(folder) = file.parent() else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).map_err(|source| AppError::DatabaseFolder {
+        folder: folder.display().to_string(),
+        source,
+    })
+}
+
+fn fetch_settings(settings: &Settings) -> FetchSettings {
+    FetchSettings {
+        total_timeout: settings.http_timeout,
+        max_bytes: settings.max_source_bytes,
+        max_redirects: settings.max_redirects,
+        allowed_networks: settings.allowed_source_networks.clone(),
+        allowed_ports: settings.allowed_source_ports.clone(),
+        ..FetchSettings::default()
+    }
+}

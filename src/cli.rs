@@ -1,1 +1,299 @@
-//! The command line.
+//! The command line. Its flags and their help come from the table of settings.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgMatches, value_parser};
+
+use crate::config::{Setting, TABLE};
+
+/// What the user asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invocation {
+    /// A command that needs the settings.
+    Service {
+        command: ServiceCommand,
+        config_file: Option<PathBuf>,
+        /// Settings by key, as said by flags.
+        flags: Vec<(&'static str, String)>,
+    },
+    /// Asks a running process for its health.
+    Probe { url: String },
+    /// Makes one thumbnail, without database or network.
+    Thumbnail(ThumbnailArguments),
+}
+
+/// A local file for the image engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThumbnailArguments {
+    /// A path, or `-` for standard input.
+    pub source: OsString,
+    /// A path, or `-` for standard output.
+    pub target: OsString,
+    /// Longest side in pixels.
+    pub max_side: u32,
+    pub jpeg_quality: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceCommand {
+    Serve,
+    Work,
+    All,
+    InitDb,
+}
+
+impl ServiceCommand {
+    const ALL: [Self; 4] = [Self::Serve, Self::Work, Self::All, Self::InitDb];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Work => "work",
+            Self::All => "all",
+            Self::InitDb => "init-db",
+        }
+    }
+
+    const fn about(self) -> &'static str {
+        match self {
+            Self::Serve => "Run the HTTP API",
+            Self::Work => "Run workers",
+            Self::All => "Run the HTTP API and workers in one process",
+            Self::InitDb => "Create or update the database, and exit; safe to repeat",
+        }
+    }
+}
+
+const CONFIG: &str = "config";
+const PROBE: &str = "probe";
+const URL: &str = "url";
+const THUMBNAIL: &str = "thumbnail";
+const SOURCE: &str = "in";
+const TARGET: &str = "out";
+const SIZE: &str = "size";
+const QUALITY: &str = "quality";
+
+const AFTER_HELP: &str = "Every setting can be given as a flag, as a variable (THUMBFORGE_…) in the \
+    environment or in .env, or as a key in thumbforge.toml (the variable's name in lower case, without \
+    the prefix). Flags win over the environment, that over .env, that over the file.";
+
+/// The whole command line.
+pub fn command() -> clap::Command {
+    clap::Command::new("thumbforge")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Turns image URLs into thumbnails, and never loses one")
+        .after_help(
+            "`thumbforge all` runs whole, without any configuration. --help shows every setting.",
+        )
+        .after_long_help(settings_help())
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(ServiceCommand::ALL.map(service))
+        .subcommand(
+            clap::Command::new(PROBE)
+                .hide(true)
+                .about("Exit 0 if URL answers 200: a health check for images without a shell")
+                .arg(Arg::new(URL).value_name("URL").required(true)),
+        )
+        .subcommand(thumbnail())
+}
+
+fn thumbnail() -> clap::Command {
+    let file = |name, value_name, help| {
+        Arg::new(name)
+            .value_name(value_name)
+            .value_parser(value_parser!(OsString))
+            .required(true)
+            .help(help)
+    };
+    clap::Command::new(THUMBNAIL)
+        .about("Make the thumbnail of a local file, and print what is known of it as JSON")
+        .arg(file(SOURCE, "IN", "The image, or - for standard input"))
+        .arg(file(
+            TARGET,
+            "OUT",
+            "The thumbnail, or - for standard output (the JSON then goes to stderr)",
+        ))
+        .arg(
+            Arg::new(SIZE)
+                .long(SIZE)
+                .value_name("PIXELS")
+                .value_parser(value_parser!(u32).range(16..=65_535))
+                .default_value("256")
+                .help("Longest side; never enlarges"),
+        )
+        .arg(
+            Arg::new(QUALITY)
+                .long(QUALITY)
+                .value_name("1-100")
+                .value_parser(value_parser!(u8).range(1..=100))
+                .default_value("85")
+                .help("JPEG quality"),
+        )
+}
+
+/// The settings at a glance, for the help of the program as a whole.
+fn settings_help() -> String {
+    let rows = TABLE.iter().map(|setting| {
+        let (flag, variable) = (setting.flag(), setting.variable());
+        let name = format!("--{flag}, {variable} [default: {}]", setting.default);
+        format!("  {name}\n          {}\n", setting.help)
+    });
+    let rows: String = rows.collect();
+    format!("Settings of serve, work, all and init-db:\n{rows}\n{AFTER_HELP}")
+}
+
+fn service(command: ServiceCommand) -> clap::Command {
+    clap::Command::new(command.as_str())
+        .about(command.about())
+        .after_help(AFTER_HELP)
+        .arg(
+            Arg::new(CONFIG)
+                .long(CONFIG)
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Settings file [default: thumbforge.toml, if there is one]"),
+        )
+        .args(TABLE.iter().map(flag))
+}
+
+fn flag(setting: &Setting) -> Arg {
+    Arg::new(setting.key)
+        .long(setting.flag())
+        .value_name("VALUE")
+        .allow_hyphen_values(true)
+        .help_heading(setting.group)
+        .help(format!(
+            "{} [{}] [default: {}]",
+            setting.help,
+            setting.variable(),
+            setting.default
+        ))
+}
+
+/// Reads the command line, program name first.
+///
+/// # Errors
+/// Wrong usage, and `--help` and `--version`, which clap prints the same way.
+pub fn parse<I, T>(arguments: I) -> Result<Invocation, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let matches = command().try_get_matches_from(arguments)?;
+    Ok(match matches.subcommand() {
+        Some((PROBE, arguments)) => Invocation::Probe {
+            url: arguments.get_one(URL).cloned().unwrap_or_default(),
+        },
+        Some((THUMBNAIL, arguments)) => Invocation::Thumbnail(ThumbnailArguments {
+            source: arguments.get_one(SOURCE).cloned().unwrap_or_default(),
+            target: arguments.get_one(TARGET).cloned().unwrap_or_default(),
+            max_side: arguments.get_one(SIZE).copied().unwrap_or_default(),
+            jpeg_quality: arguments.get_one(QUALITY).copied().unwrap_or_default(),
+        }),
+        Some((name, arguments)) => Invocation::Service {
+            command: ServiceCommand::ALL
+                .into_iter()
+                .find(|command| command.as_str() == name)
+                .ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))?,
+            config_file: arguments.get_one(CONFIG).cloned(),
+            flags: flags(arguments),
+        },
+        None => return Err(clap::Error::new(clap::error::ErrorKind::MissingSubcommand)),
+    })
+}
+
+fn flags(arguments: &ArgMatches) -> Vec<(&'static str, String)> {
+    TABLE
+        .iter()
+        .filter_map(|setting| {
+            let text: &String = arguments.get_one(setting.key)?;
+            Some((setting.key, text.clone()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn help_shows_every_setting_with_its_variable_and_default() {
+        let services = ServiceCommand::ALL.map(|service| vec![service.as_str(), "--help"]);
+        for arguments in services.into_iter().chain([vec!["--help"]]) {
+            let line = ["thumbforge"].into_iter().chain(arguments);
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.exit_code(), 0);
+            let printed = error.to_string();
+            let words: Vec<_> = printed.split_whitespace().collect();
+            let help = words.join(" ").replace(['[', ']'], "");
+            for setting in TABLE {
+                assert!(help.contains(&format!("--{}", setting.flag())), "{help}");
+                let variable = setting.variable();
+                let row = format!("{variable} default: {}", setting.default);
+                assert!(help.contains(&row), "{row}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_thumbnail_has_a_size_and_a_quality_in_range() {
+        let parsed = |more: &[&str]| {
+            let line = ["thumbforge", "thumbnail", "-", "out.jpg"];
+            parse(line.iter().chain(more))
+        };
+        assert_eq!(
+            parsed(&["--size", "64"]).unwrap(),
+            Invocation::Thumbnail(ThumbnailArguments {
+                source: "-".into(),
+                target: "out.jpg".into(),
+                max_side: 64,
+                jpeg_quality: 85,
+            })
+        );
+        for wrong in [["--size", "15"], ["--quality", "0"], ["--quality", "101"]] {
+            assert_eq!(parsed(&wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn flags_reach_the_settings_by_key() {
+        let invocation = parse([
+            "thumbforge",
+            "all",
+            "--config",
+            "x.toml",
+            "--max-redirects",
+            "-1",
+            "--bind=[::1]:80",
+        ]);
+        assert_eq!(
+            invocation.unwrap(),
+            Invocation::Service {
+                command: ServiceCommand::All,
+                config_file: Some(PathBuf::from("x.toml")),
+                flags: vec![("bind", "[::1]:80".into()), ("max_redirects", "-1".into())],
+            }
+        );
+    }
+
+    #[test]
+    fn wrong_usage_exits_2_and_names_what_was_meant() {
+        let error = parse(["thumbforge", "all", "--thumbnal-size", "3"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("--thumbnail-size"), "{error}");
+        for line in [
+            &["thumbforge"][..],
+            &["thumbforge", "run"],
+            &["thumbforge", "probe"],
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line:?}");
+        }
+    }
+}

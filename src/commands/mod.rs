@@ -1,1 +1,149 @@
-//! One file a command.
+//! One file a command. Here: settings, log, runtime, and the exit code.
+//!
+//! 0: done. 1: could not start, or failed while running. 2: wrong usage or settings.
+
+mod all;
+mod init_db;
+mod probe;
+mod serve;
+mod thumbnail;
+mod work;
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::cli::{Invocation, ServiceCommand};
+use crate::config::{self, Settings, Sources};
+use crate::telemetry;
+
+const WRONG_USAGE: u8 = 2;
+
+/// Runs the command to its end. Faults before there is a log are lines on stderr.
+pub fn run(invocation: Invocation) -> ExitCode {
+    match invocation {
+        Invocation::Probe { url } => exit_code(probe::run(&url)),
+        Invocation::Thumbnail(arguments) => {
+            thumbnail::run(&arguments).unwrap_or_else(|error| exit_code(Err(error)))
+        }
+        Invocation::Service {
+            command,
+            config_file,
+            flags,
+        } => run_service(command, &Sources::of_process(config_file, flags)),
+    }
+}
+
+fn run_service(command: ServiceCommand, sources: &Sources) -> ExitCode {
+    let loaded = match config::load(sources) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            faults.lines().for_each(complain);
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    if let Err(sentence) = check_queue(command, &loaded.settings) {
+        complain(sentence);
+        return ExitCode::from(WRONG_USAGE);
+    }
+    if let Err(error) = telemetry::init(&loaded.settings) {
+        return exit_code(Err(error.into()));
+    }
+    for notice in &loaded.notices {
+        tracing::warn!("{notice}");
+    }
+    exit_code(block_on(command, loaded.settings))
+}
+
+/// Separate processes can't share a queue that lives in one of them.
+fn check_queue(command: ServiceCommand, settings: &Settings) -> Result<(), String> {
+    match command {
+        ServiceCommand::Serve | ServiceCommand::Work if settings.redis_url.is_none() => {
+            let command = command.as_str();
+            Err(format!(
+                "`thumbforge {command}` needs Redis to reach the other processes: set \
+                 THUMBFORGE_REDIS_URL, or run `thumbforge all`, which needs none"
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn block_on(command: ServiceCommand, settings: Settings) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(async {
+        match command {
+            ServiceCommand::Serve => serve::run(settings).await,
+            ServiceCommand::Work => work::run(settings).await,
+            ServiceCommand::All => all::run(settings).await,
+            ServiceCommand::InitDb => init_db::run(settings).await,
+        }
+    });
+    // Dropping the runtime would wait for a decode that hangs; its job is another worker's by now.
+    runtime.shutdown_background();
+    result
+}
+
+/// Tells the person at the terminal where to go; the log is for machines.
+fn announce(listener: &std::net::TcpListener) -> std::io::Result<()> {
+    let address = listener.local_addr()?;
+    println!("ThumbForge listens: API http://{address}/v1, documentation http://{address}/docs");
+    Ok(())
+}
+
+fn exit_code(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(one_line(&format!("{error:#}")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn complain(sentence: impl Display) {
+    eprintln!("error: {sentence}");
+}
+
+fn one_line(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    lines.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(flags: Vec<(&'static str, String)>) -> Settings {
+        let folder = tempfile::TempDir::new().unwrap();
+        let sources = Sources {
+            environment: Vec::new(),
+            directory: folder.path().to_owned(),
+            config_file: None,
+            flags,
+            cores: 1,
+        };
+        config::load(&sources).unwrap().settings
+    }
+
+    #[test]
+    fn separate_processes_need_redis_and_are_told_of_all() {
+        let alone = settings(Vec::new());
+        let connected = settings(vec![("redis_url", "redis://127.0.0.1".to_owned())]);
+        for command in [ServiceCommand::Serve, ServiceCommand::Work] {
+            let sentence = check_queue(command, &alone).unwrap_err();
+            assert!(sentence.contains("THUMBFORGE_REDIS_URL"), "{sentence}");
+            assert!(sentence.contains("`thumbforge all`"), "{sentence}");
+            assert_eq!(check_queue(command, &connected), Ok(()));
+        }
+        for command in [ServiceCommand::All, ServiceCommand::InitDb] {
+            assert_eq!(check_queue(command, &alone), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_failure_is_one_line() {
+        assert_eq!(one_line("no\n  such\nfile"), "no such file");
+    }
+}

@@ -1,1 +1,50 @@
 //! The truth: jobs in Postgres or SQLite, every query written once.
+//!
+//! Each state change is one conditional statement, so that it holds under any number of processes.
+//! Writes that come often (new jobs, ends of attempts) go through the [`committer`], which puts
+//! those that wait into one transaction.
+
+mod claim;
+mod clock;
+mod committer;
+mod connect;
+mod error;
+mod finish;
+mod migrate;
+mod pools;
+mod read;
+mod row;
+mod schema;
+mod submit;
+mod tls;
+mod types;
+mod worker_presence;
+
+pub use claim::ClaimSource;
+pub use connect::Target;
+pub use error::DbError;
+pub use read::{JobCounts, JobFilter, JobPage};
+pub use submit::Submission;
+
+use committer::Committer;
+use pools::Pools;
+
+/// The database of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    pools: Pools,
+    committer: Committer,
+}
+
+impl Database {
+    /// Opens the pools. Connections are made when they are needed; [`Self::ping`] tells whether
+    /// they can be. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`DbError::Url`] if the URL can't be used at all.
+    pub fn open(target: &Target, pool_size: usize) -> Result<Self, DbError> {
+        let pools = Pools::open(target, pool_size)?;
+        let committer = Committer::spawn(pools.clone());
+        Ok(Self { pools, committer })
+    }
+}

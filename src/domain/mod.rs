@@ -1,5 +1,7 @@
 //! The rules of the trade, without any I/O: everything here is pure and knows no other part.
 
+pub mod allowed_ports;
+pub mod duplicate;
 pub mod failure;
 pub mod image;
 pub mod job;
@@ -7,8 +9,10 @@ pub mod retry;
 pub mod source_url;
 pub mod timestamp;
 
+pub use allowed_ports::AllowedPorts;
+pub use duplicate::DuplicateHandling;
 pub use failure::{Failure, FailureCode};
 pub use image::{ExifSummary, SourceFormat, SourceImage, Thumbnail, ThumbnailSpec};
-pub use job::{Claim, Job, JobId, JobResult, JobStatus, ThumbnailInfo};
+pub use job::{Claim, Job, JobId, JobResult, JobStatus, Outcome, ThumbnailInfo};
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use timestamp::Timestamp;

@@ -22,6 +22,14 @@ pub fn delay(attempt: u32, retry_after: Option<Duration>, jitter: f64) -> Durati
     }
 }
 
+/// How long a job waits whose worker died; bounds of 4, 8, 16, 32, 60, 60 … seconds, full jitter.
+///
+/// Longer than after a failure, because jobs that died together must not be begun together again:
+/// one of them may be what kills its process, and would take its neighbours down each time.
+pub fn delay_after_death(attempt: u32, jitter: f64) -> Duration {
+    delay(attempt.saturating_add(2), None, jitter)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +42,15 @@ mod tests {
         assert_eq!(bounds, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(delay(u32::MAX, None, 1.0).as_secs(), 60);
         assert_eq!(delay(5, None, 0.0), Duration::ZERO);
+    }
+
+    #[test]
+    fn deaths_are_followed_by_longer_waits() {
+        let bounds: Vec<_> = (1..=6)
+            .map(|attempt| delay_after_death(attempt, 1.0).as_secs())
+            .collect();
+        assert_eq!(bounds, [4, 8, 16, 32, 60, 60]);
+        assert_eq!(delay_after_death(u32::MAX, 0.0), Duration::ZERO);
     }
 
     #[test]

@@ -1,1 +1,24 @@
 //! The HTTP API: routes, DTOs, problem details, OpenAPI.
+//!
+//! It knows the parts it calls ([`ApiState`]) and nothing of workers. Every wait for a part is
+//! bounded, so that a frozen database or queue never holds a request for longer than seconds.
+
+mod auth;
+mod backlog;
+mod body;
+mod descriptors;
+mod dto;
+mod envelope;
+mod health;
+mod openapi;
+mod problem;
+mod query;
+mod routes;
+mod security_headers;
+mod server;
+mod state;
+
+pub use auth::{ApiKeys, ApiKeysError};
+pub use health::{Probe, probe};
+pub use server::{run, run_probes};
+pub use state::{ApiSettings, ApiState, SourceCheck};

@@ -1,1 +1,97 @@
-//! The workers: claim, process one job, pool, reconciler.
+//! The workers of a process: they claim jobs, make thumbnails, and clean up after the dead.
+//!
+//! | file | thought |
+//! | --- | --- |
+//! | `attempt` | one attempt at one job, from URL to published thumbnail; the step that tests call |
+//! | `engine` | the CPU side: how many decodes at once, in how much memory |
+//! | `leases` | which jobs this process holds, and until when |
+//! | `crew` | slots and running attempts |
+//! | `dispatcher` | from the queue to the crew |
+//! | `sweeper` | from the database to the crew: retries, and what the queue has lost |
+//! | `reconciler` | expired leases, litter, signs of life |
+
+mod attempt;
+mod crew;
+mod dispatcher;
+mod engine;
+mod leases;
+mod outcome;
+mod pulse;
+mod reconciler;
+mod sweeper;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::db::Database;
+use crate::domain::ThumbnailSpec;
+use crate::fetch::Fetcher;
+use crate::queue::Queue;
+use crate::storage::Storage;
+
+pub use attempt::Attempt;
+pub use engine::{DecodeLimits, Engine};
+pub use pulse::Pulse;
+
+/// What the workers work with.
+#[derive(Clone)]
+pub struct Parts {
+    pub database: Database,
+    pub queue: Queue,
+    pub storage: Storage,
+    pub fetcher: Fetcher,
+    pub engine: Engine,
+}
+
+/// How the workers work.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// Jobs in flight at once in this process.
+    pub concurrency: usize,
+    /// How long to block on an empty queue.
+    pub poll_timeout: Duration,
+    pub max_attempts: u32,
+    pub lease: Duration,
+    /// From the signal to the end of the process.
+    pub shutdown_grace: Duration,
+    pub spec: ThumbnailSpec,
+}
+
+/// The workers of this process.
+pub struct Workers {
+    crew: Arc<crew::Crew>,
+}
+
+impl Workers {
+    pub fn new(parts: Parts, settings: WorkerSettings) -> Self {
+        Self {
+            crew: Arc::new(crew::Crew::new(parts, settings)),
+        }
+    }
+
+    /// Tells whether these workers really consume.
+    pub fn pulse(&self) -> Pulse {
+        self.crew.pulse.clone()
+    }
+
+    /// Works until `stop`, then takes no more jobs, finishes those in flight, and hands back
+    /// what is not finished shortly before the grace period ends. Jobs handed back lose no attempt.
+    pub async fn run(self, stop: CancellationToken) {
+        let crew = self.crew;
+        tracing::info!(worker.id = %crew.id, slots = crew.settings.concurrency, "workers start");
+        let renewing = tokio::spawn(leases::renew_forever(Arc::clone(&crew)));
+        let reconciling = tokio::spawn(reconciler::run(Arc::clone(&crew), stop.clone()));
+        let sweeping = tokio::spawn(sweeper::run(Arc::clone(&crew), stop.clone()));
+        dispatcher::run(&crew, &stop).await;
+        let _ = sweeping.await;
+        crew.drain().await;
+        let _ = reconciling.await;
+        renewing.abort();
+        if let Err(error) = crew.parts.database.mark_worker_gone(crew.id).await {
+            tracing::debug!(%error, "the end of the workers could not be noted");
+        }
+        tracing::info!(worker.id = %crew.id, "workers have ended");
+    }
+}

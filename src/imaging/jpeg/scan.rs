@@ -53,7 +53,7 @@ impl Scan {
             low: u32::from(approximation & 15),
         };
         if header.progressive {
-            scan.check_progression()?
+            scan.check_progression()?;
         }
         Ok(scan)
     }

@@ -1,0 +1,14 @@
+//! `thumbforge all`: the HTTP API and the workers in one process.
+
+use super::announce;
+use crate::app::{self, App};
+use crate::config::Settings;
+use crate::lifecycle;
+
+pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
+    let listener = app::listen(settings.bind)?;
+    let stop = lifecycle::stop_on_signals()?;
+    let app = App::open(settings).await?;
+    announce(&listener)?;
+    Ok(app.all(listener, stop).await?)
+}

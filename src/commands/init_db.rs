@@ -1,0 +1,17 @@
+//! `thumbforge init-db`: the schema.
+
+use crate::app;
+use crate::config::Settings;
+
+pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
+    let applied = app::init_database(&settings).await?;
+    for migration in &applied {
+        println!("applied {migration}");
+    }
+    println!(
+        "the schema of {} is up to date ({} migrations applied)",
+        settings.database_url,
+        applied.len()
+    );
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Settings that are fine alone and wrong together.
+
+use super::table::Settings;
+
+/// Combinations that can't work.
+pub(super) fn contradictions(settings: &Settings) -> Vec<String> {
+    let mut faults = Vec::new();
+    if settings.default_page_size > settings.max_page_size {
+        faults.push(format!(
+            "THUMBFORGE_DEFAULT_PAGE_SIZE ({}) is above THUMBFORGE_MAX_PAGE_SIZE ({})",
+            settings.default_page_size, settings.max_page_size
+        ));
+    }
+    if settings.worker_bind == Some(settings.bind) && settings.bind.port() != 0 {
+        faults.push(format!(
+            "THUMBFORGE_WORKER_BIND and THUMBFORGE_BIND are both {}",
+            settings.bind
+        ));
+    }
+    faults
+}
+
+/// Combinations that work, but hardly as meant.
+pub(super) fn doubts(settings: &Settings) -> Vec<String> {
+    let mut notices = Vec::new();
+    let mut doubt = |doubtful: bool, notice: &str| {
+        if doubtful {
+            notices.push(notice.to_owned());
+        }
+    };
+    doubt(
+        settings.shutdown_grace < settings.http_timeout,
+        "THUMBFORGE_SHUTDOWN_GRACE_SECONDS is shorter than THUMBFORGE_HTTP_TIMEOUT_SECONDS: \
+         a shutdown hands back jobs that are still downloading",
+    );
+    doubt(
+        settings.cpu_threads > settings.worker_concurrency,
+        "THUMBFORGE_CPU_THREADS is above THUMBFORGE_WORKER_CONCURRENCY: \
+         there are never enough jobs in flight to use them all",
+    );
+    let networks = &settings.allowed_source_networks;
+    doubt(
+        networks.iter().any(|network| network.prefix_len() == 0),
+        "THUMBFORGE_ALLOWED_SOURCE_NETWORKS allows every address: \
+         submitted URLs reach this machine's own network",
+    );
+    notices
+}

@@ -1,0 +1,239 @@
+//! Taking jobs, keeping them, and taking them over from those that died.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+
+use super::pools::{read_query, write_query, write_transaction};
+use super::read::{is_pending, is_processing};
+use super::schema::jobs;
+use super::types::{Id, Moment, Status};
+use super::{Database, DbError, clock};
+use crate::domain::{Claim, FailureCode, JobId, JobStatus};
+
+/// Which pending jobs to claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimSource {
+    /// Those of these ids that are pending and due; other ids are passed over.
+    Ids(Vec<JobId>),
+    /// The ones that have been due for longest, at most `limit` of them. New jobs, whose id
+    /// should be in the queue, only after `overdue`.
+    Due { overdue: Duration, limit: u32 },
+}
+
+type ClaimRow = (Id, String, i32, i64);
+
+impl Database {
+    /// Claims pending jobs for `worker` with one compare-and-set statement: of any number of
+    /// concurrent claims of a job exactly one returns it. The lease ends after `lease` by the
+    /// database's clock unless it is renewed.
+    pub async fn claim(
+        &self,
+        source: ClaimSource,
+        worker: uuid::Uuid,
+        lease: Duration,
+    ) -> Result<Vec<Claim>, DbError> {
+        let mut rows: Vec<ClaimRow> = match source {
+            ClaimSource::Ids(ids) => {
+                let ids: Vec<Id> = ids.into_iter().map(Id::from).collect();
+                write_query!(self.pools, connection => claiming!(
+                    jobs::table.filter(jobs::id.eq_any(ids)), worker, lease
+                ).load(connection).await)?
+            }
+            ClaimSource::Due { overdue, limit } => {
+                self.claim_due(overdue, limit, worker, lease).await?
+            }
+        };
+        // RETURNING keeps no order; UUIDv7 ids sort by the time of submission.
+        rows.sort_by_key(|row| row.0.0);
+        Ok(rows
+            .into_iter()
+            .map(|(id, url, attempts, fence)| Claim {
+                id: JobId(id.0),
+                url,
+                attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
+                fence,
+            })
+            .collect())
+    }
+
+    async fn claim_due(
+        &self,
+        overdue: Duration,
+        limit: u32,
+        worker: uuid::Uuid,
+        lease: Duration,
+    ) -> Result<Vec<ClaimRow>, DbError> {
+        // Chosen first and claimed by id: two workers may choose the same, one gets it.
+        let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
+            .filter(is_pending())
+            .filter(jobs::due_at.le(clock::now().nullable()))
+            .filter(
+                // A job that was claimed before is in no queue: its id was taken out then.
+                jobs::fence
+                    .gt(0)
+                    .or(jobs::due_at.le(clock::before(overdue).nullable()).assume_not_null()),
+            )
+            .order((jobs::due_at.asc(), jobs::id.asc()))
+            .select(jobs::id)
+            .limit(i64::from(limit))
+            .load(connection)
+            .await)?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        write_query!(self.pools, connection => claiming!(
+            jobs::table.filter(jobs::id.eq_any(ids)), worker, lease
+        ).load(connection).await)
+    }
+
+    /// Prolongs the leases of `held` and returns those of them that are still held: the others
+    /// were taken over, and work on them must stop.
+    pub async fn renew(
+        &self,
+        held: &[Claim],
+        worker: uuid::Uuid,
+        lease: Duration,
+    ) -> Result<HashSet<JobId>, DbError> {
+        let mut ids: Vec<Id> = held.iter().map(|claim| claim.id.into()).collect();
+        // Row by row in the order in which `finish` goes: one statement for all would lock the rows
+        // in an order of the database's choice, and deadlock with it.
+        ids.sort_by_key(|id| id.0);
+        let rows: Vec<(Id, i64)> = write_transaction!(self.pools, connection => {
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in &ids {
+                let renewed: Option<(Id, i64)> = diesel::update(
+                    jobs::table
+                        .find(*id)
+                        .filter(is_processing())
+                        .filter(jobs::worker_id.eq(Id(worker))),
+                )
+                .set(jobs::due_at.eq(clock::after(lease).nullable()))
+                .returning((jobs::id, jobs::fence))
+                .get_result(connection)
+                .await
+                .optional()?;
+                rows.extend(renewed);
+            }
+            Ok::<_, diesel::result::Error>(rows)
+        })?;
+        Ok(held
+            .iter()
+            .filter(|claim| rows.contains(&(claim.id.into(), claim.fence)))
+            .map(|claim| claim.id)
+            .collect())
+    }
+
+    /// Which of these `(job, fence)` pairs are held by some worker right now.
+    pub async fn held(&self, pairs: &[(JobId, i64)]) -> Result<HashSet<(JobId, i64)>, DbError> {
+        let ids: Vec<Id> = pairs.iter().map(|(id, _)| (*id).into()).collect();
+        let rows: Vec<(Id, i64)> = read_query!(self.pools, connection => jobs::table
+            .filter(jobs::id.eq_any(ids))
+            .filter(is_processing())
+            .select((jobs::id, jobs::fence))
+            .load(connection)
+            .await)?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, fence)| (JobId(id.0), fence))
+            .collect())
+    }
+
+    /// Makes jobs pending again whose lease has expired; those that have used up `max_attempts`
+    /// fail as poison. Returns `(requeued, failed)`. `delay` tells how long a job waits after so
+    /// many attempts.
+    pub async fn take_over_expired(
+        &self,
+        max_attempts: u32,
+        delay: impl Fn(u32) -> Duration,
+    ) -> Result<(Vec<JobId>, Vec<JobId>), DbError> {
+        // Looked for first: there is rarely any, and a look takes no lock.
+        let expired: Vec<(Id, i32, i64)> = read_query!(self.pools, connection => jobs::table
+            .filter(is_processing())
+            .filter(jobs::due_at.lt(clock::now().nullable()))
+            .order(jobs::id.asc())
+            .select((jobs::id, jobs::attempts, jobs::fence))
+            .limit(LARGEST_TAKEOVER)
+            .load(connection)
+            .await)?;
+        if expired.is_empty() {
+            return Ok(Default::default());
+        }
+        let expired: Vec<(Id, i64, Option<Duration>)> = expired
+            .into_iter()
+            .map(|(id, attempts, fence)| {
+                let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+                let again = attempts < max_attempts;
+                (id, fence, again.then(|| delay(attempts)))
+            })
+            .collect();
+        write_transaction!(self.pools, connection => {
+            let (mut requeued, mut poisoned) = (Vec::new(), Vec::new());
+            for (id, fence, delay) in expired {
+                let job = jobs::table
+                    .find(id)
+                    .filter(is_processing())
+                    .filter(jobs::fence.eq(fence))
+                    .filter(jobs::due_at.lt(clock::now().nullable()));
+                let common = (jobs::worker_id.eq(None::<Id>), jobs::updated_at.eq(clock::now()));
+                match delay {
+                    Some(delay) => {
+                        let rows = diesel::update(job)
+                            .set((
+                                common,
+                                jobs::status.eq(Status(JobStatus::Pending)),
+                                jobs::due_at.eq(clock::after(delay).nullable()),
+                            ))
+                            .execute(connection)
+                            .await?;
+                        requeued.extend((rows == 1).then_some(JobId(id.0)));
+                    }
+                    None => {
+                        let rows = diesel::update(job)
+                            .set((
+                                common,
+                                jobs::status.eq(Status(JobStatus::Failed)),
+                                jobs::due_at.eq(None::<Moment>),
+                                jobs::error.eq(Some(POISON_MESSAGE)),
+                                jobs::error_code.eq(Some(FailureCode::Poison.as_str())),
+                            ))
+                            .execute(connection)
+                            .await?;
+                        poisoned.extend((rows == 1).then_some(JobId(id.0)));
+                    }
+                }
+            }
+            Ok::<_, diesel::result::Error>((requeued, poisoned))
+        })
+    }
+}
+
+/// Most jobs that are taken over in one transaction.
+const LARGEST_TAKEOVER: i64 = 500;
+
+const POISON_MESSAGE: &str =
+    "the worker died or stalled while it worked on this job, as often as attempts are allowed";
+
+/// The claim itself, on a filtered `jobs` of either database.
+macro_rules! claiming {
+    ($jobs:expr, $worker:expr, $lease:expr) => {
+        diesel::update(
+            $jobs
+                // A bound value, so that the ids are looked up and not the backlog (`is_pending`).
+                .filter(jobs::status.eq(Status(JobStatus::Pending)))
+                .filter(jobs::due_at.le(clock::now().nullable())),
+        )
+        .set((
+            jobs::status.eq(Status(JobStatus::Processing)),
+            jobs::attempts.eq(jobs::attempts + 1),
+            jobs::fence.eq(jobs::fence + 1),
+            jobs::due_at.eq(clock::after($lease).nullable()),
+            jobs::worker_id.eq(Some(Id($worker))),
+            jobs::updated_at.eq(clock::now()),
+        ))
+        .returning((jobs::id, jobs::url, jobs::attempts, jobs::fence))
+    };
+}
+use claiming;

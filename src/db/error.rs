@@ -1,0 +1,71 @@
+//! What can go wrong with the database.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// No connection, no answer in time, or the connection broke: try again later.
+    /// Of a write it is not known whether it happened.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The database refused the statement: a bug, or a schema that does not fit.
+    #[error("the database refused a statement: {0}")]
+    Refused(String),
+    #[error("the database's schema could not be brought up to date: {0}")]
+    Migration(String),
+    #[error("the database URL can't be used: {0}")]
+    Url(String),
+    /// A row says something that this version can't read.
+    #[error("a stored job can't be read: {0}")]
+    Unreadable(String),
+}
+
+impl DbError {
+    /// True if the same call may succeed later.
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<DieselError> for DbError {
+    fn from(error: DieselError) -> Self {
+        match &error {
+            DieselError::DatabaseError(
+                DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::SerializationFailure
+                | DatabaseErrorKind::ReadOnlyTransaction,
+                _,
+            )
+            | DieselError::BrokenTransactionManager
+            | DieselError::RollbackErrorOnCommit { .. } => Self::Unavailable(error.to_string()),
+            DieselError::DeserializationError(_) => Self::Unreadable(error.to_string()),
+            _ if says_unavailable(&error.to_string()) => Self::Unavailable(error.to_string()),
+            _ => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+/// Diesel has no kinds for these: they arrive as `Unknown` with the server's or SQLite's words.
+fn says_unavailable(message: &str) -> bool {
+    const WORDS: [&str; 17] = [
+        "database is locked",
+        "database table is locked",
+        "disk I/O error",
+        "database or disk is full",
+        "terminating connection",
+        "the database system is",
+        "connection closed",
+        "error communicating with the server",
+        "connection reset",
+        "broken pipe",
+        "unexpected EOF",
+        "canceling statement due to",
+        "deadlock detected",
+        "too many clients",
+        "remaining connection slots",
+        "No space left on device",
+        "attempt to write a readonly database",
+    ];
+    WORDS.iter().any(|words| message.contains(words))
+}

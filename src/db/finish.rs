@@ -1,0 +1,130 @@
+//! The end of an attempt, written only by who still holds the job.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+
+use super::pools::{Pools, write_transaction};
+use super::read::is_processing;
+use super::schema::jobs;
+use super::types::{Document, Id, Moment, Status};
+use super::{Database, DbError, clock};
+use crate::domain::{Claim, JobStatus, Outcome};
+
+/// A claim with what is to be written under it.
+#[derive(Debug, Clone)]
+pub(super) struct Ending {
+    id: Id,
+    fence: i64,
+    change: Change,
+}
+
+#[derive(Debug, Clone)]
+struct Change {
+    status: JobStatus,
+    result: Option<Document>,
+    error: Option<String>,
+    error_code: Option<&'static str>,
+    /// When a job that is pending again is due.
+    due_after: Option<std::time::Duration>,
+    /// Attempts that do not count after all.
+    refunded_attempts: i32,
+}
+
+impl Database {
+    /// Ends an attempt. Returns false if the claim was lost meanwhile; then nothing is written.
+    ///
+    /// # Errors
+    /// After [`DbError::Unavailable`] it is unknown whether the write happened; repeating the
+    /// call is safe and may return false for a write that had happened.
+    pub async fn finish(&self, claim: &Claim, outcome: &Outcome) -> Result<bool, DbError> {
+        let ending = Ending {
+            id: claim.id.into(),
+            fence: claim.fence,
+            change: Change::of(outcome)?,
+        };
+        self.committer.finish(ending).await
+    }
+}
+
+impl Change {
+    fn of(outcome: &Outcome) -> Result<Self, DbError> {
+        let blank = Self {
+            status: JobStatus::Pending,
+            result: None,
+            error: None,
+            error_code: None,
+            due_after: None,
+            refunded_attempts: 0,
+        };
+        Ok(match outcome {
+            Outcome::Completed(result) => Self {
+                status: JobStatus::Completed,
+                result: Some(Document(serde_json::to_string(result).map_err(
+                    |error| {
+                        DbError::Refused(format!("the result can't be written as JSON: {error}"))
+                    },
+                )?)),
+                ..blank
+            },
+            Outcome::Failed { code, message } => Self {
+                status: JobStatus::Failed,
+                error: Some(message.clone()),
+                error_code: Some(code.as_str()),
+                ..blank
+            },
+            Outcome::Retry {
+                code,
+                message,
+                delay,
+            } => Self {
+                error: Some(message.clone()),
+                error_code: Some(code.as_str()),
+                due_after: Some(*delay),
+                ..blank
+            },
+            Outcome::Released => Self {
+                due_after: Some(std::time::Duration::ZERO),
+                refunded_attempts: 1,
+                ..blank
+            },
+        })
+    }
+}
+
+/// Writes all of `endings` in one transaction; tells of each whether its claim still held.
+pub(super) async fn write(pools: &Pools, endings: Vec<Ending>) -> Result<Vec<bool>, DbError> {
+    write_transaction!(pools, connection => {
+        let mut held = vec![false; endings.len()];
+        let mut order: Vec<usize> = (0..endings.len()).collect();
+        // All who lock several rows lock them in this order, or they would wait for each other.
+        order.sort_by_key(|index| endings[*index].id.0);
+        for index in order {
+            let Ending { id, fence, change } = &endings[index];
+            let job = jobs::table
+                .find(*id)
+                .filter(jobs::fence.eq(*fence))
+                .filter(is_processing());
+            let common = (
+                jobs::status.eq(Status(change.status)),
+                jobs::attempts.eq(jobs::attempts - change.refunded_attempts),
+                jobs::worker_id.eq(None::<Id>),
+                jobs::updated_at.eq(clock::now()),
+                jobs::result.eq(change.result.clone()),
+                jobs::error.eq(change.error.clone()),
+                jobs::error_code.eq(change.error_code),
+            );
+            let rows = match change.due_after {
+                Some(delay) => diesel::update(job)
+                    .set((common, jobs::due_at.eq(clock::after(delay).nullable())))
+                    .execute(connection)
+                    .await?,
+                None => diesel::update(job)
+                    .set((common, jobs::due_at.eq(None::<Moment>)))
+                    .execute(connection)
+                    .await?,
+            };
+            held[index] = rows == 1;
+        }
+        Ok::<_, diesel::result::Error>(held)
+    })
+}

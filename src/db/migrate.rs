@@ -1,0 +1,92 @@
+//! The schema, embedded in the binary.
+
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::sqlite::SqliteConnection;
+use diesel::{Connection, connection::SimpleConnection};
+use diesel_async::AsyncPgConnection;
+use diesel_async::SimpleAsyncConnection;
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::Database;
+use super::connect::Target;
+use super::error::DbError;
+use super::pools::{Pools, checkout};
+
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// Key of the advisory lock under which migrations run: "thumbfrg" in ASCII.
+const LOCK_KEY: i64 = 0x7468_756d_6266_7267;
+/// How long a process waits for another one that migrates.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+
+impl Database {
+    /// Applies pending migrations and returns their names. Safe when many processes do so at
+    /// once: they take turns.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if the database can't be reached, [`DbError::Migration`] if a
+    /// migration fails; a failed migration leaves nothing behind.
+    pub async fn migrate(&self, target: &Target) -> Result<Vec<String>, DbError> {
+        match (&self.pools, target) {
+            (Pools::Postgres(pool), _) => {
+                let mut connection = deadpool::managed::Object::take(checkout(pool).await?);
+                // The session's own limits are for work, not for waiting on a migration.
+                connection
+                    .batch_execute(&format!(
+                        "SET statement_timeout = '{0}s'; SET lock_timeout = '{0}s'",
+                        LOCK_WAIT.as_secs()
+                    ))
+                    .await?;
+                blocking(move || migrate_postgres(connection)).await
+            }
+            (Pools::Sqlite { .. }, Target::Sqlite(path)) => {
+                let path = path.clone();
+                blocking(move || migrate_sqlite(&path)).await
+            }
+            (Pools::Sqlite { .. }, Target::Postgres(_)) => Err(DbError::Migration(
+                "the pools and the target are of different databases".to_owned(),
+            )),
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DbError> + Send + 'static,
+) -> Result<T, DbError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(DbError::Migration(error.to_string())))
+}
+
+/// The lock is the session's, and the connection ends with this function.
+fn migrate_postgres(connection: AsyncPgConnection) -> Result<Vec<String>, DbError> {
+    let mut connection: AsyncConnectionWrapper<AsyncPgConnection> = connection.into();
+    SimpleConnection::batch_execute(
+        &mut connection,
+        &format!("SELECT pg_advisory_lock({LOCK_KEY})"),
+    )?;
+    apply(&mut connection, POSTGRES)
+}
+
+fn migrate_sqlite(path: &Path) -> Result<Vec<String>, DbError> {
+    let unavailable = |error: &dyn std::fmt::Display| DbError::Unavailable(error.to_string());
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy())
+        .map_err(|error| unavailable(&error))?;
+    // Changing to WAL needs the file for itself for a moment, and does not wait by itself.
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", LOCK_WAIT.as_millis()))?;
+    connection.exclusive_transaction(|connection| apply(connection, SQLITE))
+}
+
+fn apply<DB: diesel::backend::Backend>(
+    harness: &mut impl MigrationHarness<DB>,
+    migrations: EmbeddedMigrations,
+) -> Result<Vec<String>, DbError> {
+    harness
+        .run_pending_migrations(migrations)
+        .map(|versions| versions.iter().map(ToString::to_string).collect())
+        .map_err(|error| DbError::Migration(error.to_string()))
+}

@@ -1,0 +1,174 @@
+//! The two kinds of pool, and the macros that run one query on whichever is there.
+
+use std::future::Future;
+use std::time::Duration;
+
+use deadpool::managed::{Object, PoolError as DeadpoolError, Timeouts};
+use diesel::sqlite::SqliteConnection;
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, PoolError};
+use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+
+use super::connect::{self, Target};
+use super::error::DbError;
+
+pub(super) type AsyncSqlite = SyncConnectionWrapper<SqliteConnection>;
+pub(super) type Pool<C> = deadpool::managed::Pool<AsyncDieselConnectionManager<C>>;
+
+/// Longest wait for one statement or transaction. A frozen server must not freeze us.
+pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for a free connection, and for a new one to be made.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
+
+#[derive(Clone)]
+pub(super) enum Pools {
+    Postgres(Pool<AsyncPgConnection>),
+    Sqlite {
+        /// WAL lets any number read …
+        readers: Pool<AsyncSqlite>,
+        /// … while one writes: within this process they queue here instead of in SQLite's
+        /// busy handler, which sleeps and is unfair.
+        writer: Pool<AsyncSqlite>,
+    },
+}
+
+impl Pools {
+    pub(super) fn open(target: &Target, pool_size: usize) -> Result<Self, DbError> {
+        Ok(match target {
+            Target::Postgres(url) => {
+                Self::Postgres(build(connect::postgres_manager(url)?, pool_size)?)
+            }
+            Target::Sqlite(path) => Self::Sqlite {
+                readers: build(connect::sqlite_manager(path)?, pool_size)?,
+                writer: build(connect::sqlite_manager(path)?, 1)?,
+            },
+        })
+    }
+}
+
+fn build<C>(manager: AsyncDieselConnectionManager<C>, size: usize) -> Result<Pool<C>, DbError>
+where
+    C: diesel_async::pooled_connection::PoolableConnection + Send + 'static,
+    AsyncDieselConnectionManager<C>:
+        deadpool::managed::Manager<Type = C, Error = PoolError> + Send + Sync,
+{
+    Pool::builder(manager)
+        .max_size(size)
+        .runtime(deadpool::Runtime::Tokio1)
+        .timeouts(Timeouts {
+            wait: Some(CONNECTION_TIMEOUT),
+            create: Some(CONNECTION_TIMEOUT),
+            recycle: Some(CONNECTION_TIMEOUT),
+        })
+        .build()
+        .map_err(|error| DbError::Url(error.to_string()))
+}
+
+/// Takes a connection from the pool.
+pub(super) async fn checkout<C>(
+    pool: &Pool<C>,
+) -> Result<Object<AsyncDieselConnectionManager<C>>, DbError>
+where
+    AsyncDieselConnectionManager<C>: deadpool::managed::Manager<Type = C, Error = PoolError>,
+    C: diesel_async::AsyncConnection,
+{
+    pool.get().await.map_err(|error| {
+        DbError::Unavailable(match error {
+            DeadpoolError::Timeout(_) => "no connection in time".to_owned(),
+            DeadpoolError::Backend(error) => error.to_string(),
+            other => other.to_string(),
+        })
+    })
+}
+
+/// Runs database work to its end, whatever becomes of the caller.
+///
+/// A future that is dropped half-way (a client went away) would hand a connection with an open
+/// transaction, or one that SQLite still works on, back to the pool.
+pub(super) async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T, DbError>> + Send + 'static,
+) -> Result<T, DbError> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) => Err(DbError::Refused(format!("database task: {error}"))),
+    }
+}
+
+/// Runs `$query` (an expression of `QueryResult`) on a connection of `$pool`, for at most
+/// [`OPERATION_TIMEOUT`]; a connection that did not answer is thrown away.
+macro_rules! on_pool {
+    ($pool:expr, $connection:ident => $query:expr) => {{
+        let pool = $pool.clone();
+        $crate::db::pools::detached(async move {
+            let mut object = $crate::db::pools::checkout(&pool).await?;
+            let limit = $crate::db::pools::OPERATION_TIMEOUT;
+            let outcome = tokio::time::timeout(limit, async {
+                let $connection = &mut *object;
+                $query
+            })
+            .await;
+            match outcome {
+                Ok(result) => result.map_err($crate::db::DbError::from),
+                Err(_) => {
+                    drop(deadpool::managed::Object::take(object));
+                    // The idle ones lead to the same silent server, or through the same dead path:
+                    // to find out one by one would cost a time limit each.
+                    pool.retain(|_, _| false);
+                    Err($crate::db::DbError::Unavailable(
+                        "no answer in time".to_owned(),
+                    ))
+                }
+            }
+        })
+        .await
+    }};
+}
+
+/// A query that changes nothing, written once for both databases.
+macro_rules! read_query {
+    ($pools:expr, $connection:ident => $query:expr) => {
+        match &$pools {
+            $crate::db::pools::Pools::Postgres(pool) => {
+                $crate::db::pools::on_pool!(pool, $connection => $query)
+            }
+            $crate::db::pools::Pools::Sqlite { readers, .. } => {
+                $crate::db::pools::on_pool!(readers, $connection => $query)
+            }
+        }
+    };
+}
+
+/// A single writing statement, written once for both databases.
+macro_rules! write_query {
+    ($pools:expr, $connection:ident => $query:expr) => {
+        match &$pools {
+            $crate::db::pools::Pools::Postgres(pool) => {
+                $crate::db::pools::on_pool!(pool, $connection => $query)
+            }
+            $crate::db::pools::Pools::Sqlite { writer, .. } => {
+                $crate::db::pools::on_pool!(writer, $connection => $query)
+            }
+        }
+    };
+}
+
+/// Several writing statements in one transaction, written once for both databases. SQLite takes
+/// its write lock at the start: a transaction that reads first and then writes loses under load.
+macro_rules! write_transaction {
+    ($pools:expr, $connection:ident => $work:expr) => {
+        match &$pools {
+            $crate::db::pools::Pools::Postgres(pool) => {
+                $crate::db::pools::on_pool!(pool, transaction => {
+                    transaction.transaction(async move |$connection| $work).await
+                })
+            }
+            $crate::db::pools::Pools::Sqlite { writer, .. } => {
+                $crate::db::pools::on_pool!(writer, transaction => {
+                    transaction.immediate_transaction(async move |$connection| $work).await
+                })
+            }
+        }
+    };
+}
+
+pub(super) use {on_pool, read_query, write_query, write_transaction};

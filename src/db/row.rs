@@ -1,0 +1,45 @@
+//! A row of `jobs`, and the job that it tells of.
+
+use diesel::prelude::*;
+
+use super::error::DbError;
+use super::schema::jobs;
+use super::types::{Document, Id, Moment, Status};
+use crate::domain::{Job, JobId};
+
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = jobs)]
+pub(super) struct JobRow {
+    pub id: Id,
+    pub url: String,
+    pub status: Status,
+    pub attempts: i32,
+    pub created_at: Moment,
+    pub updated_at: Moment,
+    pub result: Option<Document>,
+    pub error: Option<String>,
+    pub error_code: Option<String>,
+}
+
+impl TryFrom<JobRow> for Job {
+    type Error = DbError;
+
+    fn try_from(row: JobRow) -> Result<Self, DbError> {
+        let result = row
+            .result
+            .map(|Document(json)| serde_json::from_str(&json))
+            .transpose()
+            .map_err(|error| DbError::Unreadable(format!("result of {}: {error}", row.id.0)))?;
+        Ok(Self {
+            id: JobId(row.id.0),
+            url: row.url,
+            status: row.status.0,
+            attempts: u32::try_from(row.attempts).unwrap_or(0),
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.0,
+            result,
+            error: row.error,
+            error_code: row.error_code,
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! Accepting a job, under the duplicate policy.
+
+use diesel::prelude::*;
+
+use super::pools::Pools;
+use super::row::JobRow;
+use super::schema::jobs;
+use super::types::{Id, Status};
+use super::{Database, DbError, clock};
+use crate::domain::{DuplicateHandling, Job, JobId, JobStatus, SourceUrl};
+
+/// What became of a submission.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Submission {
+    /// A new job is committed.
+    Created(Job),
+    /// The newest completed job of the same URL (`reuse-completed`).
+    Reused(Job),
+    /// A job of the same URL is pending or processing (`reject-active`).
+    Rejected { active: JobId },
+}
+
+/// A job to be inserted.
+#[derive(Debug, Clone)]
+pub(super) struct NewJob {
+    id: Id,
+    url: String,
+    url_hash: String,
+    policy: DuplicateHandling,
+}
+
+impl Database {
+    /// Commits a new job, or answers what the duplicate policy says instead.
+    ///
+    /// # Errors
+    /// After [`DbError::Unavailable`] it is unknown whether the job exists; if it does, it will
+    /// be worked on.
+    pub async fn submit(
+        &self,
+        url: &SourceUrl,
+        policy: DuplicateHandling,
+    ) -> Result<Submission, DbError> {
+        let job = NewJob {
+            id: JobId::generate().into(),
+            url: url.as_str().to_owned(),
+            url_hash: url.hash(),
+            policy,
+        };
+        self.committer.submit(job).await
+    }
+}
+
+/// Inserts all of `new_jobs` in one transaction and tells of each what became of it, in order.
+pub(super) async fn insert(
+    pools: &Pools,
+    new_jobs: Vec<NewJob>,
+) -> Result<Vec<Submission>, DbError> {
+    write_transaction!(pools, connection => {
+        let mut submissions = Vec::with_capacity(new_jobs.len());
+        for new in &new_jobs {
+            submissions.push(insert_one!(connection, new));
+        }
+        Ok::<_, diesel::result::Error>(submissions)
+    })?
+    .into_iter()
+    .collect()
+}
+
+/// Inserts one job inside a transaction of either database; `Result<Submission, DbError>`.
+///
+/// The unique index over active exclusive jobs refuses the second of any number of concurrent
+/// `reject-active` submissions. The look before it is for jobs that were accepted under another
+/// policy, which the index does not hold.
+macro_rules! insert_one {
+    ($connection:ident, $new:ident) => {{
+        let known = match $new.policy {
+            DuplicateHandling::AllowRetry => None,
+            DuplicateHandling::ReuseCompleted => newest_of_url!($connection, $new, is_completed()),
+            DuplicateHandling::RejectActive => newest_of_url!($connection, $new, is_active()),
+        };
+        let inserted: Option<JobRow> = match known {
+            Some(_) => None,
+            None => diesel::insert_into(jobs::table)
+                .values((
+                    jobs::id.eq($new.id),
+                    jobs::url.eq(&$new.url),
+                    jobs::url_hash.eq(&$new.url_hash),
+                    jobs::exclusive.eq($new.policy == DuplicateHandling::RejectActive),
+                    jobs::status.eq(Status(JobStatus::Pending)),
+                    jobs::created_at.eq(clock::now()),
+                    jobs::updated_at.eq(clock::now()),
+                    jobs::due_at.eq(clock::now().nullable()),
+                ))
+                .on_conflict_do_nothing()
+                .returning(JobRow::as_returning())
+                .get_result($connection)
+                .await
+                .optional()?,
+        };
+        match (inserted, known) {
+            (Some(row), _) => Job::try_from(row).map(Submission::Created),
+            (None, Some(known)) => submission_of_known(known),
+            (None, None) => match newest_of_url!($connection, $new, is_active()) {
+                Some(active) => submission_of_known(active),
+                // The active job ended between the two statements: the client may try again.
+                None => Err(DbError::Unavailable("a duplicate just ended".to_owned())),
+            },
+        }
+    }};
+}
+
+macro_rules! newest_of_url {
+    ($connection:ident, $new:ident, $state:expr) => {
+        jobs::table
+            .filter(jobs::url_hash.eq(&$new.url_hash))
+            .filter($state)
+            .order(jobs::created_at.desc())
+            .select(JobRow::as_select())
+            .first($connection)
+            .await
+            .optional()?
+    };
+}
+use super::pools::write_transaction;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use {insert_one, newest_of_url};
+
+fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {
+    if row.status.0.is_active() {
+        return Ok(Submission::Rejected {
+            active: JobId(row.id.0),
+        });
+    }
+    Job::try_from(row).map(Submission::Reused)
+}
+
+fn is_completed() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+    diesel::dsl::sql("jobs.status = 'completed'")
+}
+
+fn is_active() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+    diesel::dsl::sql("jobs.status IN ('pending', 'processing')")
+}

@@ -1,0 +1,63 @@
+//! What a download may take.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::domain::AllowedPorts;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchSettings {
+    /// The whole download: names, connections, redirects and body.
+    pub total_timeout: Duration,
+    /// Resolving, connecting and the TLS handshake of one hop.
+    pub connect_timeout: Duration,
+    /// From the request of one hop until the last byte of its answer's head.
+    pub head_timeout: Duration,
+    /// The longest silence within a body.
+    pub idle_timeout: Duration,
+    /// The least that a body must bring in each [`rate_window`](Self::rate_window).
+    pub min_bytes_per_second: u64,
+    pub rate_window: Duration,
+    /// Bytes of the body.
+    pub max_bytes: u64,
+    pub max_redirects: u32,
+    /// Networks that may be fetched although they are not public.
+    pub allowed_networks: Vec<IpNet>,
+    pub allowed_ports: AllowedPorts,
+    /// Connections kept for the next request to the same scheme, host and port. 0 keeps none.
+    pub max_idle_per_host: usize,
+    /// How long an unused connection is kept.
+    pub keep_alive: Duration,
+    /// Certificates (DER) of authorities to trust besides the public ones and the system's.
+    pub extra_roots: Vec<Vec<u8>>,
+}
+
+impl Default for FetchSettings {
+    fn default() -> Self {
+        Self {
+            total_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(10),
+            min_bytes_per_second: 1024,
+            rate_window: Duration::from_secs(5),
+            max_bytes: 32 * 1024 * 1024,
+            max_redirects: 3,
+            allowed_networks: Vec::new(),
+            allowed_ports: AllowedPorts::default(),
+            max_idle_per_host: 16,
+            keep_alive: Duration::from_secs(15),
+            extra_roots: Vec::new(),
+        }
+    }
+}
+
+/// Why no downloads can be made at all.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchSetupError {
+    #[error("TLS can't be set up: {0}")]
+    Tls(#[source] rustls::Error),
+    #[error("an extra root certificate can't be read: {0}")]
+    ExtraRoot(#[source] rustls::Error),
+}

@@ -1,0 +1,169 @@
+//! Back-pressure: refuses submissions while too many jobs are pending.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::problem::{Problem, ProblemKind};
+
+/// How old a count may be. Counting for each submission would cost more than the submission.
+const COUNT_LIFETIME: Duration = Duration::from_millis(500);
+
+/// Keeps the number of pending jobs at or below a limit.
+///
+/// Between two counts, accepted submissions are added and nothing is subtracted, so one process
+/// never exceeds the limit; several may, by what the others accept within half a second.
+pub struct BacklogLimit {
+    max_pending: u64,
+    estimate: Mutex<Estimate>,
+}
+
+#[derive(Default)]
+struct Estimate {
+    counted_at: Option<Instant>,
+    counting: bool,
+    /// As the database said.
+    pending: u64,
+    /// Accepted since the last count began.
+    accepted: u64,
+    /// Accepted since the count that is under way began.
+    accepted_while_counting: u64,
+    in_flight: u64,
+}
+
+/// A submission that was admitted. When dropped it counts as accepted, unless told otherwise.
+pub struct Place<'a> {
+    limit: &'a BacklogLimit,
+    accepted: bool,
+}
+
+impl BacklogLimit {
+    pub fn new(max_pending: u64) -> Self {
+        Self {
+            max_pending,
+            estimate: Mutex::default(),
+        }
+    }
+
+    /// Admits or refuses a submission. Where the last count is too old, one caller counts anew with
+    /// `count_up_to`, whose argument is the number beyond which it need not count.
+    pub async fn admit<F>(&self, count_up_to: impl FnOnce(u64) -> F) -> Result<Place<'_>, Problem>
+    where
+        F: Future<Output = Result<u64, Problem>>,
+    {
+        if let Some(counting) = self.begin_count() {
+            counting.end(count_up_to(self.max_pending).await?);
+        }
+        self.take_place()
+    }
+
+    fn begin_count(&self) -> Option<Counting<'_>> {
+        let mut estimate = self.lock();
+        let fresh = estimate
+            .counted_at
+            .is_some_and(|moment| moment.elapsed() < COUNT_LIFETIME);
+        // Without any count there is nothing to go by: then each caller counts for itself.
+        if fresh || (estimate.counting && estimate.counted_at.is_some()) {
+            return None;
+        }
+        if !estimate.counting {
+            estimate.counting = true;
+            estimate.accepted_while_counting = 0;
+        }
+        Some(Counting(self))
+    }
+
+    fn take_place(&self) -> Result<Place<'_>, Problem> {
+        let mut estimate = self.lock();
+        if estimate.pending + estimate.accepted + estimate.in_flight >= self.max_pending {
+            let detail = "Submit again when the backlog is smaller.";
+            return Err(Problem::new(ProblemKind::TooManyPending, detail));
+        }
+        estimate.in_flight += 1;
+        Ok(Place {
+            limit: self,
+            accepted: true,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Estimate> {
+        // The numbers are valid after every statement, so a panic elsewhere does not spoil them.
+        self.estimate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A count under way; dropped without [`Self::end`] (an error, a client gone), it leaves the last.
+struct Counting<'a>(&'a BacklogLimit);
+
+impl Counting<'_> {
+    fn end(self, pending: u64) {
+        let mut estimate = self.0.lock();
+        estimate.pending = pending;
+        estimate.accepted = estimate.accepted_while_counting;
+        estimate.counted_at = Some(Instant::now());
+    }
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.0.lock().counting = false;
+    }
+}
+
+impl Place<'_> {
+    /// No job was made.
+    pub fn give_back(mut self) {
+        self.accepted = false;
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut estimate = self.limit.lock();
+        estimate.in_flight -= 1;
+        if self.accepted {
+            estimate.accepted += 1;
+            estimate.accepted_while_counting += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn admit(limit: &BacklogLimit, pending: u64) -> Result<Place<'_>, ProblemKind> {
+        limit
+            .admit(|_| async move { Ok(pending) })
+            .await
+            .map_err(|problem| problem.kind)
+    }
+
+    #[tokio::test]
+    async fn submissions_in_flight_and_accepted_fill_the_limit() {
+        let limit = BacklogLimit::new(3);
+        drop(admit(&limit, 1).await.unwrap());
+        let in_flight = admit(&limit, 0).await.unwrap();
+        let refused = admit(&limit, 0).await.err();
+        assert_eq!(refused, Some(ProblemKind::TooManyPending));
+        in_flight.give_back();
+        assert!(admit(&limit, 0).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_was_accepted_during_a_count_is_kept() {
+        let limit = BacklogLimit::new(2);
+        drop(limit.begin_count());
+        let counting = limit.begin_count().unwrap();
+        drop(admit(&limit, 0).await.unwrap());
+        counting.end(1);
+        assert!(admit(&limit, 0).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_failed_count_refuses_and_is_repeated() {
+        let limit = BacklogLimit::new(2);
+        let failed = limit.admit(|_| async { Err(Problem::internal()) }).await;
+        assert!(failed.is_err());
+        assert!(admit(&limit, 2).await.is_err());
+    }
+}

@@ -1,0 +1,261 @@
+//! The JSON that clients send and read: the public contract, apart from what we hold inside.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::domain::{ExifSummary, Job, JobResult, JobStatus, ThumbnailInfo};
+
+/// An image to make a thumbnail of.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Submission)]
+pub struct SubmitBody {
+    /// Where the image is: http or https, at most 2048 bytes, without user name and password.
+    #[schema(
+        format = "uri",
+        pattern = "^[Hh][Tt][Tt][Pp][Ss]?:",
+        min_length = 1,
+        max_length = 2048,
+        example = "https://images.example.org/harbour.jpg"
+    )]
+    pub url: String,
+}
+
+/// What became of a submitted URL.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Job)]
+pub struct JobBody {
+    /// UUID version 7.
+    #[schema(example = "01980a5c-7f1e-7cc3-9d7a-6a0f5b1f8e21")]
+    id: Uuid,
+    /// The normalised URL: without fragment.
+    #[schema(example = "https://images.example.org/harbour.jpg")]
+    url: String,
+    status: StatusBody,
+    /// Attempts begun so far.
+    #[schema(example = 1)]
+    attempts: u32,
+    /// UTC.
+    #[schema(format = DateTime, example = "2026-01-31T12:00:00.000000Z")]
+    created_at: String,
+    /// UTC.
+    #[schema(format = DateTime, example = "2026-01-31T12:00:00.250000Z")]
+    updated_at: String,
+    /// Present when completed.
+    #[schema(required)]
+    result: Option<ResultBody>,
+    /// The last failure as a sentence; also while a retry is pending.
+    #[schema(required, example = json!(null))]
+    error: Option<String>,
+    /// The last failure as a stable word.
+    #[schema(required, example = json!(null))]
+    error_code: Option<String>,
+}
+
+/// The states of a job. The last two are final.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = JobStatus)]
+pub enum StatusBody {
+    Pending,
+    Processing,
+    Completed,
+    Failed,
+}
+
+/// What was made, and what was found in the source image.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JobResult)]
+pub struct ResultBody {
+    /// Of the source as seen, i.e. after EXIF orientation; pixels.
+    #[schema(minimum = 1, example = 4000)]
+    width: u32,
+    #[schema(minimum = 1, example = 3000)]
+    height: u32,
+    /// `JPEG`, `PNG`, `GIF`, `WEBP` or `BMP`.
+    #[schema(example = "JPEG")]
+    format: String,
+    /// Of the source.
+    #[schema(example = 2_049_113)]
+    size_bytes: u64,
+    /// As the source's server declared it.
+    #[schema(required, example = "image/jpeg")]
+    source_content_type: Option<String>,
+    /// After redirects.
+    #[schema(example = "https://images.example.org/harbour.jpg")]
+    source_url: String,
+    /// Of the source's bytes; lower-case hexadecimal.
+    #[schema(example = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae")]
+    sha256: String,
+    /// Where the thumbnail lies in the storage.
+    #[schema(example = "01980a5c-7f1e-7cc3-9d7a-6a0f5b1f8e21.jpg")]
+    thumbnail_path: String,
+    thumbnail: ThumbnailBody,
+    has_alpha: bool,
+    /// Frames of an animation; 1 for still images.
+    #[schema(minimum = 1, example = 1)]
+    frames: u32,
+    /// EXIF orientation; 1 where there is none.
+    #[schema(minimum = 1, maximum = 8, example = 1)]
+    orientation: u8,
+    /// Name of the embedded ICC profile.
+    #[schema(required, example = "sRGB IEC61966-2.1")]
+    icc_profile: Option<String>,
+    #[schema(required)]
+    exif: Option<ExifBody>,
+    #[schema(pattern = "^#[0-9a-f]{6}$", example = "#4a6b8c")]
+    dominant_color: String,
+    /// ThumbHash, base64.
+    #[schema(example = "1QcSHQRnh493V4dIh4eXh1h4kJUI")]
+    thumbhash: String,
+    /// True if the source ended early and the thumbnail lacks a part of the picture.
+    truncated: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Thumbnail)]
+pub struct ThumbnailBody {
+    #[schema(minimum = 1, example = 256)]
+    width: u32,
+    #[schema(minimum = 1, example = 192)]
+    height: u32,
+    #[schema(example = 9411)]
+    size_bytes: u64,
+    #[schema(example = "image/jpeg")]
+    content_type: String,
+}
+
+/// The EXIF fields that are shown; never a place.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Exif)]
+pub struct ExifBody {
+    #[schema(required, example = "NIKON CORPORATION NIKON D750")]
+    camera: Option<String>,
+    #[schema(required, example = "24.0-70.0 mm f/2.8")]
+    lens: Option<String>,
+    #[schema(required, example = "2025-08-17T18:04:11")]
+    taken_at: Option<String>,
+}
+
+/// A page of jobs, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JobList)]
+pub struct ListBody {
+    pub items: Vec<JobBody>,
+    pub pagination: Pagination,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Pagination {
+    /// Jobs that match the filter.
+    #[schema(example = 1)]
+    pub total: u64,
+    /// The limit that was applied.
+    #[schema(minimum = 1, example = 20)]
+    pub limit: u32,
+    #[schema(example = 0)]
+    pub offset: u64,
+    /// True if there are matching jobs after this page.
+    pub has_more: bool,
+}
+
+/// How many jobs are in which state, and whether they move.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Metrics {
+    #[schema(example = 1204)]
+    pub total: u64,
+    #[schema(example = 3)]
+    pub pending: u64,
+    #[schema(example = 1)]
+    pub processing: u64,
+    #[schema(example = 1188)]
+    pub completed: u64,
+    #[schema(example = 12)]
+    pub failed: u64,
+    /// Age of the job that has waited longest; null if none waits.
+    #[schema(required, example = 0.41)]
+    pub oldest_pending_seconds: Option<f64>,
+    /// Worker processes that have shown life lately.
+    #[schema(example = 2)]
+    pub workers_alive: u64,
+}
+
+/// All is well.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    #[schema(example = "ok")]
+    pub status: &'static str,
+}
+
+impl From<Job> for JobBody {
+    fn from(job: Job) -> Self {
+        Self {
+            id: job.id.0,
+            url: job.url,
+            status: job.status.into(),
+            attempts: job.attempts,
+            created_at: job.created_at.to_string(),
+            updated_at: job.updated_at.to_string(),
+            result: job.result.map(ResultBody::from),
+            error: job.error,
+            error_code: job.error_code,
+        }
+    }
+}
+
+impl From<JobStatus> for StatusBody {
+    fn from(status: JobStatus) -> Self {
+        match status {
+            JobStatus::Pending => Self::Pending,
+            JobStatus::Processing => Self::Processing,
+            JobStatus::Completed => Self::Completed,
+            JobStatus::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<JobResult> for ResultBody {
+    fn from(result: JobResult) -> Self {
+        Self {
+            width: result.width,
+            height: result.height,
+            format: result.format,
+            size_bytes: result.size_bytes,
+            source_content_type: result.source_content_type,
+            source_url: result.source_url,
+            sha256: result.sha256,
+            thumbnail_path: result.thumbnail_path,
+            thumbnail: result.thumbnail.into(),
+            has_alpha: result.has_alpha,
+            frames: result.frames,
+            orientation: result.orientation,
+            icc_profile: result.icc_profile,
+            exif: result.exif.map(ExifBody::from),
+            dominant_color: result.dominant_color,
+            thumbhash: result.thumbhash,
+            truncated: result.truncated,
+        }
+    }
+}
+
+impl From<ThumbnailInfo> for ThumbnailBody {
+    fn from(thumbnail: ThumbnailInfo) -> Self {
+        Self {
+            width: thumbnail.width,
+            height: thumbnail.height,
+            size_bytes: thumbnail.size_bytes,
+            content_type: thumbnail.content_type,
+        }
+    }
+}
+
+impl From<ExifSummary> for ExifBody {
+    fn from(exif: ExifSummary) -> Self {
+        Self {
+            camera: exif.camera,
+            lens: exif.lens,
+            taken_at: exif.taken_at,
+        }
+    }
+}

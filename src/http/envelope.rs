@@ -1,0 +1,94 @@
+//! What surrounds every request: size limits, one shape of errors, security headers, access log.
+
+use std::time::Instant;
+
+use actix_web::Error;
+use actix_web::ResponseError;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::Next;
+
+use super::problem::{CONTENT_TYPE, Problem, ProblemKind};
+use super::security_headers;
+
+/// Path and query. A list with every parameter needs a few hundred bytes.
+const MAX_TARGET_BYTES: usize = 8 * 1024;
+
+/// Names and values of all request headers. The server itself reads no head beyond 128 KiB or 96
+/// headers.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// The outermost middleware.
+pub async fn envelop(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
+    let mut response = match check_head(&request) {
+        Ok(()) => next.call(request).await?,
+        Err(problem) => request.into_response(problem.error_response()),
+    };
+    if response.status().is_client_error() || response.status().is_server_error() {
+        response = in_problem_form(response);
+    }
+    security_headers::insert_defaults(response.headers_mut());
+    if let Some(started) = started {
+        log(&response, started);
+    }
+    Ok(response)
+}
+
+fn check_head(request: &ServiceRequest) -> Result<(), Problem> {
+    let uri = request.uri();
+    let target_bytes = uri.path().len() + uri.query().map_or(0, str::len);
+    if target_bytes > MAX_TARGET_BYTES {
+        let detail = format!("Path and query may have {MAX_TARGET_BYTES} bytes together.");
+        return Err(Problem::new(ProblemKind::UriTooLong, detail));
+    }
+    let header_bytes: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if header_bytes > MAX_HEADER_BYTES {
+        let detail = format!("The headers may have {MAX_HEADER_BYTES} bytes together.");
+        return Err(Problem::new(ProblemKind::HeadersTooLarge, detail));
+    }
+    Ok(())
+}
+
+/// Gives an error of the framework (405, 412, 416 …) the body that all errors have; its headers,
+/// like `Allow` or `Content-Range`, stay.
+fn in_problem_form(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let already = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes() == CONTENT_TYPE.as_bytes());
+    if already {
+        return response;
+    }
+    let kind = ProblemKind::of_status(response.status());
+    if response.status().is_server_error() {
+        tracing::error!(status = response.status().as_u16(), "request failed");
+    }
+    let problem = Problem::new(kind, format!("{}.", kind.title()));
+    response.map_body(|head, _| {
+        let form = HeaderValue::from_static(CONTENT_TYPE);
+        head.headers_mut().insert(header::CONTENT_TYPE, form);
+        BoxBody::new(problem.to_json())
+    })
+}
+
+/// The query is left out: it is the clients' data.
+fn log(response: &ServiceResponse<BoxBody>, started: Instant) {
+    let request = response.request();
+    tracing::debug!(
+        method = %request.method(),
+        path = request.path(),
+        status = response.status().as_u16(),
+        ms = started.elapsed().as_secs_f64() * 1e3,
+        client = request.peer_addr().map(tracing::field::display),
+        "request"
+    );
+}

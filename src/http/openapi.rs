@@ -1,0 +1,220 @@
+//! The OpenAPI 3.1 description. Successes are described beside their handlers; errors here, from
+//! the same table that makes them, so that no description can differ from what is sent.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::Bytes;
+use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
+    SecurityRequirement, Type, example::ExampleBuilder,
+};
+
+use super::problem::{self, Problem, ProblemDocument, ProblemKind, RequestFault};
+use super::routes;
+use super::state::ApiSettings;
+use crate::domain::JobId;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "ThumbForge",
+        description = "Image URLs in, thumbnails and metadata out, nothing lost.\n\n\
+            Every error is an `application/problem+json` document (RFC 9457) whose `code` is \
+            stable. Where a GET is described, HEAD answers with the same headers; another method \
+            is answered with 405 and `Allow`. What is not HTTP/1.1 at all gets a bare 400."
+    ),
+    tags(
+        (name = "images", description = "Jobs and their thumbnails"),
+        (name = "operation", description = "For those who run the service; health checks need no key"),
+    ),
+    paths(
+        routes::submit::submit,
+        routes::list::list,
+        routes::show::show,
+        routes::thumbnail::thumbnail,
+        routes::metrics::metrics,
+        routes::health::healthy,
+        routes::health::ready,
+        routes::health::live,
+    ),
+    components(schemas(ProblemDocument, RequestFault))
+)]
+struct Successes;
+
+/// The description as it is served.
+pub struct Description {
+    pub json: Bytes,
+}
+
+/// What can go wrong before any handler runs.
+const EVERYWHERE: &[ProblemKind] = &[
+    ProblemKind::UriTooLong,
+    ProblemKind::HeadersTooLarge,
+    ProblemKind::Internal,
+];
+
+const KEY_SCHEME: &str = "api_key";
+
+impl Description {
+    pub fn of(settings: &ApiSettings) -> Self {
+        let document = document(settings);
+        Self {
+            json: document
+                .to_json()
+                .unwrap_or_else(|error| {
+                    tracing::error!(%error, "the API description could not be written");
+                    String::from("{}")
+                })
+                .into(),
+        }
+    }
+}
+
+fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
+    let mut document = Successes::openapi();
+    let keys = settings.api_keys.is_some();
+    for (path, item) in &mut document.paths.paths {
+        let guarded = keys && path.starts_with("/v1/") && path != "/v1/healthz";
+        for operation in operations(item) {
+            describe_errors(operation, guarded);
+            describe_binary(operation);
+            leave_numbers_unbounded(operation);
+        }
+    }
+    if keys && let Some(components) = &mut document.components {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description = Some("An API key".to_owned());
+        components.add_security_scheme(KEY_SCHEME, SecurityScheme::Http(scheme));
+    }
+    document
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post].into_iter().flatten()
+}
+
+fn problems_of(operation_id: &str) -> &'static [ProblemKind] {
+    use ProblemKind as P;
+    match operation_id {
+        "submitImage" => &[
+            P::BadRequest,
+            P::MalformedJson,
+            P::RequestTimeout,
+            P::DuplicateActive,
+            P::BodyTooLarge,
+            P::UnsupportedMediaType,
+            P::InvalidBody,
+            P::InvalidUrl,
+            P::ForbiddenSource,
+            P::TooManyPending,
+            P::Unavailable,
+        ],
+        "listImages" => &[P::InvalidQuery, P::Unavailable],
+        "showImage" => &[P::JobNotFound, P::InvalidJobId, P::Unavailable],
+        "getThumbnail" => &[
+            P::JobNotFound,
+            P::ThumbnailNotFound,
+            P::PreconditionFailed,
+            P::RangeNotSatisfiable,
+            P::InvalidJobId,
+            P::Unavailable,
+        ],
+        "getLiveness" => &[],
+        _ => &[P::Unavailable],
+    }
+}
+
+fn describe_errors(operation: &mut Operation, guarded: bool) {
+    let id = operation.operation_id.clone().unwrap_or_default();
+    let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
+    for kind in problems_of(&id).iter().chain(EVERYWHERE) {
+        by_status.entry(kind.status()).or_default().push(*kind);
+    }
+    if guarded {
+        by_status.insert(401, vec![ProblemKind::Unauthorized]);
+        let scopes: [&str; 0] = [];
+        operation.security = Some(vec![SecurityRequirement::new(KEY_SCHEME, scopes)]);
+    }
+    let responses = &mut operation.responses.responses;
+    for (status, kinds) in by_status {
+        responses.insert(status.to_string(), RefOr::T(error_response(&kinds)));
+    }
+}
+
+fn error_response(kinds: &[ProblemKind]) -> Response {
+    let titles: Vec<_> = kinds.iter().map(|kind| kind.title()).collect();
+    let examples = kinds.iter().map(|kind| {
+        let document = serde_json::to_value(sample(*kind).document()).ok();
+        let example = ExampleBuilder::new().summary(kind.title()).value(document);
+        (kind.code(), RefOr::T(example.build()))
+    });
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .examples_from_iter(examples)
+        .build();
+    let mut response = ResponseBuilder::new()
+        .description(titles.join("; "))
+        .content(problem::CONTENT_TYPE, content);
+    let header = match kinds.first().map(|kind| kind.status()) {
+        Some(429 | 503) => Some(("Retry-After", "Seconds to wait before trying again")),
+        Some(401) => Some(("WWW-Authenticate", "How to present a key")),
+        Some(416) => Some(("Content-Range", "The size of the thumbnail")),
+        _ => None,
+    };
+    if let Some((name, description)) = header {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let header = HeaderBuilder::new()
+            .schema(Some(text))
+            .description(Some(description))
+            .build();
+        response = response.header(name, header);
+    }
+    response.build()
+}
+
+/// A problem of each kind as it may look.
+fn sample(kind: ProblemKind) -> Problem {
+    use ProblemKind as P;
+    match kind {
+        P::DuplicateActive => Problem::duplicate_active(JobId(uuid::Uuid::from_u128(
+            0x0198_0a5c_7f1e_7cc3_9d7a_6a0f_5b1f_8e21,
+        ))),
+        P::InvalidBody => Problem::new(kind, "Send an object with one member, `url`.")
+            .with_errors(vec![RequestFault::in_body("#/url", "is required")]),
+        P::InvalidQuery => {
+            Problem::new(kind, "Correct the parameters named in errors.").with_errors(vec![
+                RequestFault::in_parameter("limit", "must be a whole number of at least 1"),
+            ])
+        }
+        P::Unavailable => Problem::new(kind, "The request could not be served in time; try again.")
+            .with_failing(vec!["database"]),
+        _ => Problem::new(kind, format!("{}.", kind.title())),
+    }
+}
+
+/// In OpenAPI 3.1 a body that is no text has a media type and no schema.
+fn describe_binary(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && let Some(RefOr::T(content)) = response.content.get_mut("image/jpeg")
+        {
+            content.schema = None;
+        }
+    }
+}
+
+/// utoipa names the width of our integers; but a larger number in a query is capped, not refused.
+fn leave_numbers_unbounded(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+            && schema.schema_type == SchemaType::Type(Type::Integer)
+        {
+            schema.format = None;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `GET /v1/images`
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::http::dto::{JobBody, ListBody, Pagination, StatusBody};
+use crate::http::problem::Problem;
+use crate::http::query::ListQuery;
+use crate::http::state::ApiState;
+
+/// List jobs
+///
+/// Newest first. Unknown and repeated query parameters are refused, so that a misspelt filter does
+/// not list everything.
+#[utoipa::path(
+    get,
+    path = "/v1/images",
+    tag = "images",
+    operation_id = "listImages",
+    params(
+        ("status" = inline(Option<StatusBody>), Query, description = "Only jobs in this state"),
+        ("created_after" = Option<String>, Query, format = DateTime,
+            description = "Only jobs created at this moment or later; RFC 3339",
+            example = "2026-01-31T12:00:00Z"),
+        ("created_before" = Option<String>, Query, format = DateTime,
+            description = "Only jobs created at this moment or earlier; RFC 3339",
+            example = "2026-12-31T12:00:00Z"),
+        ("limit" = Option<u64>, Query, minimum = 1,
+            description = "Jobs on a page; a value above the server's maximum is capped"),
+        ("offset" = Option<u64>, Query, minimum = 0, description = "Jobs to skip"),
+    ),
+    responses((status = 200, description = "A page of jobs", body = ListBody))
+)]
+pub async fn list(
+    request: HttpRequest,
+    state: web::Data<ApiState>,
+) -> Result<HttpResponse, Problem> {
+    let settings = &state.settings;
+    let query = ListQuery::parse(
+        request.query_string(),
+        settings.default_page_size,
+        settings.max_page_size,
+    )?;
+    let (limit, offset) = (query.limit, query.offset);
+    let database = state.database.clone();
+    let listing = async move { database.list(&query.filter, limit, offset).await };
+    let page = state.bounded("database", listing).await?;
+    let end = offset.saturating_add(page.jobs.len() as u64);
+    Ok(HttpResponse::Ok().json(ListBody {
+        items: page.jobs.into_iter().map(JobBody::from).collect(),
+        pagination: Pagination {
+            total: page.total,
+            limit,
+            offset,
+            has_more: end < page.total,
+        },
+    }))
+}

@@ -1,0 +1,79 @@
+//! Which path leads where. One file a resource.
+
+pub mod docs;
+pub mod health;
+pub mod list;
+pub mod metrics;
+pub mod show;
+pub mod submit;
+pub mod thumbnail;
+
+use actix_web::middleware::from_fn;
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
+
+use super::auth;
+use super::problem::{Problem, ProblemKind};
+use crate::domain::JobId;
+
+/// Every route.
+pub fn configure(app: &mut web::ServiceConfig) {
+    let guarded = web::scope("")
+        .wrap(from_fn(auth::require_key))
+        .service(readable("/images", list::list).route(web::post().to(submit::submit)))
+        .service(readable("/images/{job_id}", show::show))
+        .service(readable("/images/{job_id}/thumbnail", thumbnail::thumbnail))
+        .service(readable("/metrics", metrics::metrics));
+    app.service(readable("/livez", health::live))
+        .service(readable("/readyz", health::ready))
+        .service(
+            web::scope("/v1")
+                .service(readable("/healthz", health::healthy))
+                .service(guarded),
+        )
+        .service(readable("/openapi.json", docs::description))
+        .service(readable("/", docs::entrance))
+        .service(readable("/docs", docs::entrance))
+        .service(readable("/docs/{file:.*}", docs::page))
+        .default_service(web::to(nothing_here));
+}
+
+/// The routes of a process without the API.
+pub fn configure_probes(app: &mut web::ServiceConfig) {
+    app.service(readable("/livez", health::live))
+        .service(readable("/readyz", health::parts_ready))
+        .default_service(web::to(nothing_here));
+}
+
+/// A resource that answers GET, and HEAD with the same headers.
+fn readable<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args> + Copy,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler))
+        .route(web::head().to(handler))
+}
+
+async fn nothing_here() -> Result<HttpResponse, Problem> {
+    let detail = "See /docs for the paths there are.";
+    Err(Problem::new(ProblemKind::NotFound, detail))
+}
+
+/// The `{job_id}` of the path.
+fn job_id(request: &HttpRequest) -> Result<JobId, Problem> {
+    let text = request.match_info().query("job_id");
+    text.parse().map_err(|_| {
+        let fault = super::problem::RequestFault::in_parameter("job_id", "must be a UUID");
+        Problem::new(
+            ProblemKind::InvalidJobId,
+            "Use the id that POST /v1/images gave.",
+        )
+        .with_errors(vec![fault])
+    })
+}
+
+fn no_such_job() -> Problem {
+    Problem::new(ProblemKind::JobNotFound, "No job has this id.")
+}

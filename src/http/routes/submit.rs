@@ -1,0 +1,105 @@
+//! `POST /v1/images`
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::db::{DbError, Submission};
+use crate::domain::{Job, SourceUrl};
+use crate::http::body;
+use crate::http::dto::{JobBody, SubmitBody};
+use crate::http::problem::{Problem, ProblemKind, RequestFault};
+use crate::http::state::ApiState;
+
+/// Tells that the job in the answer is an earlier one.
+pub const DUPLICATE_HEADER: &str = "thumbforge-duplicate";
+
+/// Submit an image
+///
+/// Accepts the URL of an image and answers with the job that will make its thumbnail. What was
+/// accepted is stored: the job ends `completed` or `failed`.
+#[utoipa::path(
+    post,
+    path = "/v1/images",
+    tag = "images",
+    operation_id = "submitImage",
+    request_body(content = SubmitBody, content_type = "application/json"),
+    responses((
+        status = 202,
+        description = "The job is stored. With the policy `reuse-completed` it may be an earlier, \
+            completed one.",
+        body = JobBody,
+        headers(
+            ("Location" = String, description = "Path of the job"),
+            ("Thumbforge-Duplicate" = Option<String>, description = "`reused` if the job is an earlier one"),
+        ),
+    ))
+)]
+pub async fn submit(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<ApiState>,
+) -> Result<HttpResponse, Problem> {
+    let body = body::read_submission(&request, payload).await?;
+    let url = acceptable(&body.url, &state)?;
+    let place = match &state.backlog {
+        Some(limit) => Some(limit.admit(|enough| count_pending(&state, enough)).await?),
+        None => None,
+    };
+    let submission = store(&state, url).await?;
+    if let Some(place) = place
+        && !matches!(submission, Submission::Created(_))
+    {
+        place.give_back();
+    }
+    match submission {
+        Submission::Created(job) => Ok(accepted(job, false)),
+        Submission::Reused(job) => Ok(accepted(job, true)),
+        Submission::Rejected { active } => Err(Problem::duplicate_active(active)),
+    }
+}
+
+fn acceptable(text: &str, state: &ApiState) -> Result<SourceUrl, Problem> {
+    let refuse = |kind, reason: String| {
+        let detail = format!("The URL was refused: {reason}.");
+        Problem::new(kind, detail).with_errors(vec![RequestFault::in_body("#/url", reason)])
+    };
+    let url = SourceUrl::parse(text)
+        .map_err(|error| refuse(ProblemKind::InvalidUrl, error.to_string()))?;
+    (state.source_check)(&url).map_err(|reason| refuse(ProblemKind::ForbiddenSource, reason))?;
+    Ok(url)
+}
+
+async fn count_pending(state: &ApiState, enough: u64) -> Result<u64, Problem> {
+    let database = state.database.clone();
+    state
+        .bounded(
+            "database",
+            async move { database.pending_up_to(enough).await },
+        )
+        .await
+}
+
+/// Commits the job; then announces it, without letting the client wait for that. Both happen on the
+/// parts' runtime, whatever becomes of the client, and without another hop between threads.
+async fn store(state: &web::Data<ApiState>, url: SourceUrl) -> Result<Submission, Problem> {
+    let parts = state.clone().into_inner();
+    let submitting = async move {
+        let policy = parts.settings.duplicate_handling;
+        let submission = parts.database.submit(&url, policy).await?;
+        if let Submission::Created(job) = &submission {
+            let (queue, id) = (parts.queue.clone(), job.id);
+            parts.background.spawn(async move { queue.push(id).await });
+        }
+        Ok::<_, DbError>(submission)
+    };
+    state.bounded("database", submitting).await
+}
+
+fn accepted(job: Job, reused: bool) -> HttpResponse {
+    let mut response = HttpResponse::Accepted();
+    response.insert_header((header::LOCATION, format!("/v1/images/{}", job.id)));
+    if reused {
+        response.insert_header((DUPLICATE_HEADER, "reused"));
+    }
+    response.json(JobBody::from(job))
+}

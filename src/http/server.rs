@@ -1,0 +1,164 @@
+//! Runs the API on a listener until a shutdown is asked for.
+
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, header};
+use actix_web::middleware::{Compat, Condition, from_fn};
+use actix_web::{App, Error, HttpServer, web};
+use socket2::SockRef;
+
+use super::descriptors::connections_that_fit;
+use super::envelope;
+use super::health::{HealthCheck, Probe};
+use super::openapi::Description;
+use super::routes::{self, submit::DUPLICATE_HEADER};
+use super::state::{ApiSettings, ApiState};
+
+/// For the whole head of a request, once its first byte was awaited; also between requests.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// A client that acknowledges nothing, or reads nothing, for this long is cut off.
+const UNACKNOWLEDGED_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Serves the API until `shutdown` ends; then accepts no more, and finishes what is in flight for
+/// at most `grace`. Installs no signal handlers.
+///
+/// # Errors
+/// If the listener can't be used or no thread can be started.
+pub async fn run(
+    listener: TcpListener,
+    state: ApiState,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+    grace: Duration,
+) -> io::Result<()> {
+    let state = web::Data::new(state);
+    let description = web::Data::new(Description::of(&state.settings));
+    let draining = state.clone();
+    let stop = async move {
+        shutdown.await;
+        draining.draining.store(true, Ordering::Relaxed);
+    };
+    let shared = state.clone();
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    // Beyond it new connections wait in the backlog.
+    let connections = connections_that_fit() / threads;
+    let server = HttpServer::new(move || app(shared.clone(), description.clone()))
+        .workers(threads)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_DEADLINE)
+        .max_connections(connections.max(1))
+        .tcp_nodelay(true)
+        .shutdown_signal(stop)
+        .shutdown_timeout(whole_seconds(grace))
+        .listen(prepared(listener)?)?
+        .run();
+    server.await?;
+    state.background.close();
+    if tokio::time::timeout(grace, state.background.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!("jobs could not all be announced before the end; they are in the database");
+    }
+    Ok(())
+}
+
+/// Serves `/livez` and `/readyz` alone, for a process without the API. Ready means that every one
+/// of `parts` is.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_probes(
+    listener: TcpListener,
+    parts: Vec<(&'static str, Probe)>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let check = web::Data::new(HealthCheck::new(parts));
+    let runtime = web::Data::new(tokio::runtime::Handle::current());
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(check.clone())
+            .app_data(runtime.clone())
+            .wrap(from_fn(envelope::envelop))
+            .configure(routes::configure_probes)
+    })
+    .workers(1)
+    .max_connections(100)
+    .client_request_timeout(HEAD_DEADLINE)
+    .shutdown_signal(shutdown)
+    .shutdown_timeout(1)
+    .listen(prepared(listener)?)?
+    .run();
+    server.await
+}
+
+fn prepared(listener: TcpListener) -> io::Result<TcpListener> {
+    let socket = SockRef::from(&listener);
+    socket.listen(BACKLOG)?;
+    // Accepted sockets inherit it.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_DEADLINE))?;
+    Ok(listener)
+}
+
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+pub(super) fn app(
+    state: web::Data<ApiState>,
+    description: web::Data<Description>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody + use<>>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    let settings = &state.settings;
+    let cors = Condition::new(!settings.cors_origins.is_empty(), cors(settings));
+    App::new()
+        .wrap(Compat::new(cors))
+        .wrap(from_fn(envelope::envelop))
+        .app_data(state)
+        .app_data(description)
+        .configure(routes::configure)
+}
+
+fn cors(settings: &ApiSettings) -> Cors {
+    let mut cors = Cors::default()
+        .allowed_methods([Method::GET, Method::HEAD, Method::POST])
+        .allowed_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            header::RANGE,
+        ])
+        .expose_headers([
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::ETAG,
+            header::HeaderName::from_static(DUPLICATE_HEADER),
+        ])
+        .max_age(3600);
+    for origin in &settings.cors_origins {
+        cors = match origin.as_str() {
+            "*" => cors.allow_any_origin(),
+            origin => cors.allowed_origin(origin),
+        };
+    }
+    cors
+}

@@ -1,0 +1,188 @@
+//! What the handlers share, and how they call the parts: never longer than a deadline.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+use super::auth::ApiKeys;
+use super::backlog::BacklogLimit;
+use super::health::{HealthCheck, Probe, probe};
+use super::problem::{Problem, ProblemKind};
+use crate::db::{Database, DbError};
+use crate::domain::{DuplicateHandling, SourceUrl};
+use crate::queue::Queue;
+use crate::storage::{Storage, StorageError};
+
+/// Longest wait of a request for the database or the storage.
+const PART_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Judges where a URL leads before it is accepted; the error is a sentence for the client.
+pub type SourceCheck = Arc<dyn Fn(&SourceUrl) -> Result<(), String> + Send + Sync>;
+
+/// The parts that the API uses, and its settings.
+pub struct ApiState {
+    pub database: Database,
+    pub queue: Queue,
+    pub storage: Storage,
+    pub source_check: SourceCheck,
+    pub settings: ApiSettings,
+    /// All parts, for `/v1/healthz`.
+    pub(super) health: HealthCheck,
+    /// What the API can't do without, for `/readyz`. The queue is not among it: jobs that could
+    /// not be announced are found in the database.
+    pub(super) readiness: HealthCheck,
+    pub(super) backlog: Option<BacklogLimit>,
+    pub(super) draining: AtomicBool,
+    /// Work that outlives its request: pushes to the queue. The server waits for it before it ends.
+    pub(super) background: TaskTracker,
+    runtime: Handle,
+}
+
+/// The settings of the API, as plain values.
+#[derive(Clone)]
+pub struct ApiSettings {
+    pub duplicate_handling: DuplicateHandling,
+    pub default_page_size: u32,
+    pub max_page_size: u32,
+    /// Submissions are refused while this many jobs are pending.
+    pub max_pending: Option<u64>,
+    /// `None`: everybody may use the API.
+    pub api_keys: Option<ApiKeys>,
+    /// Origins whose pages may use the API (CORS); `*` for all. Empty: none.
+    pub cors_origins: Vec<String>,
+}
+
+impl ApiState {
+    /// Must be called inside the runtime on which the parts live: connections are bound to the
+    /// runtime that opened them, and the server's threads, which have their own, end before the
+    /// process does.
+    pub fn new(
+        database: Database,
+        queue: Queue,
+        storage: Storage,
+        source_check: SourceCheck,
+        settings: ApiSettings,
+    ) -> Self {
+        let database_probe = {
+            let database = database.clone();
+            probe(move || {
+                let database = database.clone();
+                async move { database.ping().await }
+            })
+        };
+        let queue_probe = {
+            let queue = queue.clone();
+            probe(move || {
+                let queue = queue.clone();
+                async move { queue.ping().await }
+            })
+        };
+        let storage_probe = {
+            let storage = storage.clone();
+            probe(move || {
+                let storage = storage.clone();
+                async move { storage.ping().await }
+            })
+        };
+        let needed = vec![("database", database_probe), ("storage", storage_probe)];
+        let mut all = needed.clone();
+        all.insert(1, ("queue", queue_probe));
+        Self {
+            backlog: settings.max_pending.map(BacklogLimit::new),
+            health: HealthCheck::new(all),
+            readiness: HealthCheck::new(needed),
+            database,
+            queue,
+            storage,
+            source_check,
+            settings,
+            draining: AtomicBool::new(false),
+            background: TaskTracker::new(),
+            runtime: Handle::current(),
+        }
+    }
+
+    /// Makes readiness depend on the workers in this process too: on whether they really consume.
+    #[must_use]
+    pub fn with_workers(mut self, workers: Probe) -> Self {
+        self.readiness.add("workers", workers);
+        self
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Runs `work` on the parts' runtime for at most [`PART_DEADLINE`]. It runs to its end even if
+    /// the client goes away meanwhile.
+    pub(super) async fn bounded<T, E>(
+        &self,
+        part: &'static str,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: PartError + Send + 'static,
+    {
+        // Made inside the task, the timer is of that runtime too.
+        let limited = async move { tokio::time::timeout(PART_DEADLINE, work).await };
+        match self.runtime.spawn(limited).await {
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) if error.is_unavailable() => Err(unavailable(part, &error)),
+            Ok(Ok(Err(error))) => {
+                tracing::error!(part, %error, "request failed");
+                Err(Problem::internal())
+            }
+            Ok(Err(elapsed)) => Err(unavailable(part, &elapsed)),
+            Err(error) => {
+                tracing::error!(part, %error, "request handler failed");
+                Err(Problem::internal())
+            }
+        }
+    }
+
+    /// Asks the parts of `check`, on their runtime.
+    pub(super) async fn failing(
+        self: &Arc<Self>,
+        check: fn(&Self) -> &HealthCheck,
+    ) -> Vec<&'static str> {
+        let state = Arc::clone(self);
+        let asked = self
+            .runtime
+            .spawn(async move { check(&state).failing().await });
+        asked.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "health check failed");
+            vec!["health check"]
+        })
+    }
+}
+
+fn unavailable(part: &'static str, reason: &dyn Display) -> Problem {
+    tracing::warn!(part, %reason, "request refused: part not available");
+    let detail = "The request could not be served in time; try again.";
+    Problem::new(ProblemKind::Unavailable, detail).with_failing(vec![part])
+}
+
+/// An error of a part that handlers call.
+pub(super) trait PartError: Display {
+    /// True if the same call may succeed later.
+    fn is_unavailable(&self) -> bool;
+}
+
+impl PartError for DbError {
+    fn is_unavailable(&self) -> bool {
+        self.is_unavailable()
+    }
+}
+
+impl PartError for StorageError {
+    /// Whatever hinders the storage (permissions, a lost mount, a full disk) can be mended.
+    fn is_unavailable(&self) -> bool {
+        true
+    }
+}

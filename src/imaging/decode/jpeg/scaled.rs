@@ -1,0 +1,155 @@
+//! The scaled decoder, and the way of its planes to the size of the thumbnail.
+//!
+//! The planes stay planes: chroma is resampled from the size that it has in the file.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use super::corrupt;
+use crate::domain::SourceFormat;
+use crate::imaging::decode::{Decoded, Target};
+use crate::imaging::error::ImagingError;
+use crate::imaging::geometry::Size;
+use crate::imaging::jpeg::{
+    self, ColorKind, Header, JpegError, MAX_SCANS, Scale, Scratch, decode_scaled,
+};
+use crate::imaging::limits::Limits;
+use crate::imaging::raster::{Layout, Raster, Small, Ycc, halved};
+use crate::imaging::resize::{Plane, resize_plane};
+
+thread_local! {
+    /// A fresh buffer for each picture would cost a third of the time in page faults.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+pub(super) enum Attempt {
+    Decoded(Decoded),
+    /// Nothing of the picture could be decoded.
+    Declined(JpegError),
+}
+
+fn scale(header: &Header, thumbnail: Size) -> Scale {
+    header.scale_for(thumbnail.width.max(thumbnail.height))
+}
+
+pub(super) fn memory_bytes(header: &Header, thumbnail: Size) -> usize {
+    header.memory_estimate(scale(header, thumbnail))
+}
+
+pub(super) fn decode(
+    bytes: &[u8],
+    header: &Header,
+    target: Target,
+    limits: &Limits,
+) -> Result<Attempt, ImagingError> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        match decode_scaled(bytes, header, scale(header, target.size), scratch) {
+            Ok(decoded) => {
+                limits.check_deadline()?;
+                render(&decoded, header, target).map(Attempt::Decoded)
+            }
+            Err(JpegError::TooManyScans) => Err(ImagingError::TooMany {
+                what: "scans",
+                max: MAX_SCANS as u32,
+            }),
+            Err(error) => Ok(Attempt::Declined(error)),
+        }
+    })
+}
+
+fn render(
+    decoded: &jpeg::Decoded<'_>,
+    header: &Header,
+    target: Target,
+) -> Result<Decoded, ImagingError> {
+    let thumbnail = target.size;
+    let (rows_decoded, rows) = (decoded.rows_decoded, header.height);
+    if u64::from(rows_decoded) * 2 < u64::from(rows) {
+        return Err(ImagingError::Truncated {
+            format: SourceFormat::Jpeg,
+            rows_decoded,
+            rows,
+        });
+    }
+    let resized_since = Instant::now();
+    let halve_chroma = target.halve_chroma && decoded.color == ColorKind::YCbCr;
+    let chroma = if halve_chroma {
+        halved(thumbnail)
+    } else {
+        thumbnail
+    };
+    let mut planes = decoded
+        .planes
+        .iter()
+        .enumerate()
+        .map(|(index, plane)| match index {
+            1.. if halve_chroma => resize_plane(&chroma_view(plane, thumbnail), chroma),
+            _ => resize_plane(&view(plane), thumbnail),
+        })
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter();
+    let mut small = match (decoded.color, planes.next(), planes.next(), planes.next()) {
+        (ColorKind::Grey, Some(luma), ..) => {
+            Small::Raster(Raster::whole(thumbnail, Layout::Luma, luma))
+        }
+        (ColorKind::YCbCr, Some(y), Some(cb), Some(cr)) => Small::Ycc(Ycc {
+            size: thumbnail,
+            chroma,
+            y,
+            cb,
+            cr,
+        }),
+        (ColorKind::Rgb, Some(r), Some(g), Some(b)) => Small::Raster(Raster::whole(
+            thumbnail,
+            Layout::Rgb,
+            interleave(&r, &g, &b),
+        )),
+        _ => return Err(corrupt("its planes do not match its colours")),
+    };
+    let truncated = rows_decoded < rows;
+    if truncated {
+        // Rounded down, so that no row that is half missing stays.
+        let kept = u64::from(rows_decoded) * u64::from(thumbnail.height) / u64::from(rows);
+        small.whiten_below(kept as usize);
+    }
+    Ok(Decoded {
+        small,
+        truncated,
+        resized_since,
+    })
+}
+
+fn view<'a>(plane: &jpeg::Plane<'a>) -> Plane<'a> {
+    Plane {
+        samples: plane.data,
+        stride: plane.stride,
+        size: Size::new(plane.width as u32, plane.height as u32),
+        span: (plane.exact_width, plane.exact_height),
+    }
+}
+
+/// As [`view`], for a plane that becomes half as large as the thumbnail. Where a side of that
+/// is odd, the last chroma sample lies half outside: the picture's edge is stretched into it as
+/// far as the plane has samples.
+fn chroma_view<'a>(plane: &jpeg::Plane<'a>, thumbnail: Size) -> Plane<'a> {
+    let view = view(plane);
+    let half = halved(thumbnail);
+    let stretched = |span: f64, half: u32, whole: u32, samples: u32| {
+        (span * f64::from(2 * half) / f64::from(whole)).min(f64::from(samples))
+    };
+    Plane {
+        span: (
+            stretched(view.span.0, half.width, thumbnail.width, view.size.width),
+            stretched(view.span.1, half.height, thumbnail.height, view.size.height),
+        ),
+        ..view
+    }
+}
+
+fn interleave(r: &[u8], g: &[u8], b: &[u8]) -> Vec<u8> {
+    r.iter()
+        .zip(g)
+        .zip(b)
+        .flat_map(|((r, g), b)| [*r, *g, *b])
+        .collect()
+}

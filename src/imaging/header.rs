@@ -1,0 +1,81 @@
+//! What is known of an image before it is decoded.
+
+use std::borrow::Cow;
+
+use super::geometry::Size;
+use super::jpeg;
+use super::metadata::ExifFacts;
+use crate::domain::SourceFormat;
+
+/// The facts of a file's header and chunks.
+#[derive(Debug)]
+pub(crate) struct Header<'a> {
+    pub format: SourceFormat,
+    /// As stored, before EXIF orientation; both sides are at least 1.
+    pub size: Size,
+    pub has_alpha: bool,
+    /// Animation frames, at least 1.
+    pub frames: u32,
+    pub icc: EmbeddedProfile<'a>,
+    /// The TIFF structure of an EXIF block, without prefix.
+    pub exif: Option<&'a [u8]>,
+    pub coding: Coding,
+}
+
+impl Header<'_> {
+    pub(crate) fn exif_facts(&self) -> ExifFacts {
+        self.exif.map(ExifFacts::read).unwrap_or_default()
+    }
+}
+
+/// How the pixels are coded, as far as it decides what decoding costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Jpeg {
+        components: u8,
+        progressive: bool,
+        /// What the scaled decoder needs, if it takes the file.
+        scaled: Option<jpeg::Header>,
+    },
+    Png {
+        /// Of the pixels as they are given out: 8 bits each, palette and `tRNS` expanded.
+        channels: u8,
+        interlaced: bool,
+        /// The largest chunk that the decoder buffers whole.
+        largest_chunk_bytes: usize,
+    },
+    Gif {
+        /// Of the first frame.
+        frame: Size,
+        interlaced: bool,
+    },
+    Webp {
+        lossless: bool,
+        animated: bool,
+    },
+    Bmp {
+        channels: u8,
+    },
+}
+
+/// An ICC profile as the file holds it.
+#[derive(Debug)]
+pub(crate) enum EmbeddedProfile<'a> {
+    None,
+    Plain(Cow<'a, [u8]>),
+    /// A zlib stream.
+    Deflated(&'a [u8]),
+}
+
+impl EmbeddedProfile<'_> {
+    /// What reading it takes, by estimate: its bytes, their parsed form and the tables of the
+    /// conversion. A deflated one is taken for ten times its size, the most that real profiles
+    /// shrink; beyond, the limit on its inflation holds.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Plain(bytes) => bytes.len() * 3,
+            Self::Deflated(stream) => stream.len() * 10 * 3,
+        }
+    }
+}

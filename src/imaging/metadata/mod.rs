@@ -1,0 +1,19 @@
+//! Facts about an image that are not its pixels.
+
+mod exif;
+mod icc;
+
+pub(crate) use exif::ExifFacts;
+pub(crate) use icc::IccProfile;
+
+/// Makes a text from a file fit to be shown and stored: no control characters (PostgreSQL
+/// refuses NUL), no surrounding space, at most 200 characters, `None` if nothing is left.
+fn shown_text(text: &str) -> Option<String> {
+    let clean: String = text
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(200)
+        .collect();
+    let clean = clean.trim();
+    (!clean.is_empty()).then(|| clean.to_owned())
+}

@@ -1,0 +1,143 @@
+//! Pictures in memory.
+
+use super::geometry::Size;
+
+/// What the samples of a pixel mean; 8 bits each, interleaved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    Luma,
+    /// Premultiplied.
+    LumaAlpha,
+    Rgb,
+    /// Premultiplied.
+    Rgba,
+    /// As Adobe stores it: 255 means no ink.
+    Cmyk,
+    /// The same after YCbCr coding of the first three inks, K as it is.
+    Ycck,
+}
+
+impl Layout {
+    pub(crate) const fn channels(self) -> usize {
+        match self {
+            Self::Luma => 1,
+            Self::LumaAlpha => 2,
+            Self::Rgb => 3,
+            Self::Rgba | Self::Cmyk | Self::Ycck => 4,
+        }
+    }
+
+    pub(crate) const fn has_alpha(self) -> bool {
+        matches!(self, Self::LumaAlpha | Self::Rgba)
+    }
+}
+
+/// An interleaved picture.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Raster {
+    pub size: Size,
+    /// How many of its columns and rows the picture really covers; the last ones may be partial.
+    pub span: (f64, f64),
+    pub layout: Layout,
+    pub pixels: Vec<u8>,
+}
+
+impl Raster {
+    /// A picture that fills all its columns and rows.
+    pub(crate) fn whole(size: Size, layout: Layout, pixels: Vec<u8>) -> Self {
+        Self {
+            size,
+            span: (f64::from(size.width), f64::from(size.height)),
+            layout,
+            pixels,
+        }
+    }
+}
+
+/// A picture in the size of the thumbnail, in the colours of its source.
+pub(crate) enum Small {
+    Raster(Raster),
+    Ycc(Ycc),
+}
+
+impl Small {
+    /// Makes all rows from `row` on opaque white.
+    pub(crate) fn whiten_below(&mut self, row: usize) {
+        match self {
+            Self::Raster(raster) => {
+                let stride = raster.size.width as usize * raster.layout.channels();
+                raster.pixels[row * stride..].fill(255);
+            }
+            Self::Ycc(ycc) => {
+                ycc.y[row * ycc.size.width as usize..].fill(255);
+                let row = row * ycc.chroma.height as usize / ycc.size.height as usize;
+                let start = row * ycc.chroma.width as usize;
+                ycc.cb[start..].fill(128);
+                ycc.cr[start..].fill(128);
+            }
+        }
+    }
+}
+
+/// A small picture in full-range YCbCr (JFIF, ITU-R BT.601), one byte per sample and plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ycc {
+    pub size: Size,
+    /// Of the planes `cb` and `cr`: that of the picture, or [`halved`] as it is encoded.
+    pub chroma: Size,
+    pub y: Vec<u8>,
+    pub cb: Vec<u8>,
+    pub cr: Vec<u8>,
+}
+
+/// The size of chroma planes in 4:2:0.
+pub(crate) const fn halved(size: Size) -> Size {
+    Size::new(size.width.div_ceil(2), size.height.div_ceil(2))
+}
+
+impl Ycc {
+    /// Averages chroma to [`halved`] size, if it is not yet.
+    pub(crate) fn with_halved_chroma(self) -> Self {
+        if self.chroma == halved(self.size) {
+            return self;
+        }
+        let width = self.size.width as usize;
+        Self {
+            chroma: halved(self.size),
+            cb: average_pairs(&self.cb, width),
+            cr: average_pairs(&self.cr, width),
+            ..self
+        }
+    }
+}
+
+/// Averages each 2 × 2 samples; at an odd edge, those that there are.
+fn average_pairs(plane: &[u8], width: usize) -> Vec<u8> {
+    let rows = plane.len().div_ceil(width).div_ceil(2);
+    let mut out = Vec::with_capacity(width.div_ceil(2) * rows);
+    for pair in plane.chunks(2 * width) {
+        let (upper, lower) = pair.split_at(width);
+        let lower = if lower.is_empty() { upper } else { lower };
+        for (upper, lower) in upper.chunks(2).zip(lower.chunks(2)) {
+            let sum = |samples: &[u8]| {
+                u16::from(samples[0]) + u16::from(*samples.last().unwrap_or(&samples[0]))
+            };
+            out.push(((sum(upper) + sum(lower) + 2) / 4) as u8);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chroma_is_averaged_also_at_odd_edges() {
+        assert_eq!(average_pairs(&[0, 10, 20, 30], 2), [15]);
+        assert_eq!(
+            average_pairs(&[0, 10, 100, 20, 30, 200, 7, 9, 11], 3),
+            [15, 150, 8, 11]
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! One attempt at one job.
+
+use crate::domain::{
+    Claim, Failure, FailureCode, JobResult, Outcome, SourceUrl, Thumbnail, ThumbnailInfo,
+    ThumbnailSpec, retry,
+};
+use crate::fetch::Download;
+use crate::storage::Storage;
+use base64::Engine as _;
+
+use super::Parts;
+use super::leases::Lease;
+
+/// The parts and rules of an attempt.
+pub struct Attempt<'a> {
+    pub parts: &'a Parts,
+    pub spec: ThumbnailSpec,
+    pub max_attempts: u32,
+}
+
+impl Attempt<'_> {
+    /// Downloads, makes the thumbnail, publishes the file, and says what is to be written of it.
+    /// `None` if the lease was lost: then nothing was published and nothing may be written.
+    pub async fn run(&self, claim: &Claim, lease: &Lease) -> Option<Outcome> {
+        match self.publish(claim, lease).await {
+            Ok(Some(result)) => Some(Outcome::Completed(Box::new(result))),
+            Ok(None) => None,
+            Err(failure) => Some(self.judge(claim, failure)),
+        }
+    }
+
+    async fn publish(&self, claim: &Claim, lease: &Lease) -> Result<Option<JobResult>, Failure> {
+        let url = SourceUrl::parse(&claim.url).map_err(|error| {
+            // Accepted once, by another version or another program.
+            Failure::new(FailureCode::ForbiddenSource, error.to_string())
+        })?;
+        let download = self.parts.fetcher.fetch(&url).await?;
+        let made = self
+            .parts
+            .engine
+            .make(download.bytes.clone(), self.spec)
+            .await?;
+        if !lease.still_held().await {
+            return Ok(None);
+        }
+        let result = describe(claim, &download, &made.thumbnail, made.sha256);
+        self.parts
+            .storage
+            .publish(claim, made.thumbnail.jpeg)
+            .await?;
+        Ok(Some(result))
+    }
+
+    /// Retry or give up.
+    pub(super) fn judge(&self, claim: &Claim, failure: Failure) -> Outcome {
+        let Failure {
+            code,
+            message,
+            retry_after,
+        } = failure;
+        if code.is_transient() && claim.attempt < self.max_attempts {
+            let delay = retry::delay(claim.attempt, retry_after, rand::random());
+            Outcome::Retry {
+                code,
+                message,
+                delay,
+            }
+        } else {
+            Outcome::Failed { code, message }
+        }
+    }
+}
+
+fn describe(
+    claim: &Claim,
+    download: &Download,
+    thumbnail: &Thumbnail,
+    sha256: String,
+) -> JobResult {
+    let source = &thumbnail.source;
+    JobResult {
+        width: source.width,
+        height: source.height,
+        format: source.format.as_str().to_owned(),
+        size_bytes: download.bytes.len() as u64,
+        source_content_type: download.content_type.clone(),
+        source_url: download.final_url.clone(),
+        sha256,
+        thumbnail_path: Storage::name_of(claim.id),
+        thumbnail: ThumbnailInfo {
+            width: thumbnail.width,
+            height: thumbnail.height,
+            size_bytes: thumbnail.jpeg.len() as u64,
+            content_type: "image/jpeg".to_owned(),
+        },
+        has_alpha: source.has_alpha,
+        frames: source.frames,
+        orientation: source.orientation,
+        icc_profile: source.icc_profile.clone(),
+        exif: source.exif.clone(),
+        dominant_color: thumbnail.dominant_color.clone(),
+        thumbhash: base64::engine::general_purpose::STANDARD.encode(&thumbnail.thumbhash),
+        truncated: source.truncated,
+    }
+}

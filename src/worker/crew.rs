@@ -1,0 +1,147 @@
+//! Slots, and the attempts that run in them.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::attempt::Attempt;
+use super::leases::{Lease, Leases};
+use super::pulse::Pulse;
+use super::{Parts, WorkerSettings, outcome};
+use crate::db::{ClaimSource, DbError};
+use crate::domain::{Claim, Failure, FailureCode, Outcome};
+
+/// Most jobs that are claimed with one statement.
+const LARGEST_CLAIM: usize = 32;
+/// Time that is kept at the end of the grace period for handing jobs back.
+const HANDING_BACK: Duration = Duration::from_secs(3);
+
+pub(super) struct Crew {
+    /// Of this run of this process; never used again.
+    pub id: uuid::Uuid,
+    pub parts: Parts,
+    pub settings: WorkerSettings,
+    pub leases: Leases,
+    pub pulse: Pulse,
+    slots: Arc<Semaphore>,
+    running: TaskTracker,
+    /// Cancelled when what still runs must be handed back.
+    hand_back: CancellationToken,
+}
+
+/// Free slots, each for one job.
+pub(super) struct Slots(Vec<OwnedSemaphorePermit>);
+
+impl Slots {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Crew {
+    pub(super) fn new(parts: Parts, settings: WorkerSettings) -> Self {
+        let id = uuid::Uuid::now_v7();
+        Self {
+            id,
+            leases: Leases::new(parts.database.clone(), id, settings.lease),
+            pulse: Pulse::new(settings.poll_timeout),
+            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            running: TaskTracker::new(),
+            hand_back: CancellationToken::new(),
+            parts,
+            settings,
+        }
+    }
+
+    /// Waits for a free slot and takes up to half of the others that are free: the rest is for
+    /// whoever looks in the other place (queue or database). Who waits longest comes first.
+    pub(super) async fn free_slots(&self) -> Slots {
+        let first = Arc::clone(&self.slots)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let more = (self.slots.available_permits() / 2).min(LARGEST_CLAIM - 1);
+        let others = (0..more).map_while(|_| Arc::clone(&self.slots).try_acquire_owned().ok());
+        Slots(std::iter::once(first).chain(others).collect())
+    }
+
+    /// Claims what `source` names, at most as many as there are slots, and starts on it. Returns
+    /// how many jobs were claimed.
+    pub(super) async fn claim_and_start(
+        self: &Arc<Self>,
+        source: ClaimSource,
+        slots: Slots,
+    ) -> Result<usize, DbError> {
+        let asked = Instant::now();
+        let lease = self.settings.lease;
+        let claims = self.parts.database.claim(source, self.id, lease).await?;
+        self.pulse.beat();
+        let count = claims.len();
+        for (claim, slot) in claims.into_iter().zip(slots.0) {
+            let lease = self.leases.hold(claim.clone(), asked);
+            let crew = Arc::clone(self);
+            let span = tracing::info_span!("job", job.id = %claim.id, attempt = claim.attempt);
+            self.running.spawn(
+                async move {
+                    crew.work(&claim, &lease).await;
+                    drop(lease);
+                    drop(slot);
+                }
+                .instrument(span),
+            );
+        }
+        Ok(count)
+    }
+
+    /// From claim to written outcome.
+    async fn work(&self, claim: &Claim, lease: &Lease) {
+        let attempt = Attempt {
+            parts: &self.parts,
+            spec: self.settings.spec,
+            max_attempts: self.settings.max_attempts,
+        };
+        let attempted = AssertUnwindSafe(attempt.run(claim, lease)).catch_unwind();
+        let ended = tokio::select! {
+            biased;
+            () = lease.lost() => None,
+            ended = attempted => ended.unwrap_or_else(|_| {
+                tracing::error!("a panic inside the attempt");
+                Some(attempt.judge(claim, Failure::new(
+                    FailureCode::Internal,
+                    "an internal error interrupted the work",
+                )))
+            }),
+            () = self.hand_back.cancelled() => Some(Outcome::Released),
+        };
+        match ended {
+            Some(outcome) => outcome::write(&self.parts, claim, &outcome).await,
+            None => tracing::warn!("the lease was lost; nothing is published"),
+        }
+    }
+
+    /// Waits for the running attempts; what has not ended shortly before the end of the grace
+    /// period is handed back.
+    pub(super) async fn drain(&self) {
+        self.running.close();
+        let grace = self.settings.shutdown_grace;
+        let finishing = grace.saturating_sub(HANDING_BACK).max(grace / 2);
+        if timeout(finishing, self.running.wait()).await.is_ok() {
+            return;
+        }
+        tracing::info!(jobs = self.running.len(), "handing jobs back");
+        self.hand_back.cancel();
+        if timeout(grace - finishing, self.running.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(jobs = self.running.len(), "left to be taken over by others");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Writing how an attempt ended.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::Parts;
+use crate::domain::{Claim, FailureCode, Outcome};
+
+/// How long a database that is away is waited for. The claim may outlive the lease: as long as
+/// nobody has taken the job over, a late outcome still counts.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(300);
+
+pub(super) async fn write(parts: &Parts, claim: &Claim, outcome: &Outcome) {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        match parts.database.finish(claim, outcome).await {
+            Ok(true) => break after(parts, claim, outcome).await,
+            Ok(false) => {
+                break tracing::warn!("the job was taken over, or its outcome is written already");
+            }
+            Err(error) if error.is_unavailable() && Instant::now() < give_up => {
+                tracing::warn!(%error, "the outcome is not written yet");
+                sleep(PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
+            }
+            Err(error) if error.is_unavailable() => {
+                break tracing::error!(%error, "the outcome was not written; the lease will expire");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the database refused the outcome");
+                break refused(parts, claim).await;
+            }
+        }
+    }
+}
+
+async fn after(parts: &Parts, claim: &Claim, outcome: &Outcome) {
+    match outcome {
+        Outcome::Completed(result) => tracing::info!(
+            width = result.width,
+            height = result.height,
+            format = %result.format,
+            bytes = result.size_bytes,
+            "completed"
+        ),
+        Outcome::Retry {
+            code,
+            message,
+            delay,
+        } => tracing::info!(
+            error.code = code.as_str(),
+            error.message = %message,
+            delay_ms = delay.as_millis() as u64,
+            "to be tried again"
+        ),
+        Outcome::Released => {
+            parts.queue.push_back(&[claim.id]).await;
+            tracing::info!("handed back");
+        }
+        Outcome::Failed { code, message } => {
+            tracing::info!(error.code = code.as_str(), error.message = %message, "failed");
+            // An earlier attempt may have published and died before it could say so.
+            if let Err(error) = parts.storage.remove(claim.id).await {
+                tracing::warn!(%error, "a thumbnail without a job stays behind");
+            }
+        }
+    }
+}
+
+/// What the database does not take once it will not take again: the job ends with a plain failure.
+async fn refused(parts: &Parts, claim: &Claim) {
+    let failed = Outcome::Failed {
+        code: FailureCode::Internal,
+        message: "the result could not be stored".to_owned(),
+    };
+    if let Err(error) = parts.database.finish(claim, &failed).await {
+        tracing::error!(%error, "the failure was not written either; the lease will expire");
+    }
+}

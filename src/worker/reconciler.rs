@@ -1,0 +1,88 @@
+//! Cleans up after the dead. Cheap, jittered, and safe in any number of processes at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::crew::Crew;
+use crate::domain::retry;
+use crate::storage::TemporaryFile;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Signs of life and litter are looked after once in so many rounds.
+const SLOW_ROUNDS: u32 = 4;
+
+pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
+    let mut round: u32 = 0;
+    while !stop.is_cancelled() {
+        take_over_expired(&crew).await;
+        if round.is_multiple_of(SLOW_ROUNDS) {
+            if crew.pulse.is_consuming() {
+                sign_of_life(&crew).await;
+            }
+            remove_litter(&crew).await;
+        }
+        round = round.wrapping_add(1);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(INTERVAL.mul_f64(0.7 + 0.6 * rand::random::<f64>())) => {}
+        }
+    }
+}
+
+async fn take_over_expired(crew: &Crew) {
+    let max_attempts = crew.settings.max_attempts;
+    let delay = |attempts| retry::delay_after_death(attempts, rand::random());
+    let database = &crew.parts.database;
+    match database.take_over_expired(max_attempts, delay).await {
+        Ok((requeued, poisoned)) => {
+            for id in requeued {
+                tracing::warn!(job.id = %id, "its lease expired: pending again");
+            }
+            for id in poisoned {
+                tracing::warn!(job.id = %id, "its lease expired once too often: failed as poison");
+                // An attempt may have published and died before it could say so.
+                if let Err(error) = crew.parts.storage.remove(id).await {
+                    tracing::warn!(%error, "a thumbnail without a job stays behind");
+                }
+            }
+        }
+        Err(error) => tracing::warn!(%error, "expired leases could not be looked for"),
+    }
+}
+
+async fn sign_of_life(crew: &Crew) {
+    if let Err(error) = crew.parts.database.mark_worker_alive(crew.id).await {
+        tracing::debug!(%error, "no sign of life given");
+    }
+}
+
+/// Removes temporary files whose claim is over.
+async fn remove_litter(crew: &Crew) {
+    let files = match crew.parts.storage.temporary_files().await {
+        Ok(files) if files.is_empty() => return,
+        Ok(files) => files,
+        Err(error) => return tracing::warn!(%error, "temporary files could not be listed"),
+    };
+    let pairs: Vec<_> = files.iter().map(|file| (file.id, file.fence)).collect();
+    let held = match crew.parts.database.held(&pairs).await {
+        Ok(held) => held,
+        Err(error) => return tracing::warn!(%error, "temporary files could not be judged"),
+    };
+    for (id, fence) in pairs {
+        if held.contains(&(id, fence)) {
+            continue;
+        }
+        match crew
+            .parts
+            .storage
+            .remove_temporary(TemporaryFile { id, fence })
+            .await
+        {
+            Ok(()) => tracing::info!(job.id = %id, "removed what a dead worker was writing"),
+            Err(error) => tracing::warn!(%error, job.id = %id, "litter could not be removed"),
+        }
+    }
+}

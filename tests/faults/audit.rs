@@ -1,0 +1,195 @@
+//! The audit that ends every fault: each job that was ever accepted is accounted for.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use crate::load::{BOUND, Record};
+use crate::stage::{LEASE, Stage};
+use crate::support::deadline::eventually_blocking;
+
+/// What a fault may leave behind.
+#[derive(Clone)]
+pub struct Terms {
+    pub max_attempts: usize,
+    /// Whether every job must complete; else it may fail with a reason.
+    pub all_complete: bool,
+    /// Bound of the back-off between attempts, beyond lease and ten seconds.
+    pub backoff: Duration,
+    /// Whether the API's own processes were killed, so that connections may break.
+    pub api_died: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            max_attempts: 3,
+            all_complete: true,
+            backoff: Duration::from_secs(4),
+            api_died: false,
+        }
+    }
+}
+
+/// What the audit found.
+pub struct Findings {
+    /// From the end of the fault until the last job accepted before it ended.
+    pub recovered: Duration,
+    pub jobs: usize,
+    pub failed: usize,
+}
+
+struct Row {
+    id: String,
+    status: String,
+    attempts: usize,
+    error_code: String,
+    result: String,
+}
+
+/// Waits until all jobs have ended, and checks every promise. `lifted` is when the fault ended, in
+/// seconds since the epoch.
+pub fn audit(stage: &Stage, record: &Record, lifted: f64, terms: &Terms) -> Findings {
+    check_answers(record, terms);
+    let limit = LEASE + terms.backoff + Duration::from_secs(10);
+    wait_for_ends(stage, limit);
+    let rows = rows(stage);
+    check_rows(record, &rows, terms);
+    check_history(stage, &rows);
+    check_thumbnails(stage, &rows);
+    eventually_blocking("no temporary file is left", limit, || {
+        std::fs::read_dir(stage.storage.join(".tmp")).is_ok_and(|files| files.count() == 0)
+    });
+    if stage.redis.is_some() {
+        eventually_blocking("the queue is empty", limit, || stage.queue_length() == 0);
+    }
+    Findings {
+        recovered: recovered(stage, lifted),
+        jobs: rows.len(),
+        failed: rows.iter().filter(|row| row.status == "failed").count(),
+    }
+}
+
+fn check_answers(record: &Record, terms: &Terms) {
+    assert!(record.improper.is_empty(), "{:?}", record.improper);
+    if !terms.api_died {
+        assert_eq!(record.broken, 0, "connections to a living API broke");
+        assert!(
+            record.slowest <= BOUND,
+            "an answer took {:?}",
+            record.slowest
+        );
+    }
+}
+
+fn wait_for_ends(stage: &Stage, limit: Duration) {
+    let active = "SELECT count(*) FROM jobs WHERE status IN ('pending', 'processing')";
+    eventually_blocking(
+        "all jobs have ended (lease + back-off + 10 s)",
+        limit,
+        || stage.count(active) == 0,
+    );
+}
+
+fn rows(stage: &Stage) -> Vec<Row> {
+    let sql = "SELECT id || '|' || status || '|' || attempts || '|' || \
+               coalesce(error_code, '') || '|' || coalesce(CAST(result AS text), '') AS line \
+               FROM jobs";
+    let split = |line: String| {
+        let mut fields = line.splitn(5, '|').map(str::to_owned);
+        let mut next = || fields.next().expect("five fields");
+        Row {
+            id: next(),
+            status: next(),
+            attempts: next().parse().expect("a number"),
+            error_code: next(),
+            result: next(),
+        }
+    };
+    stage.lines(sql).into_iter().map(split).collect()
+}
+
+fn check_rows(record: &Record, rows: &[Row], terms: &Terms) {
+    let known: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    for id in &record.accepted {
+        assert!(known.contains(id.as_str()), "{id}: a 202 without a job");
+    }
+    for row in rows {
+        assert!(
+            row.attempts <= terms.max_attempts,
+            "{}: {} attempts",
+            row.id,
+            row.attempts
+        );
+        match row.status.as_str() {
+            "completed" => {}
+            "failed" => {
+                assert!(!row.error_code.is_empty(), "{}: no reason", row.id);
+                assert!(!terms.all_complete, "{}: {}", row.id, row.error_code);
+            }
+            other => panic!("{}: {other}", row.id),
+        }
+    }
+}
+
+/// Each job reached one final state, once, and only by legal steps.
+fn check_history(stage: &Stage, rows: &[Row]) {
+    let lines = stage.lines("SELECT id || '|' || status AS line FROM job_history ORDER BY seq");
+    let mut histories: HashMap<&str, Vec<&str>> = HashMap::new();
+    for line in &lines {
+        let (id, status) = line.split_once('|').expect("two fields");
+        histories.entry(id).or_default().push(status);
+    }
+    for row in rows {
+        let history = &histories[row.id.as_str()];
+        assert_eq!(history.first(), Some(&"pending"), "{}: {history:?}", row.id);
+        for step in history.windows(2) {
+            let legal = matches!(
+                (step[0], step[1]),
+                ("pending", "processing") | ("processing", "pending" | "completed" | "failed")
+            );
+            assert!(legal, "{}: {history:?}", row.id);
+        }
+        assert_eq!(history.last(), Some(&row.status.as_str()), "{}", row.id);
+    }
+}
+
+/// Every completed job has a whole thumbnail as described; no other job has one.
+fn check_thumbnails(stage: &Stage, rows: &[Row]) {
+    let mut expected: HashSet<String> = HashSet::new();
+    for row in rows.iter().filter(|row| row.status == "completed") {
+        let result: serde_json::Value = serde_json::from_str(&row.result).expect("a result");
+        let name = result["thumbnail_path"].as_str().expect("a path");
+        let bytes = std::fs::read(stage.storage.join(name))
+            .unwrap_or_else(|error| panic!("{}: no thumbnail: {error}", row.id));
+        let described = &result["thumbnail"];
+        assert_eq!(described["size_bytes"], bytes.len(), "{}", row.id);
+        let mut decoder = zune_jpeg::JpegDecoder::new(std::io::Cursor::new(&bytes));
+        decoder
+            .decode()
+            .unwrap_or_else(|error| panic!("{}: {error}", row.id));
+        let info = decoder.info().expect("decoded");
+        assert_eq!(described["width"], info.width, "{}", row.id);
+        assert_eq!(described["height"], info.height, "{}", row.id);
+        assert!(bytes.ends_with(&[0xff, 0xd9]), "{}: cut off", row.id);
+        expected.insert(name.to_owned());
+    }
+    for entry in std::fs::read_dir(&stage.storage).expect("the storage is there") {
+        let name = entry.expect("readable").file_name();
+        let name = name.to_string_lossy().into_owned();
+        assert!(
+            name == ".tmp" || expected.contains(&name),
+            "{name} belongs to no completed job"
+        );
+    }
+}
+
+fn recovered(stage: &Stage, lifted: f64) -> Duration {
+    let lines = stage.lines(&format!(
+        "SELECT CAST(coalesce(max(ended.at), 0) AS text) AS line FROM job_history AS ended \
+         JOIN job_history AS born ON born.id = ended.id AND born.fence = 0 \
+             AND born.status = 'pending' AND born.at <= {lifted:.3} \
+         WHERE ended.status IN ('completed', 'failed')"
+    ));
+    let last: f64 = lines[0].parse().expect("a number");
+    Duration::from_secs_f64((last - lifted).max(0.0))
+}

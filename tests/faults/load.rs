@@ -1,0 +1,150 @@
+//! A steady load, and what became of each submission.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::http_client::{self, Answer};
+
+/// A client gives up after this.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Longest answer that a healthy API may take, whatever is broken behind it.
+pub const BOUND: Duration = Duration::from_millis(6500);
+
+/// Seconds since the Unix epoch, comparable with the database's on this machine.
+pub fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("after 1970").as_secs_f64()
+}
+
+#[derive(Default)]
+pub struct Record {
+    /// The ids of every `202`.
+    pub accepted: Vec<String>,
+    /// When each `202` arrived.
+    successes: Vec<Instant>,
+    /// `503` with `Retry-After`.
+    pub unavailable: usize,
+    /// Connections refused or cut, and answers that never came.
+    pub broken: usize,
+    /// What no client should ever see.
+    pub improper: Vec<String>,
+    pub slowest: Duration,
+    started: Option<Instant>,
+    ended: Option<Instant>,
+}
+
+impl Record {
+    /// The longest time without a successful answer.
+    pub fn longest_outage(&self) -> Duration {
+        let mut moments: Vec<Instant> = self.started.into_iter().collect();
+        let mut successes = self.successes.clone();
+        successes.sort();
+        moments.extend(successes);
+        moments.extend(self.ended);
+        let gaps = moments.windows(2).map(|pair| pair[1] - pair[0]);
+        gaps.max().unwrap_or_default()
+    }
+
+    fn note(&mut self, took: Duration, answer: std::io::Result<Answer>) {
+        self.slowest = self.slowest.max(took);
+        match answer {
+            Ok(answer) if answer.status == 202 => {
+                let id = answer.json()["id"].as_str().expect("an id").to_owned();
+                self.accepted.push(id);
+                self.successes.push(Instant::now());
+            }
+            Ok(answer) if answer.status == 503 && answer.header("retry-after").is_some() => {
+                self.unavailable += 1;
+            }
+            Ok(answer) => self.improper.push(format!("{answer:?}")),
+            Err(_) => self.broken += 1,
+        }
+    }
+}
+
+/// Makes the URL of the n-th submission.
+pub type Urls = Box<dyn Fn(usize) -> String + Send>;
+
+pub struct Load {
+    stop: CancellationToken,
+    record: Arc<Mutex<Record>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Load {
+    /// Submits at a fixed pace, to each of the APIs in turn, without waiting for answers.
+    pub fn start(apis: Vec<SocketAddr>, per_second: u32, urls: Urls) -> Self {
+        let stop = CancellationToken::new();
+        let record = Arc::<Mutex<Record>>::default();
+        let task = tokio::spawn(submit_steadily(
+            apis,
+            per_second,
+            urls,
+            stop.clone(),
+            Arc::clone(&record),
+        ));
+        Self { stop, record, task }
+    }
+
+    pub fn accepted(&self) -> usize {
+        self.record.lock().expect("not poisoned").accepted.len()
+    }
+
+    /// The accepted ids so far, from the n-th on.
+    pub fn accepted_since(&self, start: usize) -> Vec<String> {
+        self.record.lock().expect("not poisoned").accepted[start..].to_vec()
+    }
+
+    /// Ends the load and waits for the last answers.
+    pub async fn stop(self) -> Record {
+        self.stop.cancel();
+        self.task.await.expect("the load does not panic");
+        std::mem::take(&mut self.record.lock().expect("not poisoned"))
+    }
+}
+
+async fn submit_steadily(
+    apis: Vec<SocketAddr>,
+    per_second: u32,
+    urls: Urls,
+    stop: CancellationToken,
+    record: Arc<Mutex<Record>>,
+) {
+    record.lock().expect("not poisoned").started = Some(Instant::now());
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut in_flight = JoinSet::new();
+    for n in 0.. {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            _ = ticks.tick() => {}
+        }
+        let (api, url, record) = (apis[n % apis.len()], urls(n), Arc::clone(&record));
+        in_flight.spawn(async move {
+            let asked = Instant::now();
+            let answer = submit(api, &url).await;
+            let mut record = record.lock().expect("not poisoned");
+            record.note(asked.elapsed(), answer);
+        });
+    }
+    record.lock().expect("not poisoned").ended = Some(Instant::now());
+    in_flight.join_all().await;
+}
+
+pub async fn submit(api: SocketAddr, url: &str) -> std::io::Result<Answer> {
+    let json = serde_json::json!({ "url": url }).to_string();
+    http_client::try_post(api, "/v1/images", &json, PATIENCE).await
+}
+
+/// Submits one URL that must be accepted.
+pub async fn accept(api: SocketAddr, url: &str) -> String {
+    let answer = submit(api, url).await.expect("the API answers");
+    assert_eq!(answer.status, 202, "{answer:?}");
+    answer.json()["id"].as_str().expect("an id").to_owned()
+}

@@ -1,0 +1,27 @@
+//! The fault suite: processes and servers are killed, frozen and cut off under a steady load, and
+//! then every accepted job is audited. One line a fault is printed:
+//! `fault N: recovered in X s, API outage Y s`.
+//!
+//! | variable | effect |
+//! | --- | --- |
+//! | `THUMBFORGE_FAULT_SEED` | repeats a schedule of fault 18 |
+//! | `THUMBFORGE_FAULT_SECONDS` | length of fault 18 |
+//! | `THUMBFORGE_FAULT_REPORT` | file whose table of figures is brought up to date |
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod audit;
+mod ledger;
+mod load;
+mod report;
+mod stage;
+
+mod clock_and_disk;
+mod database_server;
+mod queue_server;
+mod random;
+mod sqlite;
+mod workers;
+mod workers_panic;
+mod workers_stopped;

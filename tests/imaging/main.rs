@@ -1,0 +1,7 @@
+//! The image engine against real and hostile files.
+
+mod corrupt;
+mod golden;
+mod hostile;
+mod picture;
+mod sweep;

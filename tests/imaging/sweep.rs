@@ -1,0 +1,254 @@
+//! Every file of a folder of images goes through the engine, in a child process.
+//!
+//! The folder is `THUMBFORGE_SWEEP_DIR`, else the corpus beside the checkout if there is one,
+//! else `tests/fixtures`. The child runs under an address-space limit, so that a forgotten
+//! limit of ours is an abort there and a failure here.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use thumbforge::imaging::{Limits, probe, thumbnail};
+
+use crate::picture::SPEC;
+
+const SLOWEST: Duration = Duration::from_secs(5);
+/// The engine's default budget is 512 MiB; the rest is the program itself.
+const ADDRESS_SPACE_KIB: u64 = 1 << 20;
+/// How far the peak may exceed the estimate: pages that the allocator keeps, code paged in.
+const UNESTIMATED_KIB: u64 = 8 << 10;
+
+const CHILD_DIR: &str = "THUMBFORGE_SWEEP_CHILD_DIR";
+
+fn folder() -> PathBuf {
+    if let Some(folder) = std::env::var_os("THUMBFORGE_SWEEP_DIR") {
+        return folder.into();
+    }
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let corpus = checkout.join("../shared/corpus");
+    if corpus.is_dir() {
+        corpus
+    } else {
+        checkout.join("tests/fixtures")
+    }
+}
+
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// What the child tells of one file, a line each.
+#[derive(Debug)]
+struct Report {
+    path: String,
+    /// `ok`, or the failure's code.
+    outcome: String,
+    millis: u64,
+    /// Growth of the resident memory at its peak.
+    peak_kib: u64,
+    estimate_kib: u64,
+}
+
+impl Report {
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.strip_prefix("file\t")?.split('\t');
+        Some(Self {
+            outcome: fields.next()?.to_owned(),
+            millis: fields.next()?.parse().ok()?,
+            peak_kib: fields.next()?.parse().ok()?,
+            estimate_kib: fields.next()?.parse().ok()?,
+            path: fields.next()?.to_owned(),
+        })
+    }
+}
+
+#[test]
+fn no_file_crashes_hangs_or_bloats_the_engine() {
+    let folder = folder();
+    let files = files_in(&folder);
+    assert!(!files.is_empty(), "{} holds no files", folder.display());
+    let limited = format!("ulimit -v {ADDRESS_SPACE_KIB}; exec \"$0\" \"$@\"");
+    let child = Command::new("sh")
+        .args(["-c", &limited])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "sweep::child", "--nocapture"])
+        .env(CHILD_DIR, &folder)
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&child.stdout);
+    let reports: Vec<Report> = output.lines().filter_map(Report::parse).collect();
+    assert!(
+        child.status.success(),
+        "the child ended with {} behind {:?}\n{}",
+        child.status,
+        reports.last(),
+        String::from_utf8_lossy(&child.stderr)
+    );
+    assert_eq!(reports.len(), files.len(), "files without a report");
+
+    summarise(&folder, &reports);
+    for report in &reports {
+        let path = &report.path;
+        assert!(report.millis < SLOWEST.as_millis() as u64, "{report:?}");
+        assert!(
+            report.peak_kib <= report.estimate_kib + UNESTIMATED_KIB,
+            "more memory than reserved: {report:?}"
+        );
+        if let Some(expected) = expectation(path) {
+            assert!(expected.contains(&report.outcome.as_str()), "{report:?}");
+        }
+    }
+}
+
+fn summarise(folder: &Path, reports: &[Report]) {
+    let refused = reports
+        .iter()
+        .filter(|report| report.outcome != "ok")
+        .count();
+    let slowest = reports.iter().max_by_key(|report| report.millis).unwrap();
+    let largest = reports.iter().max_by_key(|report| report.peak_kib).unwrap();
+    println!(
+        "{}: {} files, {refused} refused\nslowest {} ms: {}\nlargest {} KiB: {}",
+        folder.display(),
+        reports.len(),
+        slowest.millis,
+        slowest.path,
+        largest.peak_kib,
+        largest.path
+    );
+    let mut codes: Vec<&str> = reports
+        .iter()
+        .map(|report| report.outcome.as_str())
+        .collect();
+    codes.sort_unstable();
+    for group in codes.chunk_by(|one, next| one == next) {
+        println!("{:>6} {}", group.len(), group[0]);
+    }
+}
+
+const OK: &[&str] = &["ok"];
+const CORRUPT: &[&str] = &["corrupt_image"];
+const TOO_LARGE: &[&str] = &["image_too_large"];
+const UNSUPPORTED: &[&str] = &["unsupported_format"];
+const CORRUPT_OR_UNSUPPORTED: &[&str] = &["corrupt_image", "unsupported_format"];
+const CORRUPT_OR_TOO_LARGE: &[&str] = &["corrupt_image", "image_too_large"];
+const OK_OR_TOO_LARGE: &[&str] = &["ok", "image_too_large"];
+
+/// Outcomes of the corpus by name, the first part of a path that matches; any end that is
+/// typed and in bounds will do for other files.
+const EXPECTATIONS: &[(&str, &[&str])] = &[
+    ("bombs/empty", &["empty_source"]),
+    ("bombs/html_as", UNSUPPORTED),
+    ("bombs/svg_as", UNSUPPORTED),
+    ("bombs/one_byte", UNSUPPORTED),
+    ("bombs/tif_", UNSUPPORTED),
+    ("bombs/bmp_", CORRUPT_OR_TOO_LARGE),
+    ("bombs/png_claim_", TOO_LARGE),
+    ("bombs/png_zero_width", CORRUPT),
+    ("bombs/png_idat_len_4g", CORRUPT),
+    ("bombs/gif_65535x65535", TOO_LARGE),
+    ("bombs/gif_claimframe", TOO_LARGE),
+    ("bombs/jpg_h0", CORRUPT),
+    ("bombs/jpg_claim_16000x3000_trunc", CORRUPT),
+    ("bombs/jpg_claim_6", TOO_LARGE),
+    ("bombs/jpg_scanbomb_7000x7000_x1000", CORRUPT_OR_TOO_LARGE),
+    ("bombs/webp_16383x16383", TOO_LARGE),
+    ("bombs/webp_anim_16383x16383", TOO_LARGE),
+    ("bombs/webp_anim_7000x7000", OK_OR_TOO_LARGE),
+    ("bombs/jpg_prog_7000x7000_flat", OK),
+    ("bombs/png_", OK),
+    ("bombs/apng_", OK),
+    ("bombs/gif_7000x7000", OK),
+    ("exif/", OK),
+    ("icc/LICENSE", UNSUPPORTED),
+    ("icc/", OK),
+    ("apng/", OK),
+    ("jpeg/reftest/", OK),
+    ("jpeg/icc/", OK),
+    ("jpeg/image-rs/", OK),
+    ("png/pngsuite/PngSuite.LICENSE", UNSUPPORTED),
+    // The data's checksum is wrong; all rows stand before it.
+    ("png/pngsuite/xcsn0g01", OK),
+    ("png/pngsuite/x", CORRUPT_OR_UNSUPPORTED),
+    ("png/pngsuite/", OK),
+    ("png/image-rs/", OK),
+    ("gif/samples/", OK),
+    ("gif/image-rs/", OK),
+    ("webp/", OK),
+    ("misc/bad/", CORRUPT_OR_UNSUPPORTED),
+    ("misc/iworsener/tests/srcimg/", OK),
+];
+
+fn expectation(path: &str) -> Option<&'static [&'static str]> {
+    EXPECTATIONS
+        .iter()
+        .find(|(part, _)| path.contains(&format!("/{part}")))
+        .map(|(_, outcomes)| *outcomes)
+}
+
+#[test]
+#[ignore = "the child of the sweep, which sets its folder and its limits"]
+fn child() {
+    let folder = PathBuf::from(std::env::var_os(CHILD_DIR).expect("the sweep starts its child"));
+    for path in files_in(&folder) {
+        let bytes = std::fs::read(&path).unwrap();
+        let begun = Instant::now();
+        let limits = Limits {
+            deadline: Some(begun + 3 * SLOWEST),
+            ..Limits::default()
+        };
+        let before = memory::reset_peak();
+        let estimate = probe(&bytes, &SPEC, &limits).map_or(0, |probe| probe.memory_bytes);
+        let outcome = match thumbnail(&bytes, &SPEC, &limits) {
+            Ok(_) => "ok",
+            Err(error) => error.failure_code().as_str(),
+        };
+        let millis = begun.elapsed().as_millis();
+        let peak_kib = memory::peak_kib().saturating_sub(before);
+        println!(
+            "file\t{outcome}\t{millis}\t{peak_kib}\t{}\t{}",
+            estimate >> 10,
+            path.display()
+        );
+    }
+}
+
+/// Resident memory of this process. Only Linux tells its peak and lets it be reset; elsewhere
+/// the address-space limit has to do.
+mod memory {
+    /// Forgets the peak so far, and gives what is resident now, in KiB.
+    pub fn reset_peak() -> u64 {
+        if cfg!(target_os = "linux") {
+            // proc(5): 5 resets the peak resident set size.
+            std::fs::write("/proc/self/clear_refs", "5").unwrap();
+        }
+        status("VmRSS:")
+    }
+
+    pub fn peak_kib() -> u64 {
+        status("VmHWM:")
+    }
+
+    fn status(field: &str) -> u64 {
+        if !cfg!(target_os = "linux") {
+            return 0;
+        }
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse().ok()).unwrap()
+    }
+}

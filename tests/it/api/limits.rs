@@ -1,0 +1,173 @@
+//! What strangers may try with paths, heads and time.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::harness::{Api, settings};
+use crate::support::http_client::{raw, read_answer, request};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_path_is_a_problem() {
+    let api = Api::on_sqlite(settings()).await;
+    for path in [
+        "/v1",
+        "/v1/",
+        "/v1/images/",
+        "/v2/images",
+        "//",
+        "/v1/images/1/2/3",
+        "/docs/nothing.js",
+        "/docs/../Cargo.toml",
+        "/docs/..%2f..%2fetc/passwd",
+        "/docs/%2e%2e/%2e%2e/etc/passwd",
+        "/.env",
+        "/%00",
+        "/%ff",
+        "/%",
+        "/thumbnails/../../etc/passwd",
+    ] {
+        let answer = api.get(path).await;
+        assert_eq!(answer.problem(), (404, "not_found".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_method_is_told_which_there_are() {
+    let api = Api::on_sqlite(settings()).await;
+    for (path, allowed) in [
+        ("/v1/images", vec!["GET", "HEAD", "POST"]),
+        ("/v1/images/1", vec!["GET", "HEAD"]),
+        ("/v1/images/1/thumbnail", vec!["GET", "HEAD"]),
+        ("/v1/metrics", vec!["GET", "HEAD"]),
+        ("/v1/healthz", vec!["GET", "HEAD"]),
+        ("/livez", vec!["GET", "HEAD"]),
+        ("/openapi.json", vec!["GET", "HEAD"]),
+        ("/docs/", vec!["GET", "HEAD"]),
+    ] {
+        for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
+            let answer = request(api.address, method, path, &[], b"").await;
+            let problem = answer.problem();
+            assert_eq!(
+                problem,
+                (405, "method_not_allowed".to_owned()),
+                "{method} {path}"
+            );
+            let mut methods: Vec<_> = answer.header("allow").unwrap().split(", ").collect();
+            methods.sort_unstable();
+            assert_eq!(methods, allowed, "{path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_head_is_refused() {
+    let api = Api::on_sqlite(settings()).await;
+    let long = "a".repeat(9000);
+    let answer = api.get(&format!("/v1/images?x={long}")).await;
+    assert_eq!(answer.problem(), (414, "uri_too_long".to_owned()));
+    let headers = [("X-A", long.as_str()), ("X-B", long.as_str())];
+    let answer = api.get_with("/v1/images", &headers).await;
+    assert_eq!(answer.problem(), (431, "headers_too_large".to_owned()));
+    let head = format!(
+        "GET /livez HTTP/1.1\r\nHost: a\r\nX-A: {}\r\n\r\n",
+        "a".repeat(200_000)
+    );
+    let mut stream = TcpStream::connect(api.address).await.unwrap();
+    // The server may stop reading in the middle.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(
+        !answer.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    assert_eq!(api.get("/livez").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http_is_answered_with_a_bare_400() {
+    let api = Api::on_sqlite(settings()).await;
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n"[..],
+        b"GET /livez\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: a\r\nX\x00: b\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /v1/images HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/images HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"POST /v1/images HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+    ] {
+        let answer = raw(api.address, bytes).await;
+        assert_eq!(answer.status, 400, "{}", String::from_utf8_lossy(bytes));
+    }
+    assert_eq!(api.get("/livez").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_has_the_security_headers() {
+    let api = Api::on_sqlite(settings()).await;
+    for path in [
+        "/livez",
+        "/v1/images",
+        "/nothing",
+        "/v1/images/x",
+        "/openapi.json",
+    ] {
+        let answer = api.get(path).await;
+        for (name, expected) in [
+            ("x-content-type-options", "nosniff"),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(answer.header(name), Some(expected), "{path}");
+        }
+        assert_eq!(answer.header("server"), None, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_head_loses_its_connection() {
+    let api = Api::on_sqlite(settings()).await;
+    let started = Instant::now();
+    let mut stream = TcpStream::connect(api.address).await.unwrap();
+    stream
+        .write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nX-")
+        .await
+        .unwrap();
+    assert_eq!(read_answer(&mut stream).await.status, 408);
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_body_loses_its_connection() {
+    let api = Api::on_sqlite(settings()).await;
+    let started = Instant::now();
+    let head = b"POST /v1/images HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+        Connection: close\r\nContent-Length: 100\r\n\r\n{";
+    let mut stream = TcpStream::connect(api.address).await.unwrap();
+    stream.write_all(head).await.unwrap();
+    let answer = read_answer(&mut stream).await;
+    assert_eq!(answer.problem(), (408, "request_timeout".to_owned()));
+    assert!(started.elapsed() < Duration::from_secs(15));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_keep_nobody_out() {
+    let api = Api::on_sqlite(settings()).await;
+    let mut idle = Vec::new();
+    for _ in 0..400 {
+        idle.push(TcpStream::connect(api.address).await.unwrap());
+    }
+    let started = Instant::now();
+    assert_eq!(api.get("/livez").await.status, 200);
+    assert!(started.elapsed() < Duration::from_secs(2));
+}

@@ -1,0 +1,10 @@
+//! The HTTP API as a client sees it, over a socket.
+
+mod access;
+mod docs;
+mod harness;
+mod health;
+mod limits;
+mod reading;
+mod submitting;
+mod thumbnails;

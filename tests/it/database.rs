@@ -1,0 +1,411 @@
+//! What is promised of the database, held against Postgres and SQLite alike.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use thumbforge::db::{ClaimSource, Database, JobFilter, Submission, Target};
+use thumbforge::domain::{
+    Claim, DuplicateHandling, FailureCode, Job, JobId, JobResult, JobStatus, Outcome, SourceUrl,
+    ThumbnailInfo,
+};
+use uuid::Uuid;
+
+use crate::support::deadline::eventually;
+use crate::support::postgres::Postgres;
+
+const LEASE: Duration = Duration::from_secs(30);
+const EXPIRED: Duration = Duration::ZERO;
+
+/// A database of one test's own.
+pub struct Fixture {
+    pub target: Target,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Fixture {
+    pub fn postgres() -> Self {
+        Self {
+            target: Target::Postgres(Postgres::shared().new_database()),
+            _folder: None,
+        }
+    }
+
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            target: Target::Sqlite(folder.path().join("jobs.db")),
+            _folder: Some(folder),
+        }
+    }
+
+    pub async fn open(&self) -> Database {
+        let database = Database::open(&self.target, 8).unwrap();
+        database.migrate(&self.target).await.unwrap();
+        database
+    }
+}
+
+/// Each function runs as a test on both databases.
+macro_rules! on_both_databases {
+    ($($(#[$attribute:meta])* async fn $name:ident($fixture:ident: &Fixture) $body:block)*) => {
+        $( async fn $name($fixture: &Fixture) $body )*
+        mod postgres { $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name(&super::Fixture::postgres()).await; }
+        )* }
+        mod sqlite { $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name(&super::Fixture::sqlite()).await; }
+        )* }
+    };
+}
+
+fn url(path: &str) -> SourceUrl {
+    SourceUrl::parse(&format!("https://images.example.com/{path}")).unwrap()
+}
+
+async fn submitted(database: &Database, path: &str) -> Job {
+    match database
+        .submit(&url(path), DuplicateHandling::AllowRetry)
+        .await
+    {
+        Ok(Submission::Created(job)) => job,
+        other => panic!("not created: {other:?}"),
+    }
+}
+
+async fn claimed(database: &Database, id: JobId, worker: Uuid, lease: Duration) -> Option<Claim> {
+    let source = ClaimSource::Ids(vec![id]);
+    let mut claims = database.claim(source, worker, lease).await.unwrap();
+    assert!(claims.len() <= 1);
+    claims.pop()
+}
+
+async fn claimed_now(database: &Database, id: JobId) -> Claim {
+    claimed(database, id, Uuid::now_v7(), LEASE).await.unwrap()
+}
+
+fn completed() -> Outcome {
+    Outcome::Completed(Box::new(JobResult {
+        width: 640,
+        height: 480,
+        format: "JPEG".to_owned(),
+        size_bytes: 12_345,
+        source_content_type: Some("image/jpeg".to_owned()),
+        source_url: "https://images.example.com/ä".to_owned(),
+        sha256: "0".repeat(64),
+        thumbnail_path: "x.jpg".to_owned(),
+        thumbnail: ThumbnailInfo {
+            width: 256,
+            height: 192,
+            size_bytes: 4_321,
+            content_type: "image/jpeg".to_owned(),
+        },
+        has_alpha: false,
+        frames: 1,
+        orientation: 6,
+        icc_profile: Some("Display P3".to_owned()),
+        exif: None,
+        dominant_color: "#102030".to_owned(),
+        thumbhash: "AAAA".to_owned(),
+        truncated: false,
+    }))
+}
+
+fn retry_after(delay: Duration) -> Outcome {
+    Outcome::Retry {
+        code: FailureCode::SourceTimeout,
+        message: "the source did not answer in time".to_owned(),
+        delay,
+    }
+}
+
+async fn found(database: &Database, id: JobId) -> Job {
+    database.find(id).await.unwrap().unwrap()
+}
+
+on_both_databases! {
+    async fn a_submitted_job_is_pending_and_found(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let job = submitted(&database, "a.jpg").await;
+        assert_eq!(job.status, JobStatus::Pending);
+        assert_eq!(job.attempts, 0);
+        assert_eq!(job.url, "https://images.example.com/a.jpg");
+        assert_eq!(job.id.0.get_version_num(), 7);
+        assert_eq!(found(&database, job.id).await, job);
+        assert_eq!(database.find(JobId::generate()).await.unwrap(), None);
+    }
+
+    async fn of_many_concurrent_claims_one_wins(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let job = submitted(&database, "a.jpg").await;
+        let tries = (0..32).map(|_| {
+            let database = database.clone();
+            tokio::spawn(async move { claimed(&database, job.id, Uuid::now_v7(), LEASE).await })
+        });
+        let mut wins = 0;
+        for attempt in tries.collect::<Vec<_>>() {
+            wins += usize::from(attempt.await.unwrap().is_some());
+        }
+        assert_eq!(wins, 1);
+        let job = found(&database, job.id).await;
+        assert_eq!((job.status, job.attempts), (JobStatus::Processing, 1));
+    }
+
+    async fn a_completed_job_keeps_its_whole_result(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let job = submitted(&database, "a.jpg").await;
+        let claim = claimed_now(&database, job.id).await;
+        assert!(database.finish(&claim, &completed()).await.unwrap());
+        let job = found(&database, job.id).await;
+        assert_eq!(job.status, JobStatus::Completed);
+        let Outcome::Completed(expected) = completed() else { unreachable!() };
+        assert_eq!(job.result, Some(*expected));
+        assert!(job.updated_at >= job.created_at);
+        assert!(!database.finish(&claim, &completed()).await.unwrap(), "written twice");
+    }
+
+    async fn a_lost_lease_cannot_publish(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let job = submitted(&database, "a.jpg").await;
+        let (slow, quick) = (Uuid::now_v7(), Uuid::now_v7());
+        let stale = claimed(&database, job.id, slow, EXPIRED).await.unwrap();
+        eventually("the lease expires", Duration::from_secs(5), async || {
+            database.take_over_expired(3, |_| Duration::ZERO).await.unwrap().0 == [job.id]
+        }).await;
+        let fresh = claimed(&database, job.id, quick, LEASE).await.unwrap();
+        assert_eq!(fresh.attempt, 2);
+        for outcome in [completed(), retry_after(Duration::ZERO), Outcome::Released] {
+            assert!(!database.finish(&stale, &outcome).await.unwrap(), "{outcome:?}");
+        }
+        let kept = database.renew(std::slice::from_ref(&stale), slow, LEASE).await.unwrap();
+        assert_eq!(kept, HashSet::new());
+        let held = database.held(&[(stale.id, stale.fence), (fresh.id, fresh.fence)]).await.unwrap();
+        assert_eq!(held, HashSet::from([(fresh.id, fresh.fence)]));
+        assert!(database.finish(&fresh, &completed()).await.unwrap());
+    }
+
+    async fn a_renewed_lease_is_not_taken_over(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let job = submitted(&database, "a.jpg").await;
+        let worker = Uuid::now_v7();
+        let claim = claimed(&database, job.id, worker, EXPIRED).await.unwrap();
+        let kept = database.renew(&[claim], worker, LEASE).await.unwrap();
+        assert_eq!(kept, HashSet::from([job.id]));
+        let taken = database.take_over_expired(3, |_| Duration::ZERO).await.unwrap();
+        assert_eq!(taken, (vec![], vec![]));
+    }
+
+    async fn a_job_that_always_kills_its_worker_ends_as_poison(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let job = submitted(&database, "a.jpg").await;
+        for attempt in 1..=3 {
+            let claim = claimed(&database, job.id, Uuid::now_v7(), EXPIRED).await.unwrap();
+            assert_eq!(claim.attempt, attempt);
+            eventually("the lease expires", Duration::from_secs(5), async || {
+                let (requeued, poisoned) = database.take_over_expired(3, |_| Duration::ZERO).await.unwrap();
+                if attempt < 3 { requeued == [job.id] } else { poisoned == [job.id] }
+            }).await;
+        }
+        let job = found(&database, job.id).await;
+        assert_eq!(job.status, JobStatus::Failed);
+        assert_eq!(job.error_code.as_deref(), Some("poison"));
+        assert!(job.error.is_some());
+    }
+
+    async fn a_retry_waits_until_it_is_due(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let job = submitted(&database, "a.jpg").await;
+        let claim = claimed_now(&database, job.id).await;
+        assert!(database.finish(&claim, &retry_after(Duration::from_secs(3600))).await.unwrap());
+        assert_eq!(claimed(&database, job.id, Uuid::now_v7(), LEASE).await, None);
+        let waiting = found(&database, job.id).await;
+        assert_eq!(waiting.status, JobStatus::Pending);
+        assert_eq!(waiting.error_code.as_deref(), Some("source_timeout"));
+
+        let other = submitted(&database, "b.jpg").await;
+        let claim = claimed_now(&database, other.id).await;
+        assert!(database.finish(&claim, &retry_after(Duration::ZERO)).await.unwrap());
+        let source = ClaimSource::Due { overdue: Duration::from_secs(3600), limit: 10 };
+        let claims = database.claim(source, Uuid::now_v7(), LEASE).await.unwrap();
+        assert_eq!(claims.iter().map(|claim| (claim.id, claim.attempt)).collect::<Vec<_>>(), [(other.id, 2)]);
+    }
+
+    async fn a_released_job_loses_no_attempt_and_its_old_claim_is_void(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let job = submitted(&database, "a.jpg").await;
+        let first = claimed_now(&database, job.id).await;
+        assert!(database.finish(&first, &Outcome::Released).await.unwrap());
+        assert_eq!(found(&database, job.id).await.attempts, 0);
+        let second = claimed_now(&database, job.id).await;
+        assert_eq!((first.attempt, second.attempt), (1, 1));
+        assert!(!database.finish(&first, &completed()).await.unwrap());
+        assert!(database.finish(&second, &completed()).await.unwrap());
+    }
+
+    async fn the_sweep_takes_the_oldest_first_and_leaves_new_jobs_to_the_queue(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let mut ids = Vec::new();
+        for number in 0..5 {
+            ids.push(submitted(&database, &number.to_string()).await.id);
+        }
+        let sweep = async |overdue, limit| {
+            let source = ClaimSource::Due { overdue, limit };
+            let claims = database.claim(source, Uuid::now_v7(), LEASE).await.unwrap();
+            claims.into_iter().map(|claim| claim.id).collect::<Vec<_>>()
+        };
+        assert_eq!(sweep(Duration::from_secs(3600), 10).await, []);
+        assert_eq!(sweep(Duration::ZERO, 3).await, ids[..3]);
+        assert_eq!(sweep(Duration::ZERO, 3).await, ids[3..]);
+    }
+
+    async fn reject_active_lets_one_of_64_in(fixture: &Fixture) {
+        // Two handles stand for two processes.
+        let databases = [fixture.open().await, fixture.open().await];
+        let url = url("same.jpg");
+        let tries = (0..64).map(|number| {
+            let (database, url) = (databases[number % 2].clone(), url.clone());
+            tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive).await })
+        });
+        let (mut created, mut rejected) = (Vec::new(), Vec::new());
+        for submission in tries.collect::<Vec<_>>() {
+            match submission.await.unwrap().unwrap() {
+                Submission::Created(job) => created.push(job.id),
+                Submission::Rejected { active } => rejected.push(active),
+                Submission::Reused(_) => panic!("nothing was completed"),
+            }
+        }
+        assert_eq!((created.len(), rejected.len()), (1, 63));
+        assert!(rejected.iter().all(|active| *active == created[0]));
+
+        let claim = claimed_now(&databases[0], created[0]).await;
+        assert!(matches!(
+            databases[1].submit(&url, DuplicateHandling::RejectActive).await.unwrap(),
+            Submission::Rejected { .. }
+        ));
+        assert!(databases[0].finish(&claim, &completed()).await.unwrap());
+        assert!(matches!(
+            databases[1].submit(&url, DuplicateHandling::RejectActive).await.unwrap(),
+            Submission::Created(_)
+        ));
+    }
+
+    async fn reject_active_sees_jobs_of_other_policies(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let job = submitted(&database, "a.jpg").await;
+        assert_eq!(
+            database.submit(&url("a.jpg"), DuplicateHandling::RejectActive).await.unwrap(),
+            Submission::Rejected { active: job.id }
+        );
+        assert_ne!(submitted(&database, "a.jpg").await.id, job.id, "allow-retry makes a new job");
+    }
+
+    async fn reuse_completed_answers_with_the_newest(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let mut newest = None;
+        for _ in 0..2 {
+            let job = submitted(&database, "a.jpg").await;
+            let claim = claimed_now(&database, job.id).await;
+            assert!(database.finish(&claim, &completed()).await.unwrap());
+            newest = Some(job.id);
+        }
+        submitted(&database, "a.jpg").await;
+        match database.submit(&url("a.jpg"), DuplicateHandling::ReuseCompleted).await.unwrap() {
+            Submission::Reused(job) => assert_eq!(Some(job.id), newest),
+            other => panic!("not reused: {other:?}"),
+        }
+        assert!(matches!(
+            database.submit(&url("b.jpg"), DuplicateHandling::ReuseCompleted).await.unwrap(),
+            Submission::Created(_)
+        ));
+    }
+
+    async fn the_list_is_newest_first_filtered_and_paged(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let mut jobs = Vec::new();
+        for number in 0..5 {
+            jobs.push(submitted(&database, &number.to_string()).await);
+        }
+        let claim = claimed_now(&database, jobs[2].id).await;
+        assert!(database.finish(&claim, &completed()).await.unwrap());
+        let list = async |filter: JobFilter, limit, offset| {
+            let page = database.list(&filter, limit, offset).await.unwrap();
+            (page.jobs.iter().map(|job| job.id).collect::<Vec<_>>(), page.total)
+        };
+        let any = JobFilter::default;
+        assert_eq!(list(any(), 2, 0).await, (vec![jobs[4].id, jobs[3].id], 5));
+        assert_eq!(list(any(), 2, 4).await, (vec![jobs[0].id], 5));
+        assert_eq!(list(any(), 2, u64::MAX).await, (vec![], 5));
+        let of = |status| JobFilter { status: Some(status), ..any() };
+        assert_eq!(list(of(JobStatus::Completed), 9, 0).await, (vec![jobs[2].id], 1));
+        assert_eq!(list(of(JobStatus::Failed), 9, 0).await, (vec![], 0));
+        let between = JobFilter {
+            created_after: Some(jobs[1].created_at),
+            created_before: Some(jobs[3].created_at),
+            ..any()
+        };
+        let (ids, total) = list(between, 9, 0).await;
+        assert!(total >= 3 && ids.contains(&jobs[2].id), "{ids:?}");
+    }
+
+    async fn counts_tell_states_backlog_and_workers(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let counts = database.counts().await.unwrap();
+        assert_eq!((counts.pending, counts.oldest_pending_seconds, counts.workers_alive), (0, None, 0));
+        let job = submitted(&database, "a.jpg").await;
+        submitted(&database, "b.jpg").await;
+        claimed_now(&database, job.id).await;
+        let worker = Uuid::now_v7();
+        database.mark_worker_alive(worker).await.unwrap();
+        database.mark_worker_alive(worker).await.unwrap();
+        let counts = database.counts().await.unwrap();
+        assert_eq!((counts.pending, counts.processing, counts.workers_alive), (1, 1, 1));
+        let age = counts.oldest_pending_seconds.unwrap();
+        assert!((0.0..30.0).contains(&age), "{age}");
+        assert_eq!(database.pending_up_to(100).await.unwrap(), 1);
+        database.mark_worker_gone(worker).await.unwrap();
+        assert_eq!(database.counts().await.unwrap().workers_alive, 0);
+    }
+
+    async fn ten_migrations_at_once_are_one(fixture: &Fixture) {
+        let tries = (0..10).map(|_| {
+            let target = fixture.target.clone();
+            tokio::spawn(async move {
+                let database = Database::open(&target, 2).unwrap();
+                database.migrate(&target).await.unwrap().len()
+            })
+        });
+        let mut applied = 0;
+        for migration in tries.collect::<Vec<_>>() {
+            applied += migration.await.unwrap();
+        }
+        assert_eq!(applied, 1);
+        submitted(&fixture.open().await, "a.jpg").await;
+    }
+
+    async fn a_thousand_submissions_at_once_are_all_kept(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let tries = (0..1000).map(|number| {
+            let database = database.clone();
+            tokio::spawn(async move { submitted(&database, &number.to_string()).await.id })
+        });
+        let mut ids = HashSet::new();
+        for submission in tries.collect::<Vec<_>>() {
+            ids.insert(submission.await.unwrap());
+        }
+        assert_eq!(ids.len(), 1000);
+        assert_eq!(database.counts().await.unwrap().pending, 1000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_server_is_unavailable_within_seconds() {
+    let port = crate::support::server_process::free_port();
+    let target = Target::Postgres(format!("postgres://u:secret@127.0.0.1:{port}/x"));
+    let database = Database::open(&target, 2).unwrap();
+    let begun = std::time::Instant::now();
+    let error = database.ping().await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    assert!(!error.to_string().contains("secret"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}

@@ -1,0 +1,401 @@
+//! The main job, whole: real processes of the built binary, from a submitted URL to a thumbnail.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image::ImageFormat;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::support::deadline::eventually;
+use crate::support::images;
+use crate::support::origin::{Origin, Reply};
+use crate::support::postgres::Postgres;
+use crate::support::program::Program;
+use crate::support::redis::Redis;
+use crate::support::server_process::free_port;
+
+const START: Duration = Duration::from_secs(60);
+const WORK: Duration = Duration::from_secs(120);
+
+/// A deployment: its variables, and a client of its API.
+struct Deployment {
+    folder: tempfile::TempDir,
+    variables: Vec<(&'static str, String)>,
+    base: String,
+    client: reqwest::Client,
+}
+
+impl Deployment {
+    fn new(more: Vec<(&'static str, String)>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let mut variables = vec![
+            ("THUMBFORGE_BIND", format!("127.0.0.1:{port}")),
+            (
+                "THUMBFORGE_STORAGE_PATH",
+                folder.path().join("thumbnails").display().to_string(),
+            ),
+            (
+                "THUMBFORGE_ALLOWED_SOURCE_NETWORKS",
+                "127.0.0.0/8".to_owned(),
+            ),
+            ("THUMBFORGE_ALLOWED_SOURCE_PORTS", "*".to_owned()),
+        ];
+        variables.extend(more);
+        Self {
+            folder,
+            variables,
+            base: format!("http://127.0.0.1:{port}"),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    /// On SQLite and the queue in the process.
+    fn alone() -> Self {
+        let mut deployment = Self::new(Vec::new());
+        let file = deployment.folder.path().join("deep/jobs.db");
+        deployment.variables.push((
+            "THUMBFORGE_DATABASE_URL",
+            format!("sqlite://{}", file.display()),
+        ));
+        deployment
+    }
+
+    /// On Postgres and Redis.
+    fn split() -> Self {
+        Self::new(vec![
+            ("THUMBFORGE_DATABASE_URL", Postgres::shared().new_database()),
+            ("THUMBFORGE_REDIS_URL", Redis::shared().url()),
+            ("THUMBFORGE_QUEUE_NAME", Redis::new_key()),
+        ])
+    }
+
+    fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    fn start(&self, command: &str) -> Program {
+        Program::start(command, &self.variables)
+    }
+
+    async fn ready(&self) {
+        eventually("the API is ready", START, async || {
+            let answer = self
+                .client
+                .get(format!("{}/readyz", self.base))
+                .send()
+                .await;
+            answer.is_ok_and(|answer| answer.status() == 200)
+        })
+        .await;
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let answer = self.client.get(format!("{}{path}", self.base)).send().await;
+        answer.unwrap().json().await.unwrap()
+    }
+
+    async fn submit(&self, url: &str) -> (u16, Value) {
+        let answer = self
+            .client
+            .post(format!("{}/v1/images", self.base))
+            .json(&json!({ "url": url }))
+            .send()
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    async fn accepted(&self, url: &str) -> String {
+        let (status, job) = self.submit(url).await;
+        assert_eq!(status, 202, "{job}");
+        job["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a job has ended.
+    async fn ended(&self, id: &str) -> Value {
+        let mut job = Value::Null;
+        eventually("the job ends", WORK, async || {
+            job = self.get(&format!("/v1/images/{id}")).await;
+            job["status"] == "completed" || job["status"] == "failed"
+        })
+        .await;
+        job
+    }
+
+    async fn all_ended(&self) {
+        eventually("all jobs end", WORK, async || {
+            let counts = self.get("/v1/metrics").await;
+            counts["pending"] == 0 && counts["processing"] == 0
+        })
+        .await;
+    }
+}
+
+fn photograph() -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/Landscape_6.jpg"))
+        .unwrap()
+}
+
+async fn thumbnail(deployment: &Deployment, id: &str) -> image::DynamicImage {
+    let path = format!("{}/v1/images/{id}/thumbnail", deployment.base);
+    let answer = deployment.client.get(path).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "image/jpeg");
+    let bytes = answer.bytes().await.unwrap();
+    image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_in_one_process_makes_a_thumbnail_of_a_photograph() {
+    let origin = Origin::start().await;
+    origin.on("/photo.jpg", [Reply::body("image/jpeg", photograph())]);
+    let deployment = Deployment::alone();
+    let mut program = deployment.start("all");
+    deployment.ready().await;
+    assert!(program.output().contains("/docs"), "{}", program.output());
+
+    let id = deployment.accepted(&origin.url("/photo.jpg#part")).await;
+    let job = deployment.ended(&id).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_eq!(job["attempts"], 1);
+    assert_eq!(job["url"], origin.url("/photo.jpg"));
+    let result = &job["result"];
+    // Stored as 400×600 with orientation 6; seen as 600×400.
+    assert_eq!(
+        (&result["width"], &result["height"]),
+        (&json!(600), &json!(400))
+    );
+    assert_eq!(result["orientation"], 6);
+    assert_eq!(result["format"], "JPEG");
+    assert_eq!(result["size_bytes"], photograph().len());
+    assert_eq!(result["source_content_type"], "image/jpeg");
+    assert_eq!(result["source_url"], origin.url("/photo.jpg"));
+    assert_eq!(result["thumbnail_path"], format!("{id}.jpg"));
+    assert_eq!(result["sha256"].as_str().unwrap().len(), 64);
+    let picture = thumbnail(&deployment, &id).await;
+    assert_eq!((picture.width(), picture.height()), (256, 171));
+    assert_eq!(result["thumbnail"]["width"], 256);
+
+    program.signal("TERM");
+    assert!(program.wait(WORK).success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_mixed_images_through_two_workers_are_each_published_once() {
+    let origin = Origin::start().await;
+    let formats = [
+        (ImageFormat::Jpeg, "image/jpeg"),
+        (ImageFormat::Png, "image/png"),
+        (ImageFormat::Gif, "image/gif"),
+        (ImageFormat::WebP, "image/webp"),
+        (ImageFormat::Bmp, "image/bmp"),
+    ];
+    let sources: u32 = 25;
+    for number in 0..sources {
+        let (format, content_type) = formats[number as usize % formats.len()];
+        let body = images::encoded(40 + number * 11, 300 - number * 9, number, format);
+        origin.on(&format!("/{number}"), [Reply::body(content_type, body)]);
+    }
+    let deployment = Deployment::split();
+    let (code, output) = Program::run("init-db", &deployment.variables);
+    assert_eq!(code, Some(0), "{output}");
+    let _api = deployment.start("serve");
+    let workers = [deployment.start("work"), deployment.start("work")];
+    deployment.ready().await;
+
+    let mut expected = HashMap::new();
+    for number in 0..500_u32 {
+        let source = number % sources;
+        let id = deployment
+            .accepted(&origin.url(&format!("/{source}?{number}")))
+            .await;
+        expected.insert(id, source);
+    }
+    deployment.all_ended().await;
+    let counts = deployment.get("/v1/metrics").await;
+    assert_eq!(
+        (&counts["completed"], &counts["failed"]),
+        (&json!(500), &json!(0)),
+        "{counts}"
+    );
+
+    let mut seen = HashSet::new();
+    for offset in (0..500).step_by(100) {
+        let page = deployment
+            .get(&format!("/v1/images?limit=100&offset={offset}"))
+            .await;
+        for job in page["items"].as_array().unwrap() {
+            let id = job["id"].as_str().unwrap();
+            assert!(seen.insert(id.to_owned()), "{id} twice");
+            let source = expected[id];
+            let size = (40 + source * 11, 300 - source * 9);
+            assert_eq!(
+                (&job["result"]["width"], &job["result"]["height"]),
+                (&json!(size.0), &json!(size.1))
+            );
+            assert_eq!(job["attempts"], 1, "{job}");
+            let picture = thumbnail(&deployment, id).await;
+            assert_eq!(
+                picture.width().max(picture.height()),
+                size.0.max(size.1).min(256)
+            );
+        }
+    }
+    assert_eq!(seen.len(), 500);
+    // Each job was asked for once and completed once, by one of the two.
+    let hits: usize = (0..sources)
+        .map(|number| origin.hits(&format!("/{number}")))
+        .sum();
+    assert_eq!(hits, 500);
+    let logs: Vec<String> = workers.iter().map(Program::output).collect();
+    let published: Vec<usize> = logs
+        .iter()
+        .map(|log| log.matches(" completed ").count())
+        .collect();
+    assert_eq!(published.iter().sum::<usize>(), 500, "{published:?}");
+    assert!(published.iter().all(|count| *count > 0), "{published:?}");
+    let files = std::fs::read_dir(deployment.folder.path().join("thumbnails")).unwrap();
+    assert_eq!(
+        files.count(),
+        501,
+        "500 thumbnails and the folder of temporary files"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_serve_processes_let_one_of_64_duplicates_in() {
+    let origin = Origin::start().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let reply = Reply::body("image/jpeg", images::jpeg(64, 64, 1)).behind(&gate);
+    origin.on("/same.jpg", [reply]);
+    let deployment = Deployment::split().with("THUMBFORGE_DUPLICATE_HANDLING", "reject-active");
+    let other = free_port();
+    let mut variables = deployment.variables.clone();
+    variables.push(("THUMBFORGE_BIND", format!("127.0.0.1:{other}")));
+    let _processes = [
+        deployment.start("serve"),
+        Program::start("serve", &variables),
+    ];
+    deployment.ready().await;
+    let bases = [deployment.base.clone(), format!("http://127.0.0.1:{other}")];
+    eventually("the second API is ready", START, async || {
+        let answer = deployment
+            .client
+            .get(format!("{}/readyz", bases[1]))
+            .send()
+            .await;
+        answer.is_ok_and(|answer| answer.status() == 200)
+    })
+    .await;
+    let url = origin.url("/same.jpg");
+    let tries = (0..64).map(|number| {
+        let request = deployment
+            .client
+            .post(format!("{}/v1/images", bases[number % 2]))
+            .json(&json!({ "url": url }));
+        tokio::spawn(async move {
+            let answer = request.send().await.unwrap();
+            (
+                answer.status().as_u16(),
+                answer.json::<Value>().await.unwrap(),
+            )
+        })
+    });
+    let mut ids = HashSet::new();
+    let mut statuses = Vec::new();
+    for attempt in tries.collect::<Vec<_>>() {
+        let (status, body) = attempt.await.unwrap();
+        statuses.push(status);
+        let id = if status == 202 {
+            &body["id"]
+        } else {
+            &body["job_id"]
+        };
+        ids.insert(id.as_str().unwrap().to_owned());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses[0], 202);
+    assert!(
+        statuses[1..].iter().all(|status| *status == 409),
+        "{statuses:?}"
+    );
+    assert_eq!(ids.len(), 1, "all answers name the one job");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_typed_retried_or_final() {
+    let origin = Origin::start().await;
+    let good = || Reply::body("image/jpeg", images::jpeg(32, 32, 3));
+    origin.on("/gone", [Reply::status(404)]);
+    origin.on(
+        "/text",
+        [Reply::body("image/jpeg", b"hello, I am no image".to_vec())],
+    );
+    origin.on("/empty", [Reply::body("image/jpeg", Vec::new())]);
+    origin.on("/flaky", [Reply::status(503), good()]);
+    origin.on("/broken", [Reply::status(500)]);
+    origin.on(
+        "/inside",
+        [Reply::status(302).header("Location", "http://169.254.169.254/")],
+    );
+    origin.on("/loop", [Reply::status(302).header("Location", "/loop")]);
+    let deployment = Deployment::alone();
+    let _program = deployment.start("all");
+    deployment.ready().await;
+    let mut jobs = Vec::new();
+    for (path, status, code, attempts) in [
+        ("/gone", "failed", json!("source_client_error"), 1),
+        ("/text", "failed", json!("unsupported_format"), 1),
+        ("/empty", "failed", json!("empty_source"), 1),
+        ("/flaky", "completed", Value::Null, 2),
+        ("/broken", "failed", json!("source_server_error"), 3),
+        ("/inside", "failed", json!("forbidden_source"), 1),
+        ("/loop", "failed", json!("too_many_redirects"), 1),
+    ] {
+        let id = deployment.accepted(&origin.url(path)).await;
+        jobs.push((path, id, status, code, attempts));
+    }
+    for (path, id, status, code, attempts) in jobs {
+        let job = deployment.ended(&id).await;
+        assert_eq!(job["status"], status, "{path}: {job}");
+        assert_eq!(job["error_code"], code, "{path}: {job}");
+        assert_eq!(job["attempts"], attempts, "{path}: {job}");
+        assert_eq!(
+            job["error"].is_string(),
+            status == "failed",
+            "{path}: {job}"
+        );
+    }
+    let (status, problem) = deployment.submit("http://10.0.0.1/x.png").await;
+    assert_eq!(status, 422, "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_goes_on_with_what_was_accepted() {
+    let origin = Origin::start().await;
+    let gate = Arc::new(Semaphore::new(0));
+    for number in 0..20 {
+        let reply = Reply::body("image/jpeg", images::jpeg(32, 32, number)).behind(&gate);
+        origin.on(&format!("/{number}"), [reply]);
+    }
+    let deployment = Deployment::alone().with("THUMBFORGE_LEASE_SECONDS", "2");
+    let mut program = deployment.start("all");
+    deployment.ready().await;
+    for number in 0..20 {
+        deployment
+            .accepted(&origin.url(&format!("/{number}")))
+            .await;
+    }
+    program.signal("KILL");
+    program.wait(START);
+    gate.add_permits(1000);
+    let _again = deployment.start("all");
+    deployment.ready().await;
+    deployment.all_ended().await;
+    assert_eq!(deployment.get("/v1/metrics").await["completed"], 20);
+}

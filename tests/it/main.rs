@@ -1,0 +1,11 @@
+//! Integration tests: real Postgres, real Redis, a loopback image server, the built binary.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod api;
+mod architecture;
+mod database;
+mod end_to_end;
+mod queue;
+mod starting;

@@ -1,0 +1,190 @@
+//! The built binary as a child process: started, signalled, killed, and gone with the test.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use super::deadline::eventually_blocking;
+use super::http_client;
+use super::server_process::free_port;
+
+/// Longest time that a process may take to get ready: it shares two cores with the whole suite.
+const STARTING: Duration = Duration::from_secs(30);
+
+/// One process of ThumbForge, which keeps its address and log over restarts.
+pub struct ChildProcess {
+    command: &'static str,
+    environment: Vec<(String, String)>,
+    folder: PathBuf,
+    /// Of the API, or of the worker's health checks.
+    pub address: SocketAddr,
+    log: PathBuf,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    /// Kills the child when our end of its pipe closes, i.e. also when the test process is killed.
+    watchdog: Child,
+}
+
+impl ChildProcess {
+    /// Describes a process; nothing runs yet. `folder` is where it starts and keeps its log.
+    pub fn new(
+        command: &'static str,
+        name: &str,
+        folder: &Path,
+        environment: &[(String, String)],
+    ) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut environment = environment.to_vec();
+        let bind = match command {
+            "work" => "THUMBFORGE_WORKER_BIND",
+            _ => "THUMBFORGE_BIND",
+        };
+        environment.push((bind.to_owned(), address.to_string()));
+        Self {
+            command,
+            environment,
+            folder: folder.to_owned(),
+            address,
+            log: folder.join(format!("{name}.log")),
+            running: None,
+        }
+    }
+
+    pub fn set(&mut self, variable: &str, value: &str) {
+        self.environment
+            .push((variable.to_owned(), value.to_owned()));
+    }
+
+    /// Starts the process without waiting for it.
+    pub fn launch(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .expect("the log can be written");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let child = Command::new(env!("CARGO_BIN_EXE_thumbforge"))
+            .arg(self.command)
+            .current_dir(&self.folder)
+            .env_clear()
+            .env("PATH", path)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn()
+            .expect("the binary can be run");
+        let watchdog = Command::new("sh")
+            .args(["-c", "cat >/dev/null; kill -KILL $1 2>/dev/null", "sh"])
+            .arg(child.id().to_string())
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("sh is there");
+        self.running = Some(Running { child, watchdog });
+    }
+
+    /// Starts the process and waits until it is ready.
+    pub fn start(&mut self) {
+        self.launch();
+        self.wait_until_ready();
+    }
+
+    pub fn wait_until_ready(&mut self) {
+        let what = format!("`thumbforge {}` is ready", self.command);
+        eventually_blocking(&what, STARTING, || {
+            assert!(self.is_running(), "it ended: {}", self.tail());
+            self.is_ready()
+        });
+    }
+
+    /// Whether it says so itself.
+    pub fn is_ready(&self) -> bool {
+        let answer = http_client::try_get(self.address, "/readyz", Duration::from_secs(3));
+        answer.is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// False before its start and after its end.
+    pub fn is_running(&mut self) -> bool {
+        let Some(running) = &mut self.running else {
+            return false;
+        };
+        let status = running.child.try_wait().expect("our own child");
+        status.is_none()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.running.as_ref().expect("it runs").child.id()
+    }
+
+    /// Sends a signal by name, e.g. `TERM`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([format!("-{name}"), self.pid().to_string()])
+            .status()
+            .expect("kill is there");
+        assert!(status.success(), "kill -{name}");
+    }
+
+    /// SIGKILL, and waits until the process is gone.
+    pub fn kill(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.end();
+        }
+    }
+
+    /// Waits for an end that was asked for.
+    pub fn wait_for_end(&mut self, limit: Duration) -> ExitStatus {
+        let mut ended = None;
+        let running = self.running.as_mut().expect("it runs");
+        eventually_blocking("the process has ended", limit, || {
+            ended = running.child.try_wait().expect("our own child");
+            ended.is_some()
+        });
+        self.kill();
+        ended.expect("it has ended")
+    }
+
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The end of the log, for messages.
+    pub fn tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(25)..].join("\n")
+    }
+
+    /// The id under which the worker of this run claims, as it logged it.
+    pub fn worker_id(&self) -> Option<String> {
+        let log = self.log();
+        let line = log.lines().rfind(|line| line.contains("workers start"))?;
+        let (_, id) = line.split_once("worker.id=")?;
+        Some(id.split_whitespace().next()?.to_owned())
+    }
+}
+
+impl Running {
+    fn end(mut self) {
+        // First the watchdog: it must not outlive the pid that it watches.
+        let _ = self.watchdog.kill();
+        let _ = self.watchdog.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for ChildProcess {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- {} ---\n{}", self.log.display(), self.tail());
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A Postgres server of the tests' own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::deadline::eventually_blocking;
+use super::server_process::{ServerProcess, find_program, free_port, run_as};
+
+pub struct Postgres {
+    process: ServerProcess,
+    folder: PathBuf,
+    binaries: PathBuf,
+    user: Option<(u32, u32)>,
+    pub port: u16,
+}
+
+static NEXT_DATABASE: AtomicU32 = AtomicU32::new(0);
+
+impl Postgres {
+    /// The server that all tests of this binary share; each makes its own database in it.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Postgres> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// A new server with an empty data folder.
+    pub fn start() -> Self {
+        let binaries = binaries();
+        let user = unprivileged_user();
+        let folder = tempfile::Builder::new()
+            .prefix("thumbforge-postgres-")
+            .tempdir()
+            .expect("a temporary folder")
+            .keep();
+        if let Some((uid, gid)) = user {
+            std::os::unix::fs::chown(&folder, Some(uid), Some(gid)).expect("root may chown");
+        }
+        let mut initdb = Command::new(binaries.join("initdb"));
+        initdb
+            .args(["--auth=trust", "--username=thumbforge", "--encoding=UTF8"])
+            .args(["--locale=C", "--no-sync", "--pgdata"])
+            .arg(folder.join("data"))
+            .current_dir(&folder);
+        run_as(&mut initdb, user);
+        let output = initdb.output().expect("initdb can be run");
+        assert!(
+            output.status.success(),
+            "initdb failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let port = free_port();
+        let process = launch(&binaries, &folder, port, user);
+        let server = Self {
+            process,
+            folder,
+            binaries,
+            user,
+            port,
+        };
+        server.wait_until_ready();
+        server
+    }
+
+    /// URL of a new, empty database.
+    pub fn new_database(&self) -> String {
+        let name = format!(
+            "test_{}_{}",
+            std::process::id(),
+            NEXT_DATABASE.fetch_add(1, Ordering::Relaxed)
+        );
+        let output = self.psql("postgres", &format!("CREATE DATABASE {name}"));
+        assert!(output.status.success(), "{output:?}");
+        self.url(&name, self.port)
+    }
+
+    /// URL of a database, through another port (a proxy) if wanted.
+    pub fn url(&self, database: &str, port: u16) -> String {
+        format!("postgres://thumbforge:thumbforge@127.0.0.1:{port}/{database}")
+    }
+
+    /// Runs SQL and returns what psql printed.
+    pub fn psql(&self, database: &str, sql: &str) -> std::process::Output {
+        Command::new(self.binaries.join("psql"))
+            .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .arg(self.url(database, self.port))
+            .output()
+            .expect("psql can be run")
+    }
+
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// `pg_ctl stop -m immediate`: as in a crash, without a checkpoint.
+    pub fn stop_immediately(&mut self) {
+        self.process.end();
+    }
+
+    pub fn restart(&mut self) {
+        self.process = launch(&self.binaries, &self.folder, self.port, self.user);
+        self.wait_until_ready();
+    }
+
+    fn wait_until_ready(&self) {
+        eventually_blocking(
+            "Postgres accepts connections",
+            Duration::from_secs(60),
+            || self.psql("postgres", "SELECT 1").status.success(),
+        );
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.process.end();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn launch(binaries: &Path, folder: &Path, port: u16, user: Option<(u32, u32)>) -> ServerProcess {
+    let arguments = [
+        "-D".to_owned(),
+        folder.join("data").display().to_string(),
+        format!("--port={port}"),
+        "--listen_addresses=127.0.0.1".to_owned(),
+        format!("--unix_socket_directories={}", folder.display()),
+        "--max_connections=200".to_owned(),
+    ];
+    ServerProcess::start(&binaries.join("postgres"), &arguments, folder, user, "QUIT")
+}
+
+fn binaries() -> PathBuf {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .collect();
+    folders.sort();
+    folders.reverse();
+    let initdb = find_program("initdb", &folders).expect(
+        "Postgres is needed for the tests: run scripts/test, or install its server package",
+    );
+    initdb.parent().expect("a file in a folder").to_owned()
+}
+
+/// Postgres refuses to run as root: then it runs as `postgres` or `nobody`.
+fn unprivileged_user() -> Option<(u32, u32)> {
+    let own = Command::new("id").arg("-u").output().expect("id is there");
+    if own.stdout.trim_ascii() != b"0" {
+        return None;
+    }
+    let users = std::fs::read_to_string("/etc/passwd").expect("/etc/passwd is there");
+    ["postgres", "nobody"].iter().find_map(|wanted| {
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            let uid = fields.nth(1)?.parse().ok()?;
+            let gid = fields.next()?.parse().ok()?;
+            (name == *wanted).then_some((uid, gid))
+        })
+    })
+}

@@ -1,0 +1,114 @@
+//! A Redis server of the tests' own.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::deadline::eventually_blocking;
+use super::server_process::{ServerProcess, find_program, free_port};
+
+pub struct Redis {
+    process: ServerProcess,
+    folder: PathBuf,
+    program: PathBuf,
+    pub port: u16,
+}
+
+static NEXT_KEY: AtomicU32 = AtomicU32::new(0);
+
+impl Redis {
+    /// The server that all tests of this binary share; each uses its own key.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Redis> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// A key that no other test uses.
+    pub fn new_key() -> String {
+        format!("test:{}", NEXT_KEY.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub fn start() -> Self {
+        let program = find_program("redis-server", &[]).expect(
+            "Redis is needed for the tests: run scripts/test, or install the package redis-server",
+        );
+        let folder = tempfile::Builder::new()
+            .prefix("thumbforge-redis-")
+            .tempdir()
+            .expect("a temporary folder")
+            .keep();
+        let port = free_port();
+        let server = Self {
+            process: launch(&program, &folder, port),
+            folder,
+            program,
+            port,
+        };
+        server.wait_until_ready();
+        server
+    }
+
+    pub fn url(&self) -> String {
+        self.url_through(self.port)
+    }
+
+    /// URL through another port (a proxy).
+    pub fn url_through(&self, port: u16) -> String {
+        format!("redis://127.0.0.1:{port}/0")
+    }
+
+    /// A connection of the test's own.
+    pub fn connection(&self) -> redis::Connection {
+        redis::Client::open(self.url())
+            .and_then(|client| client.get_connection())
+            .expect("the test server answers")
+    }
+
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// Kills the server; what it held is gone.
+    pub fn kill(&mut self) {
+        self.process.signal("KILL");
+        self.process.end();
+    }
+
+    pub fn restart(&mut self) {
+        self.process = launch(&self.program, &self.folder, self.port);
+        self.wait_until_ready();
+    }
+
+    fn wait_until_ready(&self) {
+        eventually_blocking("Redis answers", Duration::from_secs(30), || {
+            redis::Client::open(self.url())
+                .and_then(|client| client.get_connection())
+                .and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection))
+                .is_ok()
+        });
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.process.end();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn launch(program: &std::path::Path, folder: &std::path::Path, port: u16) -> ServerProcess {
+    let arguments = [
+        "--port".to_owned(),
+        port.to_string(),
+        "--bind".to_owned(),
+        "127.0.0.1".to_owned(),
+        "--save".to_owned(),
+        String::new(),
+        "--appendonly".to_owned(),
+        "no".to_owned(),
+        "--dir".to_owned(),
+        folder.display().to_string(),
+    ];
+    ServerProcess::start(program, &arguments, folder, None, "KILL")
+}

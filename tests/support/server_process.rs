@@ -1,0 +1,108 @@
+//! A server as a child process that can't outlive the tests.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+/// Runs under a shell that ends the server when our end of the pipe closes, i.e. also when the
+/// test process is killed.
+pub struct ServerProcess {
+    keeper: Child,
+    leash: Option<ChildStdin>,
+    pid_file: PathBuf,
+}
+
+impl ServerProcess {
+    /// Starts `program` with `arguments`, as `user` if given, to be ended with `last_signal`.
+    pub fn start(
+        program: &Path,
+        arguments: &[String],
+        folder: &Path,
+        user: Option<(u32, u32)>,
+        last_signal: &str,
+    ) -> Self {
+        let pid_file = folder.join("test-server.pid");
+        let script = r#"
+            log="$1"; pid_file="$2"; last_signal="$3"; shift 3
+            "$@" </dev/null >>"$log" 2>&1 &
+            pid=$!
+            echo $pid > "$pid_file"
+            cat >/dev/null
+            kill -CONT $pid 2>/dev/null
+            kill -$last_signal $pid 2>/dev/null
+            wait $pid
+        "#;
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script, "sh"])
+            .arg(folder.join("test-server.log"))
+            .arg(&pid_file)
+            .arg(last_signal)
+            .arg(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir(folder);
+        run_as(&mut command, user);
+        let _ = std::fs::remove_file(&pid_file);
+        let mut keeper = command.spawn().expect("sh is there");
+        let leash = keeper.stdin.take();
+        Self {
+            keeper,
+            leash,
+            pid_file,
+        }
+    }
+
+    /// Sends a signal by name, e.g. `KILL`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(&self.pid_file).expect("the server wrote its pid");
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), pid.trim()])
+            .status()
+            .expect("kill is there");
+        assert!(status.success(), "kill -{name} {pid}");
+    }
+
+    /// Ends the server and waits until it is gone.
+    pub fn end(&mut self) {
+        if let Some(mut leash) = self.leash.take() {
+            let _ = leash.flush();
+        }
+        let _ = self.keeper.wait();
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+pub fn run_as(command: &mut Command, user: Option<(u32, u32)>) {
+    use std::os::unix::process::CommandExt;
+    if let Some((uid, gid)) = user {
+        command.uid(uid).gid(gid);
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("loopback has free ports")
+        .port()
+}
+
+/// Finds a program on the PATH or in one of `folders`.
+pub fn find_program(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    folders
+        .iter()
+        .cloned()
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(name))
+        .find(|candidate| candidate.is_file())
+}
