@@ -105,6 +105,12 @@ impl<'a> Input<'a> {
         self.window
     }
 
+    /// Whether the window has a whole MCU more, or more bytes than any if the data ends in it.
+    #[inline(always)]
+    pub fn holds_mcu(&self, bits: Bits) -> bool {
+        bits.position <= self.limit
+    }
+
     /// Call before each MCU: makes sure that it is in the window, and that what was decoded before was there.
     #[inline(always)]
     pub fn begin_mcu(&mut self, bits: &mut Bits) -> Result<(), JpegError> {

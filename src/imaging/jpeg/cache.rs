@@ -1,6 +1,5 @@
-use super::huffman::{
-    AcSkipTable, AcValueTable, DcTable, HuffmanCode, LookupTable, MeanTable, SymbolTable,
-};
+use super::huffman::{AcSkipTable, AcValueTable, DcTable, HuffmanCode, LookupTable, SymbolTable};
+use super::steps::StepTables;
 
 /// Look-up tables from one picture to the next: building one takes longer than comparing its code, and most
 /// pictures of a source share theirs (the examples of T.81, annex K, above all).
@@ -10,22 +9,7 @@ pub struct TableCache {
     pub values: Slots<AcValueTable>,
     pub skips: Slots<AcSkipTable>,
     pub symbols: Slots<SymbolTable>,
-    /// By place in the scan.
-    means: [Option<MeanTable>; 3],
-}
-
-impl TableCache {
-    pub fn prepare_mean(&mut self, place: usize, dc: &HuffmanCode, ac: &HuffmanCode) {
-        if let Some(slot) = self.means.get_mut(place)
-            && slot.as_ref().is_none_or(|table| !table.is_for(dc, ac))
-        {
-            *slot = Some(MeanTable::new(dc, ac));
-        }
-    }
-
-    pub fn mean(&self, place: usize) -> Option<&MeanTable> {
-        self.means.get(place)?.as_ref()
-    }
+    pub steps: StepTables,
 }
 
 /// One kind of table, by the number it has in the file (0 to 3).

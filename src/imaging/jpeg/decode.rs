@@ -21,6 +21,7 @@ pub struct Scratch {
     cache: TableCache,
     samples: Vec<u8>,
     coefficients: Coefficients,
+    dc_entries: Vec<u16>,
 }
 
 /// A scaled picture. Its planes borrow from the [`Scratch`].
@@ -148,19 +149,20 @@ impl Decoder<'_> {
         reader: &mut MarkerReader<'_>,
         scratch: &mut Scratch,
     ) -> Result<Progress, JpegError> {
-        for (place, part) in scan.components.iter().enumerate() {
+        for part in &scan.components {
             let (dc, ac) = (
                 self.tables.dc[part.dc].as_ref(),
                 self.tables.ac[part.ac].as_ref(),
             );
             let (dc, ac) = (dc.ok_or(NO_TABLE)?, ac.ok_or(NO_TABLE)?);
             if N == 1 {
-                scratch.cache.prepare_mean(place, dc, ac);
+                scratch.cache.steps.prepare_dc(part.dc, dc);
+                scratch.cache.steps.prepare_ac(part.ac, ac);
             } else {
                 scratch.cache.dc.prepare(part.dc, dc);
                 scratch.cache.values.prepare(part.ac, ac);
+                scratch.cache.skips.prepare(part.ac, ac);
             }
-            scratch.cache.skips.prepare(part.ac, ac);
         }
         let sequential = SequentialScan {
             scan,
@@ -170,7 +172,16 @@ impl Decoder<'_> {
             restart_interval: u32::from(self.restart_interval),
         };
         let mut input = Input::new(self.bytes, reader.position(), &mut scratch.window);
-        let progress = sequential.decode::<N>(&mut input, &mut scratch.samples);
+        let progress = if N == 1 {
+            sequential.decode_means(
+                &scratch.cache.steps,
+                &mut scratch.dc_entries,
+                &mut input,
+                &mut scratch.samples,
+            )
+        } else {
+            sequential.decode::<N>(&mut input, &mut scratch.samples)
+        };
         reader.seek(input.end_of_data());
         progress
     }

@@ -201,7 +201,7 @@ impl LookupTable for AcSkipTable {
         let prefixes = Prefixes::new(&code);
         let mut entries: Box<[u16; ENTRIES]> = boxed_table();
         for (prefix, entry) in entries.iter_mut().enumerate() {
-            let (bits, advance) = skip(&prefixes, prefix, 0, 0);
+            let (bits, advance) = skip(&prefixes, prefix);
             *entry = if bits == 0 {
                 (UNDECIDED << 8) as u16
             } else {
@@ -216,8 +216,9 @@ impl LookupTable for AcSkipTable {
     }
 }
 
-/// Bits and advance of all AC symbols that a look-up shows behind its first `bits` bits, added to those before.
-fn skip(prefixes: &Prefixes, prefix: usize, mut bits: u32, mut advance: u32) -> (u32, u32) {
+/// Bits and advance of all AC symbols that a look-up shows.
+fn skip(prefixes: &Prefixes, prefix: usize) -> (u32, u32) {
+    let (mut bits, mut advance) = (0, 0);
     // A code that is only partly visible is unknown.
     while let Some((length, symbol)) = prefixes.get(prefix, bits) {
         let total = bits + length + u32::from(symbol & 15);
@@ -238,44 +239,6 @@ impl AcSkipTable {
     #[inline(always)]
     pub fn get(&self, bits: u64) -> u32 {
         u32::from(self.entries[(bits >> (64 - LOOKUP_BITS)) as usize])
-    }
-}
-
-/// A DC coefficient and as many AC symbols behind it as one look-up shows.
-pub struct MeanTable {
-    /// `difference << 16 | advance << 8 | bits`, where `advance` leads from coefficient 0; 0 where the DC coefficient
-    /// does not fit.
-    entries: Box<[u32; ENTRIES]>,
-    codes: (HuffmanCode, HuffmanCode),
-}
-
-impl MeanTable {
-    pub fn new(dc: &HuffmanCode, ac: &HuffmanCode) -> Self {
-        let (dc_prefixes, ac_prefixes) = (Prefixes::new(dc), Prefixes::new(ac));
-        let mut entries = boxed_table();
-        for (prefix, entry) in entries.iter_mut().enumerate() {
-            if let Some((difference, total)) = dc_of(&dc_prefixes, prefix) {
-                let (bits, advance) = skip(&ac_prefixes, prefix, total, 1);
-                *entry = (difference as u32) << 16 | advance << 8 | bits;
-            }
-        }
-        Self {
-            entries,
-            codes: (dc.clone(), ac.clone()),
-        }
-    }
-
-    pub fn is_for(&self, dc: &HuffmanCode, ac: &HuffmanCode) -> bool {
-        (&self.codes.0, &self.codes.1) == (dc, ac)
-    }
-
-    pub fn dc_code(&self) -> &HuffmanCode {
-        &self.codes.0
-    }
-
-    #[inline(always)]
-    pub fn get(&self, bits: u64) -> u32 {
-        self.entries[(bits >> (64 - LOOKUP_BITS)) as usize]
     }
 }
 

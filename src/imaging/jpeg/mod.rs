@@ -5,11 +5,13 @@
 //!
 //! ```text
 //! header ─ markers      what the file says of itself
-//! tables ─ huffman ─ cache   from the file's tables to look-up tables
+//! tables ─ huffman ─ steps ─ cache   the file's tables → look-up tables
 //! bits ─ symbols        unstuffed bits → coefficients
-//! sequential, progressive    scans → samples
-//! idct                  N × N coefficients → N × N samples
+//! sequential            scans of sequential files → samples, and means for them at 1/8
+//! progression ─ progressive   which scans matter; those → coefficients
+//! idct ─ lanes          N × N coefficients → N × N samples
 //! plane                 sizes, and what comes out
+//! decode                the door
 //! ```
 //!
 //! Format: ITU-T T.81 (ISO/IEC 10918-1), JFIF 1.02, Adobe Technical Note 5116. Not supported, and said so by
@@ -25,11 +27,13 @@ mod huffman;
 mod idct;
 mod lanes;
 mod markers;
+mod means;
 mod plane;
 mod progression;
 mod progressive;
 mod scan;
 mod sequential;
+mod steps;
 mod symbols;
 mod tables;
 #[cfg(test)]

@@ -35,17 +35,16 @@ impl Coefficients {
         transforms: &[Option<Transform>; 3],
         samples: &mut [u8],
     ) {
-        let mut blocks = self.values.chunks_exact(block_len(N));
+        let mut values = self.values.as_slice();
         for (c, transform) in layout.components.iter().zip(transforms) {
-            let own = blocks.by_ref().take(c.blocks());
-            let Some(transform) = transform else {
-                own.for_each(drop);
-                continue;
-            };
-            for (index, block) in own.enumerate() {
-                let (row, column) = (index / c.padded_w, index % c.padded_w);
-                let at = c.start + row * N * c.stride() + column * N;
-                transform.write::<N>(block, &mut samples[at..], c.stride());
+            let (own, others) = values.split_at(c.blocks() * block_len(N));
+            values = others;
+            let Some(transform) = transform else { continue };
+            let lines = samples[c.start..c.start + c.samples()].chunks_exact_mut(N * c.stride());
+            for (row, lines) in own.chunks_exact(c.padded_w * block_len(N)).zip(lines) {
+                for (column, block) in row.chunks_exact(block_len(N)).enumerate() {
+                    transform.write::<N>(block, &mut lines[column * N..], c.stride());
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
 use super::error::JpegError;
-use super::huffman::{AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK, MeanTable};
+use super::huffman::{AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK};
 use super::idct::{Transform, block_len, last_needed, slots};
 use super::plane::Layout;
 use super::scan::{Progress, Scan, ScanComponent};
@@ -11,24 +11,21 @@ use super::symbols::{self, BadCode};
 
 /// What one component needs while its blocks are decoded.
 struct Coder<'t> {
-    /// For N > 1.
-    dc: Option<&'t DcTable>,
-    values: Option<&'t AcValueTable>,
-    /// For N = 1.
-    means: Option<&'t MeanTable>,
+    dc: &'t DcTable,
+    values: &'t AcValueTable,
     skips: &'t AcSkipTable,
     transform: &'t Transform,
 }
 
 /// A block of the MCU: whose it is, and where its samples go.
-struct BlockPlace {
-    coder: usize,
+pub(super) struct BlockPlace {
+    pub coder: usize,
     /// First sample of the block in the MCU row's first MCU, for MCU row 0.
-    start: usize,
+    pub start: usize,
     /// From one MCU to the next, and from one MCU row to the next.
-    mcu_step: usize,
-    row_step: usize,
-    stride: usize,
+    pub mcu_step: usize,
+    pub row_step: usize,
+    pub stride: usize,
 }
 
 pub struct SequentialScan<'a> {
@@ -79,23 +76,15 @@ impl SequentialScan<'_> {
                         *at += place.mcu_step;
                         let prediction = &mut predictions[place.coder & 3];
                         bits.refill(input.window());
-                        let block = if N == 1 {
-                            coder
-                                .decode_mean(&mut bits, input.window(), prediction)
-                                .map(|mean| out[0] = mean)
-                        } else {
-                            coder
-                                .decode_block::<N>(
-                                    &mut bits,
-                                    input.window(),
-                                    prediction,
-                                    &mut coefficients,
-                                )
-                                .map(|end| {
-                                    coder.write::<N>(end, &mut coefficients, out, place.stride);
-                                })
-                        };
-                        block.map_err(|BadCode| JpegError::Corrupt("entropy-coded data"))?;
+                        let end = coder
+                            .decode_block::<N>(
+                                &mut bits,
+                                input.window(),
+                                prediction,
+                                &mut coefficients,
+                            )
+                            .map_err(|BadCode| JpegError::Corrupt("entropy-coded data"))?;
+                        coder.write::<N>(end, &mut coefficients, out, place.stride);
                     }
                 }
                 input.check_overrun(bits)
@@ -114,16 +103,15 @@ impl SequentialScan<'_> {
     }
 
     fn coders(&self) -> Result<Vec<Coder<'_>>, JpegError> {
-        let coder = |(place, c): (usize, &ScanComponent)| {
+        let coder = |c: &ScanComponent| {
             Some(Coder {
-                dc: self.cache.dc.get(c.dc),
-                values: self.cache.values.get(c.ac),
-                means: self.cache.mean(place),
+                dc: self.cache.dc.get(c.dc)?,
+                values: self.cache.values.get(c.ac)?,
                 skips: self.cache.skips.get(c.ac)?,
                 transform: self.transforms[c.index].as_ref()?,
             })
         };
-        let coders: Option<_> = self.scan.components.iter().enumerate().map(coder).collect();
+        let coders: Option<_> = self.scan.components.iter().map(coder).collect();
         coders.ok_or(JpegError::Corrupt("scan without its tables"))
     }
 
@@ -132,7 +120,7 @@ impl SequentialScan<'_> {
     }
 
     /// MCUs a row, and rows of MCUs.
-    fn mcus(&self) -> (usize, usize) {
+    pub(super) fn mcus(&self) -> (usize, usize) {
         if self.is_interleaved() {
             return (self.layout.mcus_w, self.layout.mcus_h);
         }
@@ -140,14 +128,14 @@ impl SequentialScan<'_> {
         (only.blocks_w, only.blocks_h)
     }
 
-    fn pixel_rows(&self, mcu_rows: usize) -> usize {
+    pub(super) fn pixel_rows(&self, mcu_rows: usize) -> usize {
         if self.is_interleaved() {
             return mcu_rows * self.layout.mcu_rows;
         }
         mcu_rows * self.layout.mcu_rows / self.layout.components[self.scan.components[0].index].v
     }
 
-    fn places(&self) -> Vec<BlockPlace> {
+    pub(super) fn places(&self) -> Vec<BlockPlace> {
         let mut places = Vec::new();
         for (coder, part) in self.scan.components.iter().enumerate() {
             let c = &self.layout.components[part.index];
@@ -181,18 +169,6 @@ enum AcEnd {
 
 impl Coder<'_> {
     #[inline(always)]
-    fn decode_mean(
-        &self,
-        bits: &mut Bits,
-        window: &Window,
-        prediction: &mut i32,
-    ) -> Result<u8, BadCode> {
-        let difference = symbols::dc_only(bits, window, self.means.ok_or(BadCode)?, self.skips)?;
-        *prediction = prediction.wrapping_add(difference);
-        Ok(self.transform.mean(*prediction as i16))
-    }
-
-    #[inline(always)]
     fn decode_block<const N: usize>(
         &self,
         bits: &mut Bits,
@@ -200,15 +176,12 @@ impl Coder<'_> {
         prediction: &mut i32,
         coefficients: &mut [i16; 64],
     ) -> Result<AcEnd, BadCode> {
-        let (Some(dc), Some(values)) = (self.dc, self.values) else {
-            return Err(BadCode);
-        };
-        *prediction = prediction.wrapping_add(symbols::dc_difference(bits, window, dc)?);
+        *prediction = prediction.wrapping_add(symbols::dc_difference(bits, window, self.dc)?);
         coefficients[0] = *prediction as i16;
         let k = symbols::ac_values(
             bits,
             window,
-            values,
+            self.values,
             const { last_needed(N) },
             |k, value| {
                 coefficients[usize::from(const { slots(N) }[(k & 63) as usize]) & 63] = value;

@@ -2,8 +2,7 @@
 
 use super::bits::{Bits, Window};
 use super::huffman::{
-    AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK, HuffmanCode, LookupTable, MeanTable,
-    advance_of, extend,
+    AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK, HuffmanCode, LookupTable, advance_of, extend,
 };
 
 /// The entropy-coded data breaks the code: no such Huffman code, or a coefficient behind the last.
@@ -40,29 +39,6 @@ pub fn slow_dc(
     bits.consume(u32::from(size));
     bits.refill(window);
     Ok((bits, difference))
-}
-
-/// Decodes the difference of a DC coefficient and steps over the AC coefficients. Wants 56 valid bits, leaves any number.
-#[inline(always)]
-pub fn dc_only(
-    bits: &mut Bits,
-    window: &Window,
-    mean: &MeanTable,
-    skips: &AcSkipTable,
-) -> Result<i32, BadCode> {
-    let entry = mean.get(bits.peek());
-    if entry == 0 {
-        let (after, difference) = slow_dc(*bits, window, mean.dc_code())?;
-        *bits = after;
-        skip_ac(bits, window, skips, 1)?;
-        return Ok(difference);
-    }
-    bits.consume(entry & 0xFF);
-    let k = entry >> 8 & 0xFF;
-    if k < END_OF_BLOCK {
-        skip_ac(bits, window, skips, k)?;
-    }
-    Ok(entry as i32 >> 16)
 }
 
 /// Steps over the coefficients from `k` to the end of the block. Wants 36 valid bits, leaves any number.
@@ -142,7 +118,7 @@ pub fn ac_values(
 /// One AC symbol: the state behind it, the index it moves `k` to (END_OF_BLOCK added for that), the value.
 #[cold]
 #[inline(never)]
-fn slow_ac(
+pub fn slow_ac(
     mut bits: Bits,
     window: &Window,
     code: &HuffmanCode,
