@@ -71,7 +71,7 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
     let bytes = &files[0].1;
     criterion.bench_function("jpeg_12mp/read_header", |bencher| {
-        bencher.iter(|| read_header(black_box(bytes)))
+        bencher.iter(|| read_header(black_box(bytes)));
     });
 }
 
