@@ -1,7 +1,7 @@
 //! The schema, embedded in the binary.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::sqlite::SqliteConnection;
 use diesel::{Connection, connection::SimpleConnection};
@@ -22,6 +22,8 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const LOCK_KEY: i64 = 0x7468_756d_6266_7267;
 /// How long a process waits for another one that migrates.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// The change to WAL needs the file for itself for a moment, and does not wait by itself.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 impl Database {
     /// Applies pending migrations and returns their names. Safe when many processes do so at
@@ -76,9 +78,27 @@ fn migrate_sqlite(path: &Path) -> Result<Vec<String>, DbError> {
     let unavailable = |error: &dyn std::fmt::Display| DbError::Unavailable(error.to_string());
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())
         .map_err(|error| unavailable(&error))?;
-    // Changing to WAL needs the file for itself for a moment, and does not wait by itself.
     connection.batch_execute(&format!("PRAGMA busy_timeout = {}", LOCK_WAIT.as_millis()))?;
+    set_wal(&mut connection)?;
     connection.exclusive_transaction(|connection| apply(connection, SQLITE))
+}
+
+/// Makes write-ahead logging the file's mode, for good: connections that would each change it for
+/// themselves could find the file locked.
+fn set_wal(connection: &mut SqliteConnection) -> Result<(), DbError> {
+    let give_up = Instant::now() + LOCK_WAIT;
+    loop {
+        match connection.batch_execute("PRAGMA journal_mode = WAL") {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                let error = DbError::from(error);
+                if !error.is_unavailable() || Instant::now() >= give_up {
+                    return Err(error);
+                }
+                std::thread::sleep(LOCK_PAUSE);
+            }
+        }
+    }
 }
 
 fn apply<DB: diesel::backend::Backend>(
