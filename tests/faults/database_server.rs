@@ -36,8 +36,7 @@ async fn fault_10_postgres_crashes_and_freezes_under_load() {
     let before = load.accepted();
     eventually_blocking("jobs are accepted", SOON, || load.accepted() > before + 25);
     let freezing = Instant::now();
-    let pids = postgres_processes(&stage);
-    signal(&pids, "-STOP");
+    let frozen = stage.postgres().freeze();
     while freezing.elapsed() < Duration::from_secs(8) {
         for target in ["/v1/images", "/v1/metrics", "/v1/healthz", "/readyz"] {
             let asked = Instant::now();
@@ -52,7 +51,7 @@ async fn fault_10_postgres_crashes_and_freezes_under_load() {
             );
         }
     }
-    signal(&pids, "-CONT");
+    drop(frozen);
     let lifted = load::now();
     let before = load.accepted();
     eventually_blocking("jobs are accepted", SOON, || load.accepted() > before + 25);
@@ -78,41 +77,6 @@ async fn fault_10_postgres_crashes_and_freezes_under_load() {
             record.slowest.as_secs_f64()
         ),
     });
-}
-
-/// All of the server: SIGSTOP of the first alone leaves those that serve connections running.
-fn postgres_processes(stage: &Stage) -> Vec<String> {
-    let port = stage.postgres().port.to_string();
-    let list = std::process::Command::new("ps")
-        .args(["-eo", "pid,ppid,args"])
-        .output()
-        .expect("ps is there");
-    let list = String::from_utf8_lossy(&list.stdout).into_owned();
-    let marker = format!("--port={port}");
-    let rows: Vec<Vec<&str>> = list
-        .lines()
-        .map(|line| line.split_whitespace().collect())
-        .collect();
-    let first = rows
-        .iter()
-        .find(|row| row.len() > 2 && row[2].ends_with("postgres") && row.contains(&marker.as_str()))
-        .expect("the server runs");
-    let mut pids = vec![first[0].to_owned()];
-    pids.extend(
-        rows.iter()
-            .filter(|row| row.len() > 1 && row[1] == first[0])
-            .map(|row| row[0].to_owned()),
-    );
-    pids
-}
-
-fn signal(pids: &[String], name: &str) {
-    // One that has ended meanwhile is no fault.
-    let _ = std::process::Command::new("kill")
-        .arg(name)
-        .args(pids)
-        .stderr(std::process::Stdio::null())
-        .status();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

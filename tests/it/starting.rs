@@ -1,13 +1,10 @@
 //! Bad surroundings: one clear error, an exit code, no panic, nothing half-written.
 
-use crate::support::program::Program;
+use crate::support::child_process::ChildProcess;
 use crate::support::server_process::free_port;
 
-fn variables(
-    folder: &std::path::Path,
-    more: &[(&'static str, &str)],
-) -> Vec<(&'static str, String)> {
-    let mut variables = vec![
+fn variables(folder: &std::path::Path, more: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = [
         ("THUMBFORGE_BIND", format!("127.0.0.1:{}", free_port())),
         (
             "THUMBFORGE_DATABASE_URL",
@@ -18,17 +15,19 @@ fn variables(
             folder.join("thumbnails").display().to_string(),
         ),
     ];
-    variables.extend(
-        more.iter()
-            .map(|(name, value)| (*name, (*value).to_owned())),
-    );
-    variables
+    let more = more
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()));
+    own.into_iter()
+        .chain(more)
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// Starts `command`, which must end with `code` and one line that says `words`.
-fn refused(command: &str, more: &[(&'static str, &str)], code: i32, words: &[&str]) {
+fn refused(command: &str, more: &[(&str, &str)], code: i32, words: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let (exit, output) = Program::run(command, &variables(folder.path(), more));
+    let (exit, output) = ChildProcess::run(command, folder.path(), &variables(folder.path(), more));
     assert_eq!(exit, Some(code), "{output}");
     assert!(!output.contains("panicked"), "{output}");
     let errors: Vec<&str> = output
@@ -109,8 +108,9 @@ fn a_database_that_is_a_folder_is_named() {
 fn a_start_that_fails_leaves_no_storage_behind() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("postgres://u@127.0.0.1:{}/x", free_port());
-    let (exit, _) = Program::run(
+    let (exit, _) = ChildProcess::run(
         "all",
+        folder.path(),
         &variables(folder.path(), &[("THUMBFORGE_DATABASE_URL", &url)]),
     );
     assert_eq!(exit, Some(1));
