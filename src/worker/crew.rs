@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -126,22 +127,28 @@ impl Crew {
         }
     }
 
-    /// Waits for the running attempts; what has not ended shortly before the end of the grace
-    /// period is handed back.
-    pub(super) async fn drain(&self) {
-        self.running.close();
+    /// Waits for who still takes jobs, and for the running attempts; what has not ended shortly
+    /// before `end` is handed back.
+    pub(super) async fn drain(&self, mut taking: JoinSet<()>, end: Instant) {
         let grace = self.settings.shutdown_grace;
-        let finishing = grace.saturating_sub(HANDING_BACK).max(grace / 2);
-        if timeout(finishing, self.running.wait()).await.is_ok() {
+        let hand_back = end - HANDING_BACK.min(grace / 2);
+        let ended = async {
+            // A claim that is under way may still start attempts.
+            while taking.join_next().await.is_some() {}
+            self.running.close();
+            self.running.wait().await;
+        };
+        tokio::pin!(ended);
+        if timeout_at(hand_back, &mut ended).await.is_ok() {
             return;
         }
-        tracing::info!(jobs = self.running.len(), "handing jobs back");
+        tracing::info!(jobs = self.in_flight(), "handing jobs back");
         self.hand_back.cancel();
-        if timeout(grace - finishing, self.running.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(jobs = self.running.len(), "left to be taken over by others");
-        }
+        ended.await;
+    }
+
+    /// Attempts that run.
+    pub(super) fn in_flight(&self) -> usize {
+        self.running.len()
     }
 }

@@ -22,6 +22,7 @@ mod database_server;
 mod queue_server;
 mod random;
 mod sqlite;
+mod stopping;
 mod workers;
 mod workers_panic;
 mod workers_stopped;
