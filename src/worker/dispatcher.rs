@@ -21,6 +21,7 @@ pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             slots = crew.free_slots() => slots,
         };
+        crew.pulse.looks();
         let popped = tokio::select! {
             biased;
             () = stop.cancelled() => return,
@@ -31,7 +32,6 @@ pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
                 if std::mem::take(&mut queue_is_away) {
                     tracing::info!("the queue is back");
                 }
-                crew.pulse.beat();
                 ids.is_empty() || start(&crew, ids, slots).await
             }
             Err(error) => {

@@ -8,6 +8,8 @@
 //! | `crew` | slots and running attempts |
 //! | `dispatcher` | from the queue to the crew |
 //! | `sweeper` | from the database to the crew: retries, and what the queue has lost |
+//! | `storage_gate` | no jobs while the storage fails |
+//! | `pulse` | whether all this really consumes |
 //! | `reconciler` | expired leases, litter, signs of life |
 
 mod attempt;
@@ -18,6 +20,7 @@ mod leases;
 mod outcome;
 mod pulse;
 mod reconciler;
+mod storage_gate;
 mod sweeper;
 
 use std::sync::Arc;
@@ -89,6 +92,7 @@ impl Workers {
         taking.spawn(sweeper::run(Arc::clone(&crew), stop.clone()));
         let mut keeping = JoinSet::new();
         keeping.spawn(leases::renew_forever(Arc::clone(&crew)));
+        keeping.spawn(storage_gate::guard(Arc::clone(&crew)));
         keeping.spawn(reconciler::run(Arc::clone(&crew), stop.clone()));
         stop.cancelled().await;
         let end = Instant::now() + crew.settings.shutdown_grace;
