@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::audit::{Terms, audit};
 use crate::load::{self, Load};
+use crate::readiness::failing;
 use crate::report::{Figures, skipped, tell};
 use crate::stage::{LEASE, Stage, image_reply};
-use crate::support::child_process::ChildProcess;
 use crate::support::deadline::eventually_blocking;
-use crate::support::http_client::try_get;
+use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(20);
 const WRONG_CLOCK: &str = "clock of one worker ± 2 h";
@@ -30,6 +30,10 @@ fn faketime() -> Option<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_15_wrong_clocks_do_not_touch_leases() {
+    conclusively("fault 15", fault_15).await;
+}
+
+async fn fault_15() {
     let Some(library) = faketime() else {
         return skipped(
             15,
@@ -124,6 +128,10 @@ impl Drop for SmallDisk {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_16_a_full_disk_is_survived() {
+    conclusively("fault 16", fault_16).await;
+}
+
+async fn fault_16() {
     let stage = Stage::shared().await;
     let _disk = match SmallDisk::mount(&stage.storage) {
         Ok(disk) => disk,
@@ -174,15 +182,6 @@ async fn fault_16_a_full_disk_is_survived() {
             waiting,
         ),
     });
-}
-
-/// The parts that a worker's `/readyz` names.
-fn failing(worker: &ChildProcess) -> Vec<String> {
-    let answer = try_get(worker.address, "/readyz", Duration::from_secs(5));
-    let Ok(answer) = answer else {
-        return Vec::new();
-    };
-    serde_json::from_value(answer.json()["failing"].clone()).unwrap_or_default()
 }
 
 /// Takes the space that is left.

@@ -9,11 +9,16 @@ use crate::stage::Stage;
 use crate::support::deadline::eventually_blocking;
 use crate::support::fault_proxy::{FaultProxy, Mode};
 use crate::support::http_client::try_get;
+use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_10_postgres_crashes_and_freezes_under_load() {
+    conclusively("fault 10", fault_10).await;
+}
+
+async fn fault_10() {
     let mut stage = Stage::own_postgres().await;
     stage.set("THUMBFORGE_MAX_ATTEMPTS", "6");
     let mut serve = stage.process("serve", "serve");
@@ -81,6 +86,10 @@ async fn fault_10_postgres_crashes_and_freezes_under_load() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_11_connections_are_cut_at_the_commit() {
+    conclusively("fault 11", fault_11).await;
+}
+
+async fn fault_11() {
     let stage = Stage::shared().await;
     let proxy = FaultProxy::start(stage.postgres().port).await;
     let mut serve = stage.process_through_postgres("serve", "serve", proxy.port());

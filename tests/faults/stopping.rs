@@ -12,6 +12,7 @@ use crate::stage::{Stage, image_reply};
 use crate::support::child_process::ChildProcess;
 use crate::support::deadline::eventually_blocking;
 use crate::support::origin::Reply;
+use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(4);
@@ -74,6 +75,10 @@ async fn with_grace(stage: Stage) -> Stage {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn all_end_in_time_while_postgres_is_frozen() {
+    conclusively("stop", all_end_in_time_while_postgres_is_frozen_once).await;
+}
+
+async fn all_end_in_time_while_postgres_is_frozen_once() {
     let stage = with_grace(Stage::own_postgres().await).await;
     let mut processes = started(&stage, &["serve", "work", "all"]);
     let gate = gated(&stage, "/held.jpg");
@@ -106,6 +111,14 @@ async fn all_end_in_time_while_postgres_is_frozen() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_second_signal_ends_at_once_while_postgres_is_frozen() {
+    conclusively(
+        "stop",
+        a_second_signal_ends_at_once_while_postgres_is_frozen_once,
+    )
+    .await;
+}
+
+async fn a_second_signal_ends_at_once_while_postgres_is_frozen_once() {
     let stage = with_grace(Stage::own_postgres().await).await;
     let mut processes = started(&stage, &["serve", "work", "all"]);
     let _frozen = stage.postgres().freeze();
@@ -123,6 +136,10 @@ async fn a_second_signal_ends_at_once_while_postgres_is_frozen() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn all_end_in_time_while_redis_is_frozen() {
+    conclusively("stop", all_end_in_time_while_redis_is_frozen_once).await;
+}
+
+async fn all_end_in_time_while_redis_is_frozen_once() {
     let stage = with_grace(Stage::own_redis().await).await;
     let mut processes = started(&stage, &["serve", "work", "all"]);
     let _gate = gated(&stage, "/held.jpg");
@@ -140,6 +157,10 @@ async fn all_end_in_time_while_redis_is_frozen() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn all_end_in_time_while_a_download_never_ends() {
+    conclusively("stop", all_end_in_time_while_a_download_never_ends_once).await;
+}
+
+async fn all_end_in_time_while_a_download_never_ends_once() {
     let stage = with_grace(Stage::shared().await).await;
     let mut processes = started(&stage, &["serve", "work", "all"]);
     let _gate = gated(&stage, "/held.jpg");
@@ -157,6 +178,10 @@ async fn all_end_in_time_while_a_download_never_ends() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn all_end_in_time_while_decodes_go_on() {
+    conclusively("stop", all_end_in_time_while_decodes_go_on_once).await;
+}
+
+async fn all_end_in_time_while_decodes_go_on_once() {
     let mut stage = with_grace(Stage::shared().await).await;
     stage.set("THUMBFORGE_MAX_SOURCE_PIXELS", "1000000000");
     stage.set("THUMBFORGE_DECODE_TIMEOUT_SECONDS", "600");
@@ -179,6 +204,10 @@ async fn all_end_in_time_while_decodes_go_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn all_end_in_time_while_the_storage_hangs() {
+    conclusively("stop", all_end_in_time_while_the_storage_hangs_once).await;
+}
+
+async fn all_end_in_time_while_the_storage_hangs_once() {
     let stage = with_grace(Stage::shared().await).await;
     let mut processes = started(&stage, &["serve", "work"]);
     let gate = gated(&stage, "/held.jpg");
@@ -199,6 +228,10 @@ async fn all_end_in_time_while_the_storage_hangs() {
 /// A log that goes into a full pipe holds up every thread that logs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_process_whose_log_nobody_reads_ends_in_time() {
+    conclusively("stop", a_process_whose_log_nobody_reads_ends_in_time_once).await;
+}
+
+async fn a_process_whose_log_nobody_reads_ends_in_time_once() {
     let mut stage = with_grace(Stage::sqlite().await).await;
     stage.set("THUMBFORGE_LOG_LEVEL", "trace");
     let all = stage.process("all", "all");

@@ -391,6 +391,25 @@ async fn failures_are_typed_retried_or_final() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_storage_that_is_cleaned_away_is_made_again_by_the_next_job() {
+    let origin = Origin::start().await;
+    origin.on("/photo.jpg", [Reply::body("image/jpeg", photograph())]);
+    let deployment = Deployment::alone();
+    let _program = deployment.start("all");
+    deployment.ready().await;
+    let storage = deployment.folder.path().join("thumbnails");
+    for removed in [storage.join(".tmp"), storage] {
+        std::fs::remove_dir_all(removed).unwrap();
+        let id = deployment.accepted(&origin.url("/photo.jpg")).await;
+        let job = deployment.ended(&id).await;
+        assert_eq!(job["status"], "completed", "{job}");
+        assert_eq!(job["attempts"], 1, "{job}");
+        thumbnail(&deployment, &id).await;
+    }
+    deployment.ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_goes_on_with_what_was_accepted() {
     let origin = Origin::start().await;
     let gate = Arc::new(Semaphore::new(0));

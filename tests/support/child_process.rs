@@ -66,9 +66,19 @@ impl ChildProcess {
         folder: &Path,
         environment: &[(String, String)],
     ) -> (Option<i32>, String) {
-        let output = blank(command, folder, environment)
-            .output()
+        let child = blank(command, folder, environment)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .expect("the binary can be run");
+        let pid = child.id();
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || ended.send(child.wait_with_output()));
+        let Ok(output) = end.recv_timeout(STARTING * 2) else {
+            kill("KILL", pid);
+            panic!("`thumbforge {command}` does not end");
+        };
+        let output = output.expect("our own child");
         let text = [output.stdout, output.stderr].concat();
         (
             output.status.code(),
@@ -143,11 +153,7 @@ impl ChildProcess {
 
     /// Sends a signal by name, e.g. `TERM`, `STOP`, `CONT`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([format!("-{name}"), self.pid().to_string()])
-            .status()
-            .expect("kill is there");
-        assert!(status.success(), "kill -{name}");
+        kill(name, self.pid());
     }
 
     /// SIGKILL, and waits until the process is gone.
@@ -202,6 +208,14 @@ fn blank(command: &str, folder: &Path, environment: &[(String, String)]) -> Comm
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null());
     child
+}
+
+fn kill(signal: &str, pid: u32) {
+    let status = Command::new("kill")
+        .args([format!("-{signal}"), pid.to_string()])
+        .status()
+        .expect("kill is there");
+    assert!(status.success(), "kill -{signal}");
 }
 
 impl Running {
