@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio_postgres::NoTls;
 
 use crate::load::accept;
-use crate::stage::Stage;
+use crate::stage::{Stage, image_reply};
 use crate::support::child_process::ChildProcess;
 use crate::support::deadline::eventually_blocking;
 use crate::support::http_client::try_get;
+use crate::support::origin::Reply;
 use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -34,14 +35,23 @@ async fn claims_stuck() {
     for process in &mut processes {
         process.start();
     }
-    // Claims wait for the lock, and give up; a ping needs no table.
+    // A job that is due again in a while.
+    let replies = vec![
+        Reply::status(503).header("Retry-After", "5"),
+        image_reply(120, 90),
+    ];
+    stage.origin.on("/later.jpg", replies);
+    let id = accept(processes[1].address, &stage.origin.url("/later.jpg")).await;
+    let told = format!("SELECT count(*) FROM jobs WHERE id = '{id}' AND error_code IS NOT NULL");
+    eventually_blocking("it waits", SOON, || stage.count(&told) == 1);
+    // Claims wait for the lock, and give up; a ping only reads.
     let url = stage.postgres_url(stage.postgres().port);
     let (client, connection) = tokio_postgres::connect(&url, NoTls)
         .await
         .expect("Postgres answers");
     let connection = tokio::spawn(connection);
     client
-        .batch_execute("BEGIN; LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+        .batch_execute("BEGIN; LOCK TABLE jobs IN EXCLUSIVE MODE")
         .await
         .expect("the lock");
     for process in &processes {
@@ -58,8 +68,9 @@ async fn claims_stuck() {
     for process in &processes {
         eventually_blocking("they are ready again", SOON, || failing(process).is_empty());
     }
-    let id = accept(processes[1].address, &stage.origin.url("/small.jpg")).await;
-    eventually_blocking("a job completes", SOON, || stage.status(&id) == "completed");
+    eventually_blocking("the job completes", SOON, || {
+        stage.status(&id) == "completed"
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -76,12 +76,12 @@ async fn fault_04() {
         gate.add_permits(1);
     }
     eventually_blocking("the stale worker gives up", SOON, || {
+        for (.., id) in &held {
+            let file = stage.storage.join(format!("{id}.jpg"));
+            assert!(!file.exists(), "published by who had lost it");
+        }
         stale.log().matches("nothing is published").count() >= held.len()
     });
-    for (.., id) in &held {
-        let file = stage.storage.join(format!("{id}.jpg"));
-        assert!(!file.exists(), "published by who had lost it");
-    }
     // The outcome of the stale attempt reaches the database while the fresh one works.
     proxy.set(Mode::Pass);
     let lifted = load::now();

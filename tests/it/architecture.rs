@@ -121,7 +121,7 @@ fn paths(code: TokenStream) -> Vec<Vec<String>> {
                 }
                 match list {
                     Some(list) => {
-                        found.extend(list.into_iter().map(|end| [&path[..], &end].concat()))
+                        found.extend(list.into_iter().map(|end| [&path[..], &end].concat()));
                     }
                     None => found.push(path),
                 }
