@@ -26,10 +26,17 @@ impl Storage {
         let storage = Self {
             folder: folder.into(),
         };
-        fs::create_dir_all(storage.temporary_folder())
-            .map_err(StorageError::of("make the storage folder"))?;
-        storage.try_writing()?;
+        storage.make_and_try()?;
         Ok(storage)
+    }
+
+    /// The same once more, after it has failed: it may have come back empty.
+    ///
+    /// # Errors
+    /// If it still can't be made or written.
+    pub async fn reopen(&self) -> Result<(), StorageError> {
+        let storage = self.clone();
+        blocking(move || storage.make_and_try()).await
     }
 
     /// Publishes a thumbnail: temporary file, flush to disk, `rename`. Readers see the old file
@@ -117,6 +124,12 @@ impl Storage {
 
     fn temporary_folder(&self) -> PathBuf {
         self.folder.join(".tmp")
+    }
+
+    fn make_and_try(&self) -> Result<(), StorageError> {
+        fs::create_dir_all(self.temporary_folder())
+            .map_err(StorageError::of("make the storage folder"))?;
+        self.try_writing()
     }
 
     /// Writes a file that has no name, so that nothing is left whatever happens.

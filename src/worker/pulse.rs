@@ -7,6 +7,9 @@ use tokio::time::Instant;
 
 use super::storage_gate::StorageGate;
 
+/// Slots that are all taken are no excuse for longer: a job ends, and its slot is free.
+const LONGEST_BUSY: Duration = Duration::from_secs(30);
+
 /// When this process last looked for work and was able to take it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Pulse {
@@ -27,7 +30,7 @@ impl Pulse {
     pub(super) fn new(poll_timeout: Duration, lease: Duration, storage_gate: StorageGate) -> Self {
         Self {
             beats: Arc::default(),
-            silence: poll_timeout.max(lease / 3) + Duration::from_secs(10),
+            silence: poll_timeout.max(LONGEST_BUSY.min(lease / 3)) + Duration::from_secs(10),
             storage_gate,
         }
     }

@@ -53,7 +53,7 @@ pub(super) async fn guard(crew: Arc<Crew>) {
     loop {
         gate.wait_for(false).await;
         sleep(INTERVAL.mul_f64(0.7 + 0.6 * rand::random::<f64>())).await;
-        match crew.parts.storage.ping().await {
+        match crew.parts.storage.reopen().await {
             Ok(()) => {
                 gate.0.send_replace(true);
                 tracing::info!("the storage can be written again");

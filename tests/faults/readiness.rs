@@ -90,3 +90,29 @@ async fn storage_gone() {
     std::fs::rename(&aside, &stage.storage).expect("our own folder");
     eventually_blocking("it is ready again", SOON, || failing(&worker).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_storage_that_failed_and_comes_back_empty_is_used_again() {
+    conclusively("readiness", storage_replaced).await;
+}
+
+async fn storage_replaced() {
+    let stage = Stage::shared().await;
+    let mut all = stage.process("all", "all");
+    all.start();
+    std::fs::remove_dir_all(&stage.storage).expect("our own folder");
+    std::fs::write(&stage.storage, "in the way").expect("a file");
+    let id = accept(all.address, &stage.origin.url("/small.jpg")).await;
+    let told =
+        format!("SELECT count(*) FROM jobs WHERE error_code = 'storage_failed' AND id = '{id}'");
+    eventually_blocking("the reason is told", SOON, || stage.count(&told) == 1);
+    eventually_blocking("no jobs are taken", SOON, || {
+        let failing = failing(&all);
+        failing.contains(&"workers".to_owned()) && failing.contains(&"storage".to_owned())
+    });
+    std::fs::remove_file(&stage.storage).expect("our own file");
+    eventually_blocking("the job completes", SOON, || {
+        stage.status(&id) == "completed"
+    });
+    eventually_blocking("it is ready again", SOON, || failing(&all).is_empty());
+}

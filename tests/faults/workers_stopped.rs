@@ -199,7 +199,8 @@ async fn fault_14() {
     });
     for worker in &mut workers {
         worker.signal("TERM");
-        let status = worker.wait_for_end(Duration::from_secs(12));
+        // The grace period and a little.
+        let status = worker.wait_for_end(Duration::from_secs(8));
         assert_eq!(status.code(), Some(0), "{}", worker.tail());
         worker.start();
     }
