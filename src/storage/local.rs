@@ -8,6 +8,9 @@ use std::sync::Arc;
 use super::{StorageError, StoredThumbnail, TemporaryFile};
 use crate::domain::{Claim, JobId};
 
+/// A disk with less room than this is full.
+const PROBE_BYTES: usize = 64 * 1024;
+
 /// A folder of thumbnails. Cheap to clone. Every call touches the disk on a blocking thread.
 #[derive(Debug, Clone)]
 pub struct Storage {
@@ -97,7 +100,7 @@ impl Storage {
         .await
     }
 
-    /// True to its word: writes a byte and removes it.
+    /// True to its word: writes as much as a large thumbnail takes, and removes it.
     pub async fn ping(&self) -> Result<(), StorageError> {
         let storage = self.clone();
         blocking(move || storage.try_writing()).await
@@ -119,7 +122,7 @@ impl Storage {
     /// Writes a file that has no name, so that nothing is left whatever happens.
     fn try_writing(&self) -> Result<(), StorageError> {
         tempfile::tempfile_in(self.temporary_folder())
-            .and_then(|mut file| file.write_all(b"x"))
+            .and_then(|mut file| file.write_all(&[0; PROBE_BYTES]))
             .map_err(StorageError::of("write to the storage"))
     }
 }
