@@ -1,0 +1,151 @@
+"""The services, in turns: jobs/s and CPU for each set of files, and submissions/s."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import asyncpg
+from PIL import Image
+
+from service.contenders import Running, Service
+from service.cpu_time import cpu_seconds
+from service.servers import Servers
+
+HERE = Path(__file__).parent
+PHOTOS = ("dragonfly", "nuthatch")
+SETS = {
+    "JPEG mix": ["12mp-420.jpg", "2mp-420.jpg", "2mp-444.jpg", "vga-420.jpg"],
+    "mixed": ["2mp-420.jpg", "2mp.png", "2mp.webp", "2mp.gif"],
+    "640×480 JPEG": ["vga-420.jpg"],
+}
+CONNECTIONS = 32
+WARM_UP_JOBS = 64
+
+
+class Bench:
+    def __init__(self, servers: Servers, load_generator: Path) -> None:
+        self.servers, self.load_generator, self.databases = servers, load_generator, 0
+
+    async def _with_service(self, service: Service, with_workers: bool, measure):
+        """Runs `measure(running, database)` on an empty database and an empty Redis."""
+        self.databases += 1
+        name = f"bench_{self.databases}"
+        admin = await asyncpg.connect(self.servers.database_url("postgres"))
+        await admin.execute(f"CREATE DATABASE {name}")
+        subprocess.run(["redis-cli", "-p", str(self.servers.redis_port), "flushall"],
+                       check=True, stdout=subprocess.DEVNULL)
+        database = await asyncpg.connect(self.servers.database_url(name))
+        if not service.makes_own_table:
+            await database.execute((HERE / "peers.sql").read_text())
+        running = Running(service, self.servers, name, with_workers)
+        try:
+            # What came before is on disk, so that no contender pays for another's writes.
+            await admin.execute("CHECKPOINT")
+            return await measure(running, database)
+        finally:
+            running.stop()
+            await database.close()
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            await admin.close()
+            shutil.rmtree(running.storage)
+
+    async def _submit(self, running: Running, urls: list[str], *how: str) -> dict:
+        process = await asyncio.create_subprocess_exec(
+            self.load_generator, "--port", str(running.port), "--connections", str(CONNECTIONS),
+            *how, *urls, stdout=subprocess.PIPE,
+        )
+        output, _ = await process.communicate()
+        if process.returncode != 0:
+            raise RuntimeError(f"{running.service.name}: a submission was not accepted")
+        return json.loads(output)
+
+    async def _finish(self, running: Running, database, urls: list[str], jobs: int, before: int) -> float:
+        """Submits jobs and waits until all are completed. Seconds from the first to the last."""
+        begun = time.monotonic()
+        submitting = asyncio.create_task(self._submit(running, urls, "--requests", str(jobs)))
+        while True:
+            done, failed = await database.fetchrow(
+                "SELECT count(*) FILTER (WHERE status = 'completed'),"
+                " count(*) FILTER (WHERE status = 'failed') FROM jobs"
+            )
+            if failed:
+                error = await database.fetchval("SELECT error FROM jobs WHERE status = 'failed' LIMIT 1")
+                raise RuntimeError(f"{running.service.name}: {failed} jobs failed: {error}")
+            if done - before >= jobs:
+                break
+            if time.monotonic() - begun > 300:
+                raise RuntimeError(f"{running.service.name}: {done - before} of {jobs} jobs in 300 s")
+            await asyncio.sleep(0.02)
+        seconds = time.monotonic() - begun
+        await submitting
+        return seconds
+
+    async def jobs(self, service: Service, files: str, seconds: float) -> dict:
+        urls = [self.servers.photo_url(f"{photo}-{kind}") for kind in SETS[files] for photo in PHOTOS]
+
+        async def measure(running: Running, database) -> dict:
+            # Warms pools, caches and compilers up, and tells how many jobs fill the time.
+            await self._finish(running, database, urls, WARM_UP_JOBS, 0)
+            warm = await self._finish(running, database, urls, WARM_UP_JOBS, WARM_UP_JOBS)
+            before = 2 * WARM_UP_JOBS
+            # Whole turns of the files.
+            jobs = max(round(WARM_UP_JOBS / warm * seconds / len(urls)), 4) * len(urls)
+            servers = [process.pid for process in self.servers.processes.values()]
+            service_cpu, servers_cpu = cpu_seconds(running.pids()), cpu_seconds(servers)
+            took = await self._finish(running, database, urls, jobs, before)
+            service_cpu = cpu_seconds(running.pids()) - service_cpu
+            servers_cpu = cpu_seconds(servers) - servers_cpu
+            check_thumbnails(running, jobs + before)
+            return {"jobs": jobs, "seconds": took, "rate": jobs / took,
+                    "cpu_ms": service_cpu / jobs * 1e3, "servers_cpu_ms": servers_cpu / jobs * 1e3}
+
+        return await self._with_service(service, True, measure)
+
+    async def submissions(self, service: Service, seconds: float) -> dict:
+        urls = [self.servers.photo_url("dragonfly-vga-420.jpg")]
+
+        async def measure(running: Running, database) -> dict:
+            await self._submit(running, urls, "--seconds", "1")
+            before = await database.fetchval("SELECT count(*) FROM jobs")
+            cpu = cpu_seconds(running.pids())
+            report = await self._submit(running, urls, "--seconds", str(seconds))
+            cpu = cpu_seconds(running.pids()) - cpu
+            rows = await database.fetchval("SELECT count(*) FROM jobs") - before
+            if rows != report["accepted"]:
+                raise RuntimeError(f"{service.name}: {report['accepted']} accepted, {rows} rows")
+            return report | {"rate": rows / report["seconds"], "cpu_ms": cpu / rows * 1e3}
+
+        return await self._with_service(service, False, measure)
+
+
+def check_thumbnails(running: Running, jobs: int) -> None:
+    """Every job has its file, and files taken from among them are what was asked for."""
+    files = sorted(running.storage.glob("*.jpg"))
+    if len(files) != jobs:
+        raise RuntimeError(f"{running.service.name}: {len(files)} thumbnails of {jobs} jobs")
+    for file in files[:: max(len(files) // 16, 1)]:
+        with Image.open(file) as image:
+            image.load()
+            if image.format != "JPEG" or max(image.size) != 256:
+                raise RuntimeError(f"{running.service.name}: {file} is {image.format} {image.size}")
+
+
+def run_rounds(bench: Bench, services: list[Service], rounds: int, seconds: float, report) -> dict:
+    """`{measurement: {service: [result of each round]}}`; the contenders take turns in each round."""
+    results: dict[str, dict[str, list]] = {}
+    for number in range(rounds):
+        for files in [*SETS, "submissions"]:
+            # Each round begins with another one: none has always the quiet or the warm place.
+            order = services[number % len(services) :] + services[: number % len(services)]
+            for service in order:
+                if files == "submissions":
+                    result = asyncio.run(bench.submissions(service, seconds / 2))
+                else:
+                    result = asyncio.run(bench.jobs(service, files, seconds))
+                results.setdefault(files, {}).setdefault(service.name, []).append(result)
+                report(f"round {number + 1}: {files:<14} {service.name:<18} {result['rate']:8.1f} /s"
+                       f"  {result['cpu_ms']:6.2f} ms of CPU each")
+    return results
