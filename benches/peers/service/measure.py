@@ -133,19 +133,22 @@ def check_thumbnails(running: Running, jobs: int) -> None:
                 raise RuntimeError(f"{running.service.name}: {file} is {image.format} {image.size}")
 
 
-def run_rounds(bench: Bench, services: list[Service], rounds: int, seconds: float, report) -> dict:
-    """`{measurement: {service: [result of each round]}}`; the contenders take turns in each round."""
+def run_rounds(bench: Bench, services: list[Service], options, progress) -> dict:
+    """`{measurement: {service: [result of each round]}}`; the services take turns in each round."""
     results: dict[str, dict[str, list]] = {}
-    for number in range(rounds):
+    seconds = options.service_seconds
+    for number in range(options.service_rounds):
         for files in [*SETS, "submissions"]:
+            if options.only and options.only not in files:
+                continue
             # Each round begins with another one: none has always the quiet or the warm place.
-            order = services[number % len(services) :] + services[: number % len(services)]
-            for service in order:
+            first = number % len(services)
+            for service in services[first:] + services[:first]:
                 if files == "submissions":
                     result = asyncio.run(bench.submissions(service, seconds / 2))
                 else:
                     result = asyncio.run(bench.jobs(service, files, seconds))
                 results.setdefault(files, {}).setdefault(service.name, []).append(result)
-                report(f"round {number + 1}: {files:<14} {service.name:<18} {result['rate']:8.1f} /s"
-                       f"  {result['cpu_ms']:6.2f} ms of CPU each")
+                progress(f"round {number + 1}: {files:<14} {service.name:<18}"
+                         f" {result['rate']:8.1f} /s  {result['cpu_ms']:6.2f} ms of CPU each")
     return results
