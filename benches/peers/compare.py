@@ -45,9 +45,20 @@ def run_service(options: argparse.Namespace) -> str:
     return f"{how}\n\n{report.report(results, services)}"
 
 
+def run_engine(options: argparse.Namespace) -> str:
+    from engine import contenders, measure, report
+
+    engines = contenders.engines(options.cache, options.release)
+    found = measure.measure(engines, options.cache / "photos", options, progress)
+    (options.cache / "engine.json").write_text(json.dumps(found, indent=1))
+    how = (f"{options.engine_rounds} rounds of {options.engine_seconds:g} s for each engine and file, two photos"
+           f" of each kind. {machine.versions(options.cache)}.")
+    return f"{how}\n\n{report.report(found, engines)}"
+
+
 def main() -> None:
     options = arguments()
-    parts = {"service": run_service}
+    parts = {"engine": run_engine, "service": run_service}
     for name, run in parts.items():
         if options.what in (name, "all"):
             heading, begun = machine.heading(), time.monotonic()

@@ -22,7 +22,7 @@ async function thumbnail(source, file) {
   const made = await pipeline
     .resize(SIDE, SIDE, { fit: 'inside', withoutEnlargement: true })
     .flatten({ background: '#fff' })
-    .jpeg({ quality: 85 })
+    .jpeg({ quality: 85, optimiseCoding: false })
     .toFile(`${file}.part`);
   await rename(`${file}.part`, file);
   const sha256 = createHash('sha256').update(source).digest('hex');
