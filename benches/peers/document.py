@@ -28,4 +28,5 @@ def verdict(value: float, floor: float | None, goal: float | None, at_most: bool
         return "goal met"
     if floor is not None and not meets(floor):
         return "**floor missed**"
-    return "goal missed" if goal is not None else "floor held" if floor is not None else ""
+    held = ["floor held"] if floor is not None else []
+    return ", ".join([*held, *(["goal missed"] if goal is not None else [])])

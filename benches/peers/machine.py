@@ -61,8 +61,10 @@ def heading() -> str:
     # What this very script writes does not count as a change.
     changed = _output("git", "status", "--porcelain", "--", ":!docs/BENCHMARKS.md")
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    load = os.getloadavg()[0]
+    kernel = ".".join(platform.release().split(".")[:2])
     return (
         f"Measured {date} at commit `{commit}`{' with uncommitted changes' if changed else ''}, on"
-        f" {processor}, {os.cpu_count()} cores, {memory / 2**20:.0f} GiB, Linux {'.'.join(platform.release().split('.')[:2])};"
-        f" load before the run: {os.getloadavg()[0]:.2f}."
+        f" {processor}, {os.cpu_count()} cores, {memory / 2**20:.0f} GiB, Linux {kernel};"
+        f" load before the run: {load:.2f}{' (**not quiet**)' if load > 0.5 else ''}."
     )

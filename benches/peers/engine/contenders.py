@@ -1,7 +1,8 @@
 """The engines, each a long-lived process that works on one image at a time, with one thread.
 
 A command is `{"file": …, "seconds": …}`, answered by `{"images": n, "seconds": s}`, or
-`{"file": …, "save": …}`. The file is read before the clock starts; the thumbnail stays in memory.
+`{"file": …, "save": …, "quality": …}`, which makes one thumbnail and saves it. The file is read
+before the clock starts; the thumbnail stays in memory.
 """
 
 import json
@@ -34,7 +35,7 @@ def engines(cache: Path, release: Path) -> list[Engine]:
                " optimise either); all else at its defaults (Lanczos3, shrink on load)",
                ["node", str(HERE / "sharp.cjs")], {"NODE_PATH": str(cache / "node/node_modules")}),
         Engine("libvips", "pyvips, `VIPS_CONCURRENCY=1`, no operation cache, `thumbnail_buffer` with"
-               " `size=\"down\"`, flatten where there is alpha, `jpegsave_buffer` Q 85",
+               " `size=\"down\"`, flatten where there is alpha, `jpegsave_buffer` with Q 85",
                [python, str(HERE / "vips.py")], {"VIPS_CONCURRENCY": "1"}),
         Engine("Pillow, draft", "`Image.thumbnail` with Lanczos and `reducing_gap=2.0` (its default): draft mode"
                " for JPEG, box reduction for all", [python, str(HERE / "pillow.py"), "draft"]),

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def serve(thumbnail: Callable[[bytes], bytes]) -> None:
+def serve(thumbnail: Callable[[bytes, int], bytes]) -> None:
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         command = json.loads(line)
         source = Path(command["file"]).read_bytes()
-        until = command.get("seconds", 0)
+        until, quality = command.get("seconds", 0), command.get("quality", 85)
         begun, images, seconds = time.perf_counter(), 0, 0.0
         while images == 0 or seconds < until:
-            made = thumbnail(source)
+            made = thumbnail(source, quality)
             images += 1
             seconds = time.perf_counter() - begun
         if "save" in command:

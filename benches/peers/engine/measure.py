@@ -29,7 +29,11 @@ def files_of(photos: Path, kind: str) -> list[Path]:
 
 
 def measure(engines: list[Engine], photos: Path, options, progress) -> dict:
-    """`rates[kind][engine][round][photo]`, by the clock and by CPU time; `quality[kind][engine]`, `memory[engine]`."""
+    """What was found, by name of kind and engine.
+
+    `rates[kind][engine][round][photo]`: images/s by the clock and by CPU time;
+    `quality[kind][engine][photo]`; `memory[engine]`: idle and peak over idle.
+    """
     kinds = [kind for kind in KINDS if not options.only or options.only in kind]
     with ExitStack() as stack:
         running = [stack.enter_context(Running(engine)) for engine in engines]
@@ -56,14 +60,16 @@ def measure(engines: list[Engine], photos: Path, options, progress) -> dict:
     return found
 
 
-def _quality(running: list[Running], files: list[Path]) -> dict[str, list[tuple[float, float]]]:
-    """Also warms each engine up on each file."""
-    result: dict[str, list[tuple[float, float]]] = {}
+def _quality(running: list[Running], files: list[Path]) -> dict[str, list[dict]]:
+    """What each engine makes of each photo; also warms the engine up."""
+    result: dict[str, list[dict]] = {}
     with tempfile.TemporaryDirectory() as folder:
+        thumbnail = Path(folder) / "thumbnail.jpg"
         for contender in running:
             for file in files:
-                thumbnail = Path(folder) / "thumbnail.jpg"
-                contender.ask(file=str(file), save=str(thumbnail))
-                psnr_and_ssim = quality.compare(file, thumbnail)
-                result.setdefault(contender.engine.name, []).append(psnr_and_ssim)
+                found = {}
+                for jpeg_quality in (85, 100):
+                    contender.ask(file=str(file), save=str(thumbnail), quality=jpeg_quality)
+                    found[f"psnr_{jpeg_quality}"], found["ssim"] = quality.compare(file, thumbnail)
+                result.setdefault(contender.engine.name, []).append(found)
     return result

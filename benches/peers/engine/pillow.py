@@ -10,14 +10,14 @@ from loop import serve
 SIZE = (256, 256)
 
 
-def finish(image: Image.Image) -> bytes:
+def finish(image: Image.Image, quality: int) -> bytes:
     image = ImageOps.exif_transpose(image)
     if image.mode in ("RGBA", "LA"):
         rgba = image.convert("RGBA")
         image = Image.new("RGB", rgba.size, "white")
         image.paste(rgba, mask=rgba.getchannel("A"))
     out = io.BytesIO()
-    image.convert("RGB").save(out, "JPEG", quality=85, subsampling="4:2:0")
+    image.convert("RGB").save(out, "JPEG", quality=quality, subsampling="4:2:0")
     return out.getvalue()
 
 
@@ -28,19 +28,19 @@ def opened(source: bytes) -> Image.Image:
     return image
 
 
-def draft(source: bytes) -> bytes:
+def draft(source: bytes, quality: int) -> bytes:
     """Image.thumbnail: libjpeg's reduced decoding, then box reduction, to at least twice the size."""
     image = opened(source)
     image.thumbnail(SIZE, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return finish(image)
+    return finish(image, quality)
 
 
-def whole(source: bytes) -> bytes:
+def whole(source: bytes, quality: int) -> bytes:
     """All pixels decoded, and all of them seen by the Lanczos filter."""
     image = opened(source)
     image.load()
     image.thumbnail(SIZE, Image.Resampling.LANCZOS, reducing_gap=None)
-    return finish(image)
+    return finish(image, quality)
 
 
 serve({"draft": draft, "whole": whole}[sys.argv[1]])

@@ -7,11 +7,11 @@ sharp.concurrency(1);
 // Else it would answer the second time from its cache of operations.
 sharp.cache(false);
 
-const thumbnail = (source) => sharp(source)
+const thumbnail = (source, quality = 85) => sharp(source)
   .autoOrient()
   .resize(256, 256, { fit: 'inside', withoutEnlargement: true })
   .flatten({ background: '#fff' })
-  .jpeg({ quality: 85, optimiseCoding: false })
+  .jpeg({ quality, optimiseCoding: false })
   .toBuffer();
 
 async function main() {
@@ -24,7 +24,7 @@ async function main() {
     let seconds = 0;
     let made;
     while (images === 0 || seconds < (command.seconds ?? 0)) {
-      made = await thumbnail(source);
+      made = await thumbnail(source, command.quality);
       images += 1;
       seconds = (performance.now() - begun) / 1000;
     }

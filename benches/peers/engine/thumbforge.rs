@@ -17,17 +17,19 @@ struct Command {
     seconds: Option<f64>,
     /// Make one and save it here.
     save: Option<String>,
+    /// Of the JPEG, 1–100; 85 without it.
+    quality: Option<u8>,
 }
 
 fn main() -> anyhow::Result<()> {
-    let spec = ThumbnailSpec {
-        max_side: 256,
-        jpeg_quality: 85,
-    };
     let limits = Limits::default();
     println!("{}", json!({"ready": true}));
     for line in std::io::stdin().lock().lines() {
         let command: Command = serde_json::from_str(&line?)?;
+        let spec = ThumbnailSpec {
+            max_side: 256,
+            jpeg_quality: command.quality.unwrap_or(85),
+        };
         let source = std::fs::read(&command.file)?;
         let begun = Instant::now();
         let mut images = 0_u64;

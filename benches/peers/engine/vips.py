@@ -8,12 +8,12 @@ from loop import serve
 pyvips.cache_set_max(0)
 
 
-def thumbnail(source: bytes) -> bytes:
+def thumbnail(source: bytes, quality: int) -> bytes:
     """Shrinks on load, turns upright; Lanczos3 and sRGB are what it does unasked."""
     image = pyvips.Image.thumbnail_buffer(source, 256, height=256, size="down")
     if image.hasalpha():
         image = image.flatten(background=255)
-    return image.jpegsave_buffer(Q=85, keep="none")
+    return image.jpegsave_buffer(Q=quality, subsample_mode="on", keep="none")
 
 
 serve(thumbnail)

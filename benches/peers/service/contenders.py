@@ -57,7 +57,8 @@ def services(cache: Path, program: Path) -> list[Service]:
             "BullMQ + sharp",
             "two fastify processes (node's cluster), pg with prepared statements, BullMQ with ioredis and"
             " auto-pipelining, finished jobs removed; two worker processes, each with 8 jobs in flight"
-            " (undici) and `sharp.concurrency(1)`, no sharp cache, `optimiseCoding: false`, thumbnail written without fsync",
+            " (undici) and `sharp.concurrency(1)`, no sharp cache,"
+            " `optimiseCoding: false`, thumbnail written without fsync",
             ["node", str(bullmq / "cluster.cjs")],
             [["node", str(bullmq / "worker.cjs")]] * 2,
             {"NODE_PATH": str(cache / "node/node_modules"), "NODE_ENV": "production"},

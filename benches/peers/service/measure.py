@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import shutil
 import subprocess
 import time
@@ -52,18 +53,27 @@ class Bench:
             await admin.close()
             shutil.rmtree(running.storage)
 
+    def _cpu_seconds(self, running: Running) -> tuple[float, float]:
+        """Of the service, and of the servers that it uses."""
+        servers = [process.pid for process in self.servers.processes.values()]
+        return cpu_seconds(running.pids()), cpu_seconds(servers)
+
     async def _submit(self, running: Running, urls: list[str], *how: str) -> dict:
         process = await asyncio.create_subprocess_exec(
             self.load_generator, "--port", str(running.port), "--connections", str(CONNECTIONS),
             *how, *urls, stdout=subprocess.PIPE,
         )
+        cpu = _client_cpu_seconds()
         output, _ = await process.communicate()
         if process.returncode != 0:
             raise RuntimeError(f"{running.service.name}: a submission was not accepted")
-        return json.loads(output)
+        report = json.loads(output)
+        return report | {"client_cpu_ms": (_client_cpu_seconds() - cpu) / report["accepted"] * 1e3}
 
-    async def _finish(self, running: Running, database, urls: list[str], jobs: int, before: int) -> float:
-        """Submits jobs and waits until all are completed. Seconds from the first to the last."""
+    async def _finish(
+        self, running: Running, database, urls: list[str], jobs: int, before: int
+    ) -> tuple[float, dict]:
+        """Submits jobs and waits until all are completed: the seconds that took, the client's report."""
         begun = time.monotonic()
         submitting = asyncio.create_task(self._submit(running, urls, "--requests", str(jobs)))
         while True:
@@ -78,10 +88,9 @@ class Bench:
                 break
             if time.monotonic() - begun > 300:
                 raise RuntimeError(f"{running.service.name}: {done - before} of {jobs} jobs in 300 s")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.04)
         seconds = time.monotonic() - begun
-        await submitting
-        return seconds
+        return seconds, await submitting
 
     async def jobs(self, service: Service, files: str, seconds: float) -> dict:
         urls = [self.servers.photo_url(f"{photo}-{kind}") for kind in SETS[files] for photo in PHOTOS]
@@ -89,18 +98,15 @@ class Bench:
         async def measure(running: Running, database) -> dict:
             # Warms pools, caches and compilers up, and tells how many jobs fill the time.
             await self._finish(running, database, urls, WARM_UP_JOBS, 0)
-            warm = await self._finish(running, database, urls, WARM_UP_JOBS, WARM_UP_JOBS)
+            warm, _ = await self._finish(running, database, urls, WARM_UP_JOBS, WARM_UP_JOBS)
             before = 2 * WARM_UP_JOBS
             # Whole turns of the files.
             jobs = max(round(WARM_UP_JOBS / warm * seconds / len(urls)), 4) * len(urls)
-            servers = [process.pid for process in self.servers.processes.values()]
-            service_cpu, servers_cpu = cpu_seconds(running.pids()), cpu_seconds(servers)
-            took = await self._finish(running, database, urls, jobs, before)
-            service_cpu = cpu_seconds(running.pids()) - service_cpu
-            servers_cpu = cpu_seconds(servers) - servers_cpu
+            cpu = self._cpu_seconds(running)
+            took, client = await self._finish(running, database, urls, jobs, before)
+            cost = cost_of_each(jobs, cpu, self._cpu_seconds(running))
             check_thumbnails(running, jobs + before)
-            return {"jobs": jobs, "seconds": took, "rate": jobs / took,
-                    "cpu_ms": service_cpu / jobs * 1e3, "servers_cpu_ms": servers_cpu / jobs * 1e3}
+            return client | cost | {"jobs": jobs, "seconds": took, "rate": jobs / took}
 
         return await self._with_service(service, True, measure)
 
@@ -110,15 +116,26 @@ class Bench:
         async def measure(running: Running, database) -> dict:
             await self._submit(running, urls, "--seconds", "1")
             before = await database.fetchval("SELECT count(*) FROM jobs")
-            cpu = cpu_seconds(running.pids())
+            cpu = self._cpu_seconds(running)
             report = await self._submit(running, urls, "--seconds", str(seconds))
-            cpu = cpu_seconds(running.pids()) - cpu
+            cost = cost_of_each(report["accepted"], cpu, self._cpu_seconds(running))
             rows = await database.fetchval("SELECT count(*) FROM jobs") - before
             if rows != report["accepted"]:
                 raise RuntimeError(f"{service.name}: {report['accepted']} accepted, {rows} rows")
-            return report | {"rate": rows / report["seconds"], "cpu_ms": cpu / rows * 1e3}
+            return report | cost | {"rate": rows / report["seconds"]}
 
         return await self._with_service(service, False, measure)
+
+
+def _client_cpu_seconds() -> float:
+    """Of the children that ended, i.e. while a service runs of the load generator alone."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def cost_of_each(jobs: int, before: tuple[float, float], after: tuple[float, float]) -> dict:
+    service, servers = (later - earlier for earlier, later in zip(before, after, strict=True))
+    return {"cpu_ms": service / jobs * 1e3, "servers_cpu_ms": servers / jobs * 1e3}
 
 
 def check_thumbnails(running: Running, jobs: int) -> None:

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Each connection is a thread with one request on its way. The URLs take turns; each gets a
-//! query of its own, so that no two submissions are duplicates. Prints one line of JSON.
+//! query of its own, so that no two submissions of a run are duplicates. Prints one line of JSON.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
