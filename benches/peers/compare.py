@@ -16,7 +16,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--release", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--engine-rounds", type=int, default=5)
-    parser.add_argument("--engine-seconds", type=float, default=0.6, help="of one contender on one file")
+    parser.add_argument("--engine-seconds", type=float, default=0.5, help="of one contender on one file")
     parser.add_argument("--service-rounds", type=int, default=3)
     parser.add_argument("--service-seconds", type=float, default=8, help="of one service on one set")
     parser.add_argument("--only", help="measure only what has this word in its name")

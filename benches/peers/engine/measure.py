@@ -67,9 +67,9 @@ def _quality(running: list[Running], files: list[Path]) -> dict[str, list[dict]]
         thumbnail = Path(folder) / "thumbnail.jpg"
         for contender in running:
             for file in files:
-                found = {}
-                for jpeg_quality in (85, 100):
-                    contender.ask(file=str(file), save=str(thumbnail), quality=jpeg_quality)
-                    found[f"psnr_{jpeg_quality}"], found["ssim"] = quality.compare(file, thumbnail)
+                contender.ask(file=str(file), save=str(thumbnail), quality=85)
+                delivered = quality.compare(file, thumbnail)["psnr"]
+                contender.ask(file=str(file), save=str(thumbnail), quality=100)
+                found = quality.compare(file, thumbnail) | {"delivered_psnr": delivered}
                 result.setdefault(contender.engine.name, []).append(found)
     return result
