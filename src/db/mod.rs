@@ -10,6 +10,7 @@ mod committer;
 mod connect;
 mod error;
 mod finish;
+mod insert_many;
 mod migrate;
 mod pools;
 mod read;
