@@ -22,6 +22,9 @@ use crate::domain::{Claim, Failure, FailureCode, Outcome};
 
 /// Most jobs that are claimed with one statement.
 const LARGEST_CLAIM: usize = 32;
+/// Thumbnails that may wait for the disks of storage and database, for each slot. A flush takes
+/// milliseconds, and those that wait together share it.
+const PUBLISHING_A_SLOT: usize = 4;
 /// Time that is kept at the end of the grace period for handing jobs back.
 const HANDING_BACK: Duration = Duration::from_secs(3);
 
@@ -34,6 +37,8 @@ pub(super) struct Crew {
     pub pulse: Pulse,
     pub storage_gate: StorageGate,
     slots: Arc<Semaphore>,
+    /// Places for thumbnails that are made and not yet published and written.
+    publishing: Semaphore,
     running: TaskTracker,
     /// Cancelled when what still runs must be handed back.
     hand_back: CancellationToken,
@@ -58,6 +63,7 @@ impl Crew {
             pulse: Pulse::new(settings.poll_timeout, settings.lease, storage_gate.clone()),
             storage_gate,
             slots: Arc::new(Semaphore::new(settings.concurrency)),
+            publishing: Semaphore::new(settings.concurrency.saturating_mul(PUBLISHING_A_SLOT)),
             running: TaskTracker::new(),
             hand_back: CancellationToken::new(),
             parts,
@@ -96,9 +102,8 @@ impl Crew {
             let span = tracing::info_span!("job", job.id = %claim.id, attempt = claim.attempt);
             self.running.spawn(
                 async move {
-                    crew.work(&claim, &lease).await;
+                    crew.work(&claim, &lease, slot).await;
                     drop(lease);
-                    drop(slot);
                 }
                 .instrument(span),
             );
@@ -106,25 +111,34 @@ impl Crew {
         Ok(count)
     }
 
-    /// From claim to written outcome.
-    async fn work(&self, claim: &Claim, lease: &Lease) {
+    /// From claim to written outcome. The slot is free again when the thumbnail is made: what
+    /// follows is waiting for disks, and many wait as long as one.
+    async fn work(&self, claim: &Claim, lease: &Lease, slot: OwnedSemaphorePermit) {
         let attempt = Attempt {
             parts: &self.parts,
             spec: self.settings.spec,
             max_attempts: self.settings.max_attempts,
         };
-        let attempted = AssertUnwindSafe(attempt.run(claim, lease)).catch_unwind();
-        let ended = tokio::select! {
+        let attempted = AssertUnwindSafe(async {
+            let made = attempt.make(claim).await;
+            let place = self.publishing.acquire().await;
+            drop(slot);
+            (attempt.publish(claim, lease, made).await, Some(place))
+        })
+        .catch_unwind();
+        // The place is kept until the outcome is written.
+        let (ended, _place) = tokio::select! {
             biased;
-            () = lease.lost() => None,
+            () = lease.lost() => (None, None),
             ended = attempted => ended.unwrap_or_else(|_| {
                 tracing::error!("a panic inside the attempt");
-                Some(attempt.judge(claim, Failure::new(
+                let failure = Failure::new(
                     FailureCode::Internal,
                     "an internal error interrupted the work",
-                )))
+                );
+                (Some(attempt.judge(claim, failure)), None)
             }),
-            () = self.hand_back.cancelled() => Some(Outcome::Released),
+            () = self.hand_back.cancelled() => (Some(Outcome::Released), None),
         };
         if let Some(Outcome::Retry { code, .. } | Outcome::Failed { code, .. }) = &ended
             && *code == FailureCode::StorageFailed

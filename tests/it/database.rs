@@ -185,6 +185,44 @@ on_both_databases! {
         assert!(database.finish(&fresh, &completed()).await.unwrap());
     }
 
+    async fn attempts_that_end_at_the_same_time_are_told_apart(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let mut writes = Vec::new();
+        for number in 0..60 {
+            let job = submitted(&database, &number.to_string()).await;
+            let mut claim = claimed_now(&database, job.id).await;
+            let outcome = match number % 4 {
+                0 => completed(),
+                1 => retry_after(Duration::from_secs(3600)),
+                2 => Outcome::Failed {
+                    code: FailureCode::CorruptImage,
+                    message: format!("failure {number}"),
+                },
+                _ => Outcome::Released,
+            };
+            let stale = number % 3 == 0;
+            claim.fence -= i64::from(stale);
+            let database = database.clone();
+            writes.push(tokio::spawn(async move {
+                let written = database.finish(&claim, &outcome).await.unwrap();
+                (number, stale, written, database.find(claim.id).await.unwrap().unwrap())
+            }));
+        }
+        for write in writes {
+            let (number, stale, written, job) = write.await.unwrap();
+            assert_eq!(written, !stale, "{number}");
+            let expected = match number % 4 {
+                _ if stale => (JobStatus::Processing, 1, None),
+                0 => (JobStatus::Completed, 1, None),
+                1 => (JobStatus::Pending, 1, Some("the source did not answer in time".to_owned())),
+                2 => (JobStatus::Failed, 1, Some(format!("failure {number}"))),
+                _ => (JobStatus::Pending, 0, None),
+            };
+            assert_eq!((job.status, job.attempts, job.error), expected, "{number}");
+            assert_eq!(job.result.is_some(), expected.0 == JobStatus::Completed, "{number}");
+        }
+    }
+
     async fn a_renewed_lease_is_not_taken_over(fixture: &Fixture) {
         let database = fixture.open().await;
         let job = submitted(&database, "a.jpg").await;
