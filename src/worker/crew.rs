@@ -71,8 +71,9 @@ impl Crew {
         }
     }
 
-    /// Waits for a free slot, and for a storage that works, and takes up to half of the others that are free: the rest is for
-    /// whoever looks in the other place (queue or database). Who waits longest comes first.
+    /// Waits for a free slot, and for a storage that works, and takes up to half of the others that
+    /// are free: the rest is for whoever looks in the other place (queue or database). Who waits
+    /// longest comes first.
     pub(super) async fn free_slots(&self) -> Slots {
         let first = Arc::clone(&self.slots)
             .acquire_owned()
