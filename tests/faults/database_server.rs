@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::audit::{Terms, audit};
 use crate::load::{self, Load};
 use crate::report::{Figures, tell};
-use crate::stage::Stage;
+use crate::stage::{Stage, WRITES};
 use crate::support::deadline::eventually_blocking;
 use crate::support::fault_proxy::{FaultProxy, Mode};
 use crate::support::http_client::try_get;
@@ -97,7 +97,7 @@ async fn fault_11() {
     let mut worker = stage.process_through_postgres("work", "worker", proxy.port());
     worker.start();
     let load = Load::start(vec![serve.address], 20, stage.small_urls());
-    proxy.set(Mode::LoseEveryThird(b"COMMIT"));
+    proxy.set(Mode::LoseEveryThird(WRITES));
     eventually_blocking("many commits were met", SOON * 2, || proxy.seen() >= 90);
     proxy.set(Mode::Pass);
     let lifted = load::now();

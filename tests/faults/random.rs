@@ -8,7 +8,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use crate::audit::{Terms, audit};
 use crate::load::{self, Load};
 use crate::report::{Figures, line, tell};
-use crate::stage::Stage;
+use crate::stage::{Stage, WRITES};
 use crate::support::child_process::ChildProcess;
 use crate::support::fault_proxy::{FaultProxy, Mode};
 use crate::yardstick::conclusively;
@@ -269,7 +269,7 @@ impl Actors {
                 self.through_postgres(delay, lasts).await;
             }
             Fault::CutCommits => {
-                self.through_postgres(Mode::LoseEveryThird(b"COMMIT"), lasts)
+                self.through_postgres(Mode::LoseEveryThird(WRITES), lasts)
                     .await;
             }
             Fault::BlackholeRedis => self.through_redis(Mode::Blackhole, lasts).await,

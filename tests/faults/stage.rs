@@ -40,6 +40,12 @@ impl<T> Server<T> {
 
 pub const LEASE: Duration = Duration::from_secs(2);
 
+/// Only in what writes a new job of a small image to Postgres, or how an attempt at one ended: the
+/// statements are prepared, so that their values alone are on the wire.
+pub const WRITES: &[u8] = b"/small.jpg";
+/// Only in what writes that an attempt has completed.
+pub const COMPLETIONS: &[u8] = b"thumbnail_path";
+
 pub struct Stage {
     pub postgres: Option<Server<Postgres>>,
     pub redis: Option<Server<Redis>>,

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use crate::audit::{Terms, audit};
 use crate::load::{self, Load, accept};
 use crate::report::{Figures, tell};
-use crate::stage::{Stage, image_reply};
+use crate::stage::{COMPLETIONS, Stage, image_reply};
 use crate::support::child_process::ChildProcess;
 use crate::support::deadline::eventually_blocking;
 use crate::support::fault_proxy::{FaultProxy, Mode};
@@ -143,8 +143,8 @@ async fn kill_at(
             let Worker { process, proxy } = &mut workers[victim];
             let before = proxy.seen();
             proxy.set(match step {
-                Step::BeforeCommit => Mode::Hold(b"COMMIT"),
-                _ => Mode::LoseReplyTo(b"COMMIT"),
+                Step::BeforeCommit => Mode::Hold(COMPLETIONS),
+                _ => Mode::LoseReplyTo(COMPLETIONS),
             });
             eventually_blocking("a commit is on its way", SOON, || proxy.seen() > before);
             process.kill();

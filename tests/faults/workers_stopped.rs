@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use crate::audit::{Terms, audit};
 use crate::load::{self, Load, accept};
 use crate::report::{Figures, tell};
-use crate::stage::{LEASE, Stage, image_reply};
+use crate::stage::{COMPLETIONS, LEASE, Stage, image_reply};
 use crate::support::deadline::eventually_blocking;
 use crate::support::fault_proxy::{FaultProxy, Mode};
 use crate::yardstick::conclusively;
@@ -28,9 +28,8 @@ async fn fault_04() {
     let mut stale = stage.process_through_postgres("work", "stale", proxy.port());
     stale.start();
 
-    // One job that the stale worker has finished: what is missing is the database's word. It is
-    // the worker's first such statement, so that its text is on the wire.
-    proxy.set(Mode::Hold(b"\"result\""));
+    // One job that the stale worker has finished: what is missing is the database's word.
+    proxy.set(Mode::Hold(COMPLETIONS));
     let late_gate = Arc::new(Semaphore::new(1));
     let reply = image_reply(120, 90).behind(&late_gate);
     stage.origin.on("/late.jpg", vec![reply]);
