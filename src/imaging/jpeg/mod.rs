@@ -8,7 +8,7 @@
 //! tables ─ huffman ─ steps ─ cache   the file's tables → look-up tables
 //! bits ─ symbols        unstuffed bits → coefficients
 //! sequential            scans of sequential files → samples, and means for them at 1/8
-//! progression ─ progressive   which scans matter; those → coefficients
+//! progression ─ progressive ─ progressive_dc   which scans matter; those → coefficients
 //! idct ─ lanes          N × N coefficients → N × N samples
 //! plane                 sizes, and what comes out
 //! decode                the door
@@ -31,6 +31,7 @@ mod means;
 mod plane;
 mod progression;
 mod progressive;
+mod progressive_dc;
 mod scan;
 mod sequential;
 mod steps;
