@@ -48,6 +48,8 @@ pub(crate) enum Coding {
         /// Of the first frame.
         frame: Size,
         interlaced: bool,
+        /// Where its pixels begin in the file.
+        data_at: usize,
     },
     Webp {
         lossless: bool,
