@@ -99,18 +99,7 @@ impl BoxReducer {
 
     /// Fills what is missing below with opaque white.
     pub(crate) fn fill_with_white(&mut self) {
-        let value = if self.layout == Layout::Ycck {
-            128
-        } else {
-            255
-        };
-        let mut row = vec![value; self.source.width as usize * self.layout.channels()];
-        if self.layout == Layout::Ycck {
-            for pixel in row.chunks_exact_mut(4) {
-                // Inverted inks: luma 0 stands for none.
-                (pixel[0], pixel[3]) = (0, 255);
-            }
-        }
+        let row = self.layout.white().repeat(self.source.width as usize);
         while self.rows_pushed < self.source.height {
             self.push_premultiplied_row(&row);
         }

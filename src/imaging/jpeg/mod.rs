@@ -15,8 +15,8 @@
 //! ```
 //!
 //! Format: ITU-T T.81 (ISO/IEC 10918-1), JFIF 1.02, Adobe Technical Note 5116. Not supported, and said so by
-//! [`JpegError::Unsupported`]: arithmetic, lossless, hierarchical and 12-bit coding, four components, a height given
-//! behind the first scan, sampling factors that don't divide the first component's.
+//! [`JpegError::Unsupported`]: arithmetic, lossless, hierarchical and 12-bit coding, two components, a height given behind
+//! the first scan.
 
 mod bits;
 mod cache;

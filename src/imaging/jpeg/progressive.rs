@@ -32,7 +32,7 @@ impl Coefficients {
     pub fn transform<const N: usize>(
         &self,
         layout: &Layout,
-        transforms: &[Option<Transform>; 3],
+        transforms: &[Option<Transform>; 4],
         samples: &mut [u8],
     ) {
         let mut values = self.values.as_slice();

@@ -32,7 +32,7 @@ pub struct SequentialScan<'a> {
     pub scan: &'a Scan,
     pub layout: &'a Layout,
     /// By component of the picture.
-    pub transforms: &'a [Option<Transform>; 3],
+    pub transforms: &'a [Option<Transform>; 4],
     pub cache: &'a TableCache,
     pub restart_interval: u32,
 }
