@@ -4,4 +4,6 @@ mod corrupt;
 mod golden;
 mod hostile;
 mod picture;
+mod profiles;
 mod sweep;
+mod unusual;

@@ -28,7 +28,7 @@ pub struct Scratch {
 #[derive(Debug)]
 pub struct Decoded<'s> {
     pub color: ColorKind,
-    /// One, or three: Y, Cb, Cr or R, G, B. Chroma planes are as small as the file has them.
+    /// One to four, as [`ColorKind`] names them. Chroma planes are as small as the file has them.
     pub planes: Vec<Plane<'s>>,
     /// Rows of the full picture that were decoded, at most its height; those below are mid-grey.
     pub rows_decoded: u32,
@@ -58,7 +58,7 @@ pub fn decode_scaled<'s>(
         layout: &layout,
         scale,
         tables: Tables::default(),
-        transforms: [None, None, None],
+        transforms: [const { None }; 4],
         restart_interval: 0,
     };
     let progress = decoder.decode(scratch)?;
@@ -84,7 +84,7 @@ struct Decoder<'a> {
     layout: &'a Layout,
     scale: Scale,
     tables: Tables,
-    transforms: [Option<Transform>; 3],
+    transforms: [Option<Transform>; 4],
     restart_interval: u16,
 }
 
