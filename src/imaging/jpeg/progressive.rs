@@ -134,7 +134,7 @@ impl<'a> ProgressiveScan<'a> {
                     self.decode_mcu::<N>(input.window(), &mut state, coefficients, row, column)
                         .map_err(|BadCode| CORRUPT)?;
                 }
-                input.check_overrun(state.bits)
+                input.end_row(state.bits)
             };
             if let Err(error) = decode_row() {
                 return Progress {

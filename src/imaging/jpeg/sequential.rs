@@ -87,7 +87,7 @@ impl SequentialScan<'_> {
                         coder.write::<N>(end, &mut coefficients, out, place.stride);
                     }
                 }
-                input.check_overrun(bits)
+                input.end_row(bits)
             };
             if let Err(error) = decode_row() {
                 return Ok(Progress {
