@@ -29,13 +29,7 @@ fn raster_to_ycc(raster: Raster, profile: Option<&IccProfile>) -> Ycc {
             let converted = profile.and_then(|profile| convert(profile, &raster.pixels, 1));
             match converted {
                 Some(rgb) => rgb_to_ycc(size, &rgb),
-                None => Ycc {
-                    size,
-                    chroma: size,
-                    cb: vec![128; raster.pixels.len()],
-                    cr: vec![128; raster.pixels.len()],
-                    y: raster.pixels,
-                },
+                None => grey_to_ycc(size, raster.pixels),
             }
         }
         Layout::Rgb => {
@@ -43,18 +37,22 @@ fn raster_to_ycc(raster: Raster, profile: Option<&IccProfile>) -> Ycc {
             rgb_to_ycc(size, converted.as_deref().unwrap_or(&raster.pixels))
         }
         Layout::LumaAlpha => {
-            let (luma, alpha) = split_alpha::<2>(&raster.pixels);
-            let rgb = profile
-                .and_then(|profile| convert(profile, &luma, 1))
-                .unwrap_or_else(|| luma.iter().flat_map(|sample| [*sample; 3]).collect());
-            rgb_to_ycc(size, &on_white(rgb, &alpha))
+            let converted = profile.and_then(|profile| {
+                let (luma, alpha) = split_alpha::<2>(&raster.pixels);
+                convert(profile, &luma, 1).map(|rgb| on_white(rgb, &alpha))
+            });
+            match converted {
+                Some(rgb) => rgb_to_ycc(size, &rgb),
+                None => grey_to_ycc(size, premultiplied_on_white::<2>(&raster.pixels)),
+            }
         }
         Layout::Rgba => {
-            let (rgb, alpha) = split_alpha::<4>(&raster.pixels);
-            let rgb = profile
-                .and_then(|profile| convert(profile, &rgb, 3))
-                .unwrap_or(rgb);
-            rgb_to_ycc(size, &on_white(rgb, &alpha))
+            let converted = profile.and_then(|profile| {
+                let (rgb, alpha) = split_alpha::<4>(&raster.pixels);
+                convert(profile, &rgb, 3).map(|rgb| on_white(rgb, &alpha))
+            });
+            let rgb = converted.unwrap_or_else(|| premultiplied_on_white::<4>(&raster.pixels));
+            rgb_to_ycc(size, &rgb)
         }
         Layout::Cmyk | Layout::Ycck => {
             let paper = match raster.layout {
@@ -104,6 +102,20 @@ fn on_white(mut rgb: Vec<u8>, alpha: &[u8]) -> Vec<u8> {
     rgb
 }
 
+/// Lays premultiplied pixels on white: what they lack to full alpha is the white that shines through.
+fn premultiplied_on_white<const CHANNELS: usize>(pixels: &[u8]) -> Vec<u8> {
+    let mut colours = vec![0; pixels.len() / CHANNELS * (CHANNELS - 1)];
+    let pixels = pixels.chunks_exact(CHANNELS);
+    for (pixel, out) in pixels.zip(colours.chunks_exact_mut(CHANNELS - 1)) {
+        let alpha = pixel[CHANNELS - 1];
+        for (sample, out) in pixel.iter().zip(out) {
+            // Lanczos overshoots: a colour may exceed its alpha.
+            *out = (*sample).min(alpha) + (255 - alpha);
+        }
+    }
+    colours
+}
+
 /// Undoes the YCbCr coding of the first three inks; K stays.
 ///
 /// The decoded "RGB" is the ink itself (255 = full), so its complement is what paper shows.
@@ -132,25 +144,28 @@ fn mix_inks(paper: &[u8]) -> Vec<u8> {
 /// JFIF 1.02, page 3, in 16-bit fixed point.
 pub(crate) fn rgb_to_ycc(size: Size, rgb: &[u8]) -> Ycc {
     const HALF: i32 = 1 << 15;
-    let mut ycc = Ycc {
-        size,
-        chroma: size,
-        y: Vec::with_capacity(size.area()),
-        cb: Vec::with_capacity(size.area()),
-        cr: Vec::with_capacity(size.area()),
-    };
-    for pixel in rgb.chunks_exact(3) {
+    // 128.5 less one step, as in libjpeg: the largest value must not round up to 256.
+    const BIAS: i32 = (128 << 16) + HALF - 1;
+    let mut ycc = grey_to_ycc(size, vec![0; size.area()]);
+    let chroma = ycc.cb.iter_mut().zip(&mut ycc.cr);
+    for ((pixel, y), (cb, cr)) in rgb.chunks_exact(3).zip(&mut ycc.y).zip(chroma) {
         let [r, g, b] = [pixel[0], pixel[1], pixel[2]].map(i32::from);
-        ycc.y
-            .push(((19_595 * r + 38_470 * g + 7_471 * b + HALF) >> 16) as u8);
-        // 128.5 less one step, as in libjpeg: the largest value must not round up to 256.
-        let bias = (128 << 16) + HALF - 1;
-        ycc.cb
-            .push(((-11_059 * r - 21_709 * g + 32_768 * b + bias) >> 16) as u8);
-        ycc.cr
-            .push(((32_768 * r - 27_439 * g - 5_329 * b + bias) >> 16) as u8);
+        *y = ((19_595 * r + 38_470 * g + 7_471 * b + HALF) >> 16) as u8;
+        *cb = ((-11_059 * r - 21_709 * g + 32_768 * b + BIAS) >> 16) as u8;
+        *cr = ((32_768 * r - 27_439 * g - 5_329 * b + BIAS) >> 16) as u8;
     }
     ycc
+}
+
+/// A picture without colours.
+fn grey_to_ycc(size: Size, luma: Vec<u8>) -> Ycc {
+    Ycc {
+        size,
+        chroma: size,
+        cb: vec![128; luma.len()],
+        cr: vec![128; luma.len()],
+        y: luma,
+    }
 }
 
 fn ycc_to_rgb(ycc: &Ycc) -> Vec<u8> {

@@ -59,8 +59,12 @@ impl ImageBuffer for Planes<'_> {
         let start = usize::from(y / 2) * half;
         for (plane, buffer) in [self.cb, self.cr].into_iter().zip(&mut buffers[1..3]) {
             let row = &plane[start..start + half];
-            let doubled = row.iter().flat_map(|sample| [*sample; 2]);
-            buffer.extend(doubled.take(width));
+            let begun = buffer.len();
+            buffer.resize(begun + 2 * half, 0);
+            for (pair, sample) in buffer[begun..].chunks_exact_mut(2).zip(row) {
+                pair.copy_from_slice(&[*sample; 2]);
+            }
+            buffer.truncate(begun + width);
         }
     }
 }

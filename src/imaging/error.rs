@@ -11,6 +11,12 @@ pub enum ImagingError {
     /// `looks_like` names what the bytes seem to be, with its article, e.g. `a PDF document`.
     #[error("the source is {looks_like}; JPEG, PNG, GIF, WebP and BMP images are supported")]
     Unsupported { looks_like: &'static str },
+    /// A format that is supported, in a kind that is not; `kind` with its article.
+    #[error("the source is {kind}, a kind of {} that is not supported", .format.as_str())]
+    UnsupportedKind {
+        format: SourceFormat,
+        kind: &'static str,
+    },
     #[error("the image has {width} × {height} pixels; at most {max_pixels} pixels are allowed")]
     TooManyPixels {
         width: u32,
@@ -57,7 +63,9 @@ impl ImagingError {
     pub const fn failure_code(&self) -> FailureCode {
         match self {
             Self::Empty => FailureCode::EmptySource,
-            Self::Unsupported { .. } => FailureCode::UnsupportedFormat,
+            Self::Unsupported { .. } | Self::UnsupportedKind { .. } => {
+                FailureCode::UnsupportedFormat
+            }
             Self::TooManyPixels { .. } | Self::TooMuchMemory { .. } | Self::TooMany { .. } => {
                 FailureCode::ImageTooLarge
             }

@@ -33,6 +33,8 @@ impl Header<'_> {
 pub(crate) enum Coding {
     Jpeg {
         components: u8,
+        /// The first component has the most samples, the others whole fractions of them.
+        evenly_sampled: bool,
         progressive: bool,
         /// What the scaled decoder needs, if it takes the file.
         scaled: Option<jpeg::Header>,
@@ -48,6 +50,8 @@ pub(crate) enum Coding {
         /// Of the first frame.
         frame: Size,
         interlaced: bool,
+        /// Where its pixels begin in the file.
+        data_at: usize,
     },
     Webp {
         lossless: bool,

@@ -18,6 +18,8 @@ mod color;
 mod decode;
 mod encode;
 mod error;
+#[cfg(test)]
+mod fidelity;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod geometry;

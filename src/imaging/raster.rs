@@ -27,6 +27,18 @@ impl Layout {
         }
     }
 
+    /// A pixel of opaque white.
+    pub(crate) const fn white(self) -> &'static [u8] {
+        match self {
+            Self::Luma => &[255],
+            Self::LumaAlpha => &[255; 2],
+            Self::Rgb => &[255; 3],
+            Self::Rgba | Self::Cmyk => &[255; 4],
+            // The first three are inks: luma 0 is none.
+            Self::Ycck => &[0, 128, 128, 255],
+        }
+    }
+
     pub(crate) const fn has_alpha(self) -> bool {
         matches!(self, Self::LumaAlpha | Self::Rgba)
     }
@@ -66,7 +78,10 @@ impl Small {
         match self {
             Self::Raster(raster) => {
                 let stride = raster.size.width as usize * raster.layout.channels();
-                raster.pixels[row * stride..].fill(255);
+                let below = &mut raster.pixels[row * stride..];
+                for pixel in below.chunks_exact_mut(raster.layout.channels()) {
+                    pixel.copy_from_slice(raster.layout.white());
+                }
             }
             Self::Ycc(ycc) => {
                 ycc.y[row * ycc.size.width as usize..].fill(255);

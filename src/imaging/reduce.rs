@@ -58,8 +58,8 @@ impl BoxReducer {
         let mut premultiplied = std::mem::take(&mut self.premultiplied_row);
         premultiplied.resize(row.len(), 0);
         match self.layout {
-            Layout::LumaAlpha => premultiply::<2>(row, &mut premultiplied),
-            _ => premultiply::<4>(row, &mut premultiplied),
+            Layout::LumaAlpha => premultiply_grey(row, &mut premultiplied),
+            _ => premultiply_rgb(row, &mut premultiplied),
         }
         self.push_premultiplied_row(&premultiplied);
         self.premultiplied_row = premultiplied;
@@ -99,18 +99,7 @@ impl BoxReducer {
 
     /// Fills what is missing below with opaque white.
     pub(crate) fn fill_with_white(&mut self) {
-        let value = if self.layout == Layout::Ycck {
-            128
-        } else {
-            255
-        };
-        let mut row = vec![value; self.source.width as usize * self.layout.channels()];
-        if self.layout == Layout::Ycck {
-            for pixel in row.chunks_exact_mut(4) {
-                // Inverted inks: luma 0 stands for none.
-                (pixel[0], pixel[3]) = (0, 255);
-            }
-        }
+        let row = self.layout.white().repeat(self.source.width as usize);
         while self.rows_pushed < self.source.height {
             self.push_premultiplied_row(&row);
         }
@@ -156,36 +145,50 @@ fn average_columns<T: Copy + Into<u32>, const CHANNELS: usize>(
     rows: u32,
     out: &mut Vec<u8>,
 ) {
-    for samples in row.chunks(columns * CHANNELS) {
+    let start = out.len();
+    out.resize(start + row.len().div_ceil(columns * CHANNELS) * CHANNELS, 0);
+    let boxes = row.chunks(columns * CHANNELS);
+    for (samples, out) in boxes.zip(out[start..].chunks_exact_mut(CHANNELS)) {
         let mut sums = [0_u32; CHANNELS];
         for pixel in samples.chunks_exact(CHANNELS) {
             for (sum, sample) in sums.iter_mut().zip(pixel) {
                 *sum += (*sample).into();
             }
         }
-        let count = (samples.len() / CHANNELS) as u32 * rows;
-        // Multiplying by the reciprocal: a division per sample would cost more than the sums.
-        let reciprocal = (1_u64 << 32) / u64::from(count) + 1;
-        out.extend(
-            sums.map(|sum| ((u64::from(sum + count / 2) * reciprocal) >> 32).min(255) as u8),
-        );
+        // Multiplying by the reciprocal: a division per sample would cost more than the sums. The 24 bits of a float are
+        // more than a byte needs.
+        let reciprocal = 1.0 / ((samples.len() / CHANNELS) as u32 * rows) as f32;
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = (sum as i32 as f32 * reciprocal + 0.5) as i32 as u8;
+        }
     }
 }
 
-/// Weights the colours of each pixel by its alpha, the last of its `CHANNELS`.
-fn premultiply<const CHANNELS: usize>(row: &[u8], out: &mut [u8]) {
-    for (pixel, out) in row
-        .chunks_exact(CHANNELS)
-        .zip(out.chunks_exact_mut(CHANNELS))
-    {
-        let alpha = u32::from(pixel[CHANNELS - 1]);
-        for channel in 0..CHANNELS - 1 {
-            // Exact rounding of c·α / 255 without a division.
-            let product = u32::from(pixel[channel]) * alpha + 128;
-            out[channel] = ((product + (product >> 8)) >> 8) as u8;
-        }
-        out[CHANNELS - 1] = alpha as u8;
+/// Weights the colour of each pixel by its alpha.
+fn premultiply_grey(row: &[u8], out: &mut [u8]) {
+    for (pixel, out) in row.chunks_exact(2).zip(out.chunks_exact_mut(2)) {
+        out.copy_from_slice(&[weighted(pixel[0], pixel[1]), pixel[1]]);
     }
+}
+
+/// As [`premultiply_grey`].
+fn premultiply_rgb(row: &[u8], out: &mut [u8]) {
+    for (pixel, out) in row.chunks_exact(4).zip(out.chunks_exact_mut(4)) {
+        let alpha = pixel[3];
+        let [r, g, b] = [
+            weighted(pixel[0], alpha),
+            weighted(pixel[1], alpha),
+            weighted(pixel[2], alpha),
+        ];
+        out.copy_from_slice(&[r, g, b, alpha]);
+    }
+}
+
+/// c·α / 255, rounded exactly, without a division.
+#[inline(always)]
+fn weighted(sample: u8, alpha: u8) -> u8 {
+    let product = u16::from(sample) * u16::from(alpha) + 128;
+    ((product + (product >> 8)) >> 8) as u8
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use fast_image_resize::images::{Image, ImageRef, TypedCroppedImage, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{Filter, FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::error::ImagingError;
 use super::geometry::Size;
@@ -92,13 +92,72 @@ fn exact(size: Size) -> (f64, f64) {
 /// A fractional box: to resample the partial samples at its end as if they were whole costs
 /// 3 dB.
 fn lanczos3(span: (f64, f64)) -> ResizeOptions {
+    let filter = Filter::new("Lanczos3", lanczos3_weight, LANCZOS3_RADIUS)
+        .map_or(FilterType::Lanczos3, FilterType::Custom);
     ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .resize_alg(ResizeAlg::Convolution(filter))
         .crop(0.0, 0.0, span.0, span.1)
         // Samples are premultiplied already.
         .use_alpha(false)
 }
 
+const LANCZOS3_RADIUS: f64 = 3.0;
+
+/// The Lanczos kernel sinc(x) · sinc(x / 3), sinc(x) being sin(πx) / πx (C. E. Duchon, "Lanczos filtering in one and two
+/// dimensions", 1979), to 1e-8.
+///
+/// The resampler's own calls the sine twice for each weight, which took a tenth of the time of a small picture. With
+/// t = πx/3 and q = sin(t)/t, sin(3t) = 3 sin(t) - 4 sin³(t) makes the product q² · (1 - 4/3 t²q²), and q a Taylor
+/// polynomial in t².
+fn lanczos3_weight(x: f64) -> f64 {
+    const TERMS: usize = 10;
+    /// (-1)ⁿ / (2n + 1)!
+    const TAYLOR: [f64; TERMS] = {
+        let mut terms = [1.0; TERMS];
+        let mut n = 1;
+        while n < TERMS {
+            terms[n] = -terms[n - 1] / ((2 * n) * (2 * n + 1)) as f64;
+            n += 1;
+        }
+        terms
+    };
+    if x.abs() >= LANCZOS3_RADIUS {
+        return 0.0;
+    }
+    let t = x * (std::f64::consts::PI / 3.0);
+    let t2 = t * t;
+    let q = TAYLOR.iter().rev().fold(0.0, |sum, term| sum * t2 + term);
+    let q2 = q * q;
+    q2 * (1.0 - 4.0 / 3.0 * t2 * q2)
+}
+
 fn internal(error: impl std::fmt::Display) -> ImagingError {
     ImagingError::Internal(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::f64::consts::PI;
+
+    #[test]
+    fn the_kernel_is_lanczos_of_three_lobes() {
+        let sinc = |x: f64| {
+            if x == 0.0 {
+                1.0
+            } else {
+                (PI * x).sin() / (PI * x)
+            }
+        };
+        for step in -4000..=4000 {
+            let x = f64::from(step) / 1000.0;
+            let expected = if x.abs() < 3.0 {
+                sinc(x) * sinc(x / 3.0)
+            } else {
+                0.0
+            };
+            let weight = lanczos3_weight(x);
+            assert!((weight - expected).abs() < 1e-8, "{x}: {weight} {expected}");
+        }
+    }
 }

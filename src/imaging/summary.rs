@@ -47,14 +47,18 @@ fn average_areas(plane: &[u8], from: Size, to: Size) -> Vec<u8> {
         })
     };
     let mut out = Vec::with_capacity(to.area());
+    let mut column_sums = vec![0_u32; from.width as usize];
     for rows in areas(from.height, to.height) {
+        column_sums.fill(0);
+        for y in rows.clone() {
+            let row = &plane[y * from.width as usize..][..from.width as usize];
+            for (sum, sample) in column_sums.iter_mut().zip(row) {
+                *sum += u32::from(*sample);
+            }
+        }
         for columns in areas(from.width, to.width) {
             let count = (rows.len() * columns.len()) as u32;
-            let sum: u32 = rows
-                .clone()
-                .flat_map(|y| &plane[y * from.width as usize..][columns.clone()])
-                .map(|sample| u32::from(*sample))
-                .sum();
+            let sum: u32 = column_sums[columns].iter().sum();
             out.push(((sum + count / 2) / count) as u8);
         }
     }

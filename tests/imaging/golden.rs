@@ -339,3 +339,84 @@ fn a_jpeg_and_a_png_of_one_picture_look_alike() {
     let similarity = psnr(&one, &other);
     assert!(similarity > 38.0, "{similarity:.1} dB");
 }
+
+#[test]
+fn the_first_frame_looks_as_it_should() {
+    let red = [220, 30, 30];
+    let blue = [30, 30, 220];
+    for (name, frames, points) in [
+        (
+            "two_frames.webp",
+            2,
+            [
+                ((8, 8), red),
+                ((24, 40), red),
+                ((40, 24), blue),
+                ((60, 44), blue),
+            ],
+        ),
+        (
+            "fcTL-dispose-in-region-none.png",
+            3,
+            [
+                ((12, 6), [0, 255, 0]),
+                ((64, 32), [255, 0, 0]),
+                ((102, 19), [0, 255, 0]),
+                ((38, 51), [0, 255, 0]),
+            ],
+        ),
+    ] {
+        let thumbnail = thumbnail_of(&fixture(name));
+        assert_eq!(thumbnail.source.frames, frames, "{name}");
+        let picture = Picture::rgb(&thumbnail.jpeg);
+        for ((x, y), expected) in points {
+            let colour = picture.at(x, y);
+            assert!(
+                colour.iter().zip(expected).all(|(a, b)| a.abs_diff(b) < 12),
+                "{name}: {colour:?} at {x}, {y}"
+            );
+        }
+    }
+}
+
+/// A screen of 100 × 80 whose first frame, 40 × 30 at 30, 20, is red, with a clear lower half; the second is blue.
+fn gif_with_a_small_first_frame() -> Vec<u8> {
+    let palette = [255, 255, 0, 220, 20, 20, 20, 20, 220, 0, 0, 0];
+    let mut bytes = Vec::new();
+    let mut encoder = gif::Encoder::new(&mut bytes, 100, 80, &palette).unwrap();
+    let first = [vec![1; 40 * 15], vec![3; 40 * 15]].concat();
+    let mut frame = gif::Frame::from_indexed_pixels(40, 30, first, Some(3));
+    (frame.left, frame.top) = (30, 20);
+    frame.dispose = gif::DisposalMethod::Previous;
+    encoder.write_frame(&frame).unwrap();
+    let second = gif::Frame::from_indexed_pixels(100, 80, vec![2; 8000], None);
+    encoder.write_frame(&second).unwrap();
+    drop(encoder);
+    bytes
+}
+
+#[test]
+fn a_small_first_frame_stands_at_its_place_on_white() {
+    let thumbnail = thumbnail_of(&gif_with_a_small_first_frame());
+    assert_eq!((thumbnail.width, thumbnail.height), (100, 80));
+    assert_eq!(thumbnail.source.frames, 2);
+    assert!(thumbnail.source.has_alpha);
+    let picture = Picture::rgb(&thumbnail.jpeg);
+    for (x, y, expected) in [
+        (50, 27, [220, 20, 20]),
+        (34, 24, [220, 20, 20]),
+        (66, 31, [220, 20, 20]),
+        // The clear half, and beside the frame.
+        (50, 44, [255; 3]),
+        (10, 27, [255; 3]),
+        (90, 27, [255; 3]),
+        (50, 8, [255; 3]),
+        (50, 70, [255; 3]),
+    ] {
+        let colour = picture.at(x, y);
+        assert!(
+            colour.iter().zip(expected).all(|(a, b)| a.abs_diff(b) < 16),
+            "{colour:?} instead of {expected:?} at {x}, {y}"
+        );
+    }
+}

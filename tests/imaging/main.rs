@@ -5,4 +5,6 @@ mod deadline;
 mod golden;
 mod hostile;
 mod picture;
+mod profiles;
 mod sweep;
+mod unusual;

@@ -5,6 +5,7 @@ mod bmp;
 mod deadline_reader;
 mod gif;
 mod jpeg;
+mod lzw;
 mod png;
 mod vp8l;
 mod webp;

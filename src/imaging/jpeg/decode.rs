@@ -30,7 +30,7 @@ pub struct Scratch {
 #[derive(Debug)]
 pub struct Decoded<'s> {
     pub color: ColorKind,
-    /// One, or three: Y, Cb, Cr or R, G, B. Chroma planes are as small as the file has them.
+    /// One to four, as [`ColorKind`] names them. Chroma planes are as small as the file has them.
     pub planes: Vec<Plane<'s>>,
     /// Rows of the full picture that were decoded, at most its height; those below are mid-grey.
     pub rows_decoded: u32,
@@ -75,7 +75,7 @@ pub fn decode_scaled_until<'s>(
         layout: &layout,
         scale,
         tables: Tables::default(),
-        transforms: [None, None, None],
+        transforms: [const { None }; 4],
         restart_interval: 0,
         deadline,
     };
@@ -102,7 +102,7 @@ struct Decoder<'a> {
     layout: &'a Layout,
     scale: Scale,
     tables: Tables,
-    transforms: [Option<Transform>; 3],
+    transforms: [Option<Transform>; 4],
     restart_interval: u16,
     deadline: Option<Instant>,
 }

@@ -8,15 +8,15 @@
 //! tables ─ huffman ─ steps ─ cache   the file's tables → look-up tables
 //! bits ─ symbols        unstuffed bits → coefficients
 //! sequential            scans of sequential files → samples, and means for them at 1/8
-//! progression ─ progressive   which scans matter; those → coefficients
+//! progression ─ progressive ─ progressive_dc   which scans matter; those → coefficients
 //! idct ─ lanes          N × N coefficients → N × N samples
 //! plane                 sizes, and what comes out
 //! decode                the door
 //! ```
 //!
 //! Format: ITU-T T.81 (ISO/IEC 10918-1), JFIF 1.02, Adobe Technical Note 5116. Not supported, and said so by
-//! [`JpegError::Unsupported`]: arithmetic, lossless, hierarchical and 12-bit coding, four components, a height given
-//! behind the first scan, sampling factors that don't divide the first component's.
+//! [`JpegError::Unsupported`]: arithmetic, lossless, hierarchical and 12-bit coding, two components, a height given behind
+//! the first scan.
 
 mod bits;
 mod cache;
@@ -33,6 +33,7 @@ mod means;
 mod plane;
 mod progression;
 mod progressive;
+mod progressive_dc;
 mod scan;
 mod sequential;
 mod steps;

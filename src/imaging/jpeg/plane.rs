@@ -24,9 +24,13 @@ impl Scale {
 pub const MIN_OVERSAMPLING: f64 = 1.9;
 
 impl Header {
-    /// The smallest scale whose longest side is at least [`MIN_OVERSAMPLING`] times `max_side` pixels.
+    /// The smallest scale whose longest side is at least [`MIN_OVERSAMPLING`] times `max_side` samples, in the plane of
+    /// the first component.
     pub fn scale_for(&self, max_side: u32) -> Scale {
-        let longest = f64::from(self.width.max(self.height));
+        let first = self.components[0];
+        let sampling = (f64::from(first.h) / f64::from(self.max_h()))
+            .min(f64::from(first.v) / f64::from(self.max_v()));
+        let longest = f64::from(self.width.max(self.height)) * sampling;
         let enough = |n: u8| longest * f64::from(n) / 8.0 >= MIN_OVERSAMPLING * f64::from(max_side);
         [1, 2, 3, 4, 5, 6]
             .into_iter()

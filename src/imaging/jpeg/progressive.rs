@@ -7,7 +7,7 @@ use super::huffman::{DcTable, SymbolTable, extend};
 use super::idct::{Transform, block_len, last_needed, slots};
 use super::plane::{ComponentLayout, Layout};
 use super::scan::{Progress, Scan, ScanComponent};
-use super::symbols::{BadCode, dc_difference};
+use super::symbols::BadCode;
 
 /// The coefficients of a picture between its scans.
 #[derive(Default)]
@@ -32,7 +32,7 @@ impl Coefficients {
     pub fn transform<const N: usize>(
         &self,
         layout: &Layout,
-        transforms: &[Option<Transform>; 3],
+        transforms: &[Option<Transform>; 4],
         samples: &mut [u8],
     ) {
         let mut values = self.values.as_slice();
@@ -51,32 +51,31 @@ impl Coefficients {
 }
 
 /// A component's part in a scan.
-struct Part<'a> {
-    layout: &'a ComponentLayout,
+pub(super) struct Part<'a> {
+    pub layout: &'a ComponentLayout,
     /// First of its blocks among those of all components.
-    first_block: usize,
+    pub first_block: usize,
     /// `None` where the scan does not need them.
-    dc: Option<&'a DcTable>,
+    pub dc: Option<&'a DcTable>,
     ac: Option<&'a SymbolTable>,
 }
 
 pub struct ProgressiveScan<'a> {
-    scan: &'a Scan,
-    layout: &'a Layout,
-    parts: Vec<Part<'a>>,
-    restart_interval: u32,
+    pub(super) scan: &'a Scan,
+    pub(super) layout: &'a Layout,
+    pub(super) parts: Vec<Part<'a>>,
+    pub(super) restart_interval: u32,
 }
 
 /// What a scan carries from block to block.
 #[derive(Default)]
 struct State {
     bits: Bits,
-    predictions: [i32; 4],
     /// Blocks, this one included, that have no symbols any more.
     end_of_band_run: u32,
 }
 
-const CORRUPT: JpegError = JpegError::Corrupt("entropy-coded data");
+pub(super) const CORRUPT: JpegError = JpegError::Corrupt("entropy-coded data");
 
 impl<'a> ProgressiveScan<'a> {
     pub fn new(
@@ -104,21 +103,45 @@ impl<'a> ProgressiveScan<'a> {
     }
 
     /// Decodes into `coefficients`.
-    #[inline(never)]
     pub fn decode<const N: usize>(
         &self,
         input: &mut Input<'_>,
         coefficients: &mut Coefficients,
     ) -> Progress {
-        let (columns, rows) = match self.parts.as_slice() {
-            [only] => (only.layout.blocks_w, only.layout.blocks_h),
-            _ => (self.layout.mcus_w, self.layout.mcus_h),
+        if self.scan.first == 0 {
+            self.decode_dc(input, &mut coefficients.values, block_len(N))
+        } else {
+            self.decode_band::<N>(input, coefficients)
+        }
+    }
+
+    /// A scan of AC coefficients: always of one component alone.
+    #[inline(never)]
+    fn decode_band<const N: usize>(
+        &self,
+        input: &mut Input<'_>,
+        coefficients: &mut Coefficients,
+    ) -> Progress {
+        let [
+            Part {
+                layout,
+                first_block,
+                ac: Some(table),
+                ..
+            },
+        ] = *self.parts.as_slice()
+        else {
+            return Progress {
+                rows: 0,
+                stopped: Some(CORRUPT),
+            };
         };
         let mut state = State::default();
         let (mut until_restart, mut restarts) = (self.restart_interval, 0);
-        for row in 0..rows {
+        for row in 0..layout.blocks_h {
             let mut decode_row = || -> Result<(), JpegError> {
-                for column in 0..columns {
+                let start = first_block + row * layout.padded_w;
+                for block in start..start + layout.blocks_w {
                     if self.restart_interval > 0 {
                         if until_restart == 0 {
                             input.check_overrun(state.bits)?;
@@ -131,7 +154,7 @@ impl<'a> ProgressiveScan<'a> {
                         until_restart -= 1;
                     }
                     input.begin_mcu(&mut state.bits)?;
-                    self.decode_mcu::<N>(input.window(), &mut state, coefficients, row, column)
+                    self.decode_block::<N>(input.window(), &mut state, coefficients, block, table)
                         .map_err(|BadCode| CORRUPT)?;
                 }
                 input.end_row(state.bits)
@@ -144,41 +167,16 @@ impl<'a> ProgressiveScan<'a> {
             }
         }
         Progress {
-            rows: self.pixel_rows(rows),
+            rows: self.pixel_rows(layout.blocks_h),
             stopped: None,
         }
     }
 
-    fn pixel_rows(&self, rows: usize) -> usize {
+    pub(super) fn pixel_rows(&self, rows: usize) -> usize {
         match self.parts.as_slice() {
             [only] => rows * self.layout.mcu_rows / only.layout.v,
             _ => rows * self.layout.mcu_rows,
         }
-    }
-
-    #[inline(always)]
-    fn decode_mcu<const N: usize>(
-        &self,
-        window: &Window,
-        state: &mut State,
-        coefficients: &mut Coefficients,
-        row: usize,
-        column: usize,
-    ) -> Result<(), BadCode> {
-        if let [only] = self.parts.as_slice() {
-            let block = only.first_block + row * only.layout.padded_w + column;
-            return self.decode_block::<N>(window, state, coefficients, 0, block);
-        }
-        for (index, part) in self.parts.iter().enumerate() {
-            let c = part.layout;
-            for y in 0..c.v {
-                let start = part.first_block + (row * c.v + y) * c.padded_w + column * c.h;
-                for block in start..start + c.h {
-                    self.decode_block::<N>(window, state, coefficients, index, block)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     #[inline(always)]
@@ -187,14 +185,10 @@ impl<'a> ProgressiveScan<'a> {
         window: &Window,
         state: &mut State,
         coefficients: &mut Coefficients,
-        part: usize,
         block: usize,
+        table: &SymbolTable,
     ) -> Result<(), BadCode> {
         let values = &mut coefficients.values[block * block_len(N)..][..block_len(N)];
-        if self.scan.first == 0 {
-            return self.decode_dc(window, state, &mut values[0], part);
-        }
-        let table = self.parts[part].ac.ok_or(BadCode)?;
         let Some(significance) = coefficients.significance.get_mut(block) else {
             return Err(BadCode);
         };
@@ -209,26 +203,6 @@ impl<'a> ProgressiveScan<'a> {
         } else {
             band.refine(&mut state.bits, &mut state.end_of_band_run, table)
         }
-    }
-
-    #[inline(always)]
-    fn decode_dc(
-        &self,
-        window: &Window,
-        state: &mut State,
-        value: &mut i16,
-        part: usize,
-    ) -> Result<(), BadCode> {
-        state.bits.refill(window);
-        if self.scan.high > 0 {
-            *value |= (state.bits.take(1) << self.scan.low) as i16;
-            return Ok(());
-        }
-        let table = self.parts[part].dc.ok_or(BadCode)?;
-        let prediction = &mut state.predictions[part & 3];
-        *prediction = prediction.wrapping_add(dc_difference(&mut state.bits, window, table)?);
-        *value = (*prediction << self.scan.low) as i16;
-        Ok(())
     }
 }
 
@@ -330,7 +304,9 @@ impl<const N: usize> Band<'_, N> {
             }
         }
         if *run > 0 {
-            self.correct_run(bits, k, last, u32::MAX);
+            if k <= last {
+                self.correct(bits, below(last + 1) & !below(k));
+            }
             *run -= 1;
         }
         Ok(())
@@ -338,28 +314,58 @@ impl<const N: usize> Band<'_, N> {
 
     /// Corrects the significant coefficients from `k` on, over `zeros` others, and stops at the next of those: gives
     /// its index, or one behind the band.
+    ///
+    /// Only the coefficients that are kept are looked at one by one. Of the others, it is enough to know how many are
+    /// significant: each has one bit.
     #[inline(always)]
-    fn correct_run(&mut self, bits: &mut Bits, mut k: u32, last: u32, mut zeros: u32) -> u32 {
-        while k <= last {
-            if *self.significance >> (k & 63) & 1 == 1 {
-                bits.refill(self.window);
-                if bits.take(1) == 1 {
-                    let step = 1_i16 << self.scan.low;
-                    if let Some(place) = self.value(k) {
-                        *place = if *place >= 0 {
-                            place.wrapping_add(step)
-                        } else {
-                            place.wrapping_sub(step)
-                        };
-                    }
-                }
-            } else if zeros == 0 {
-                break;
-            } else {
-                zeros -= 1;
-            }
-            k += 1;
+    fn correct_run(&mut self, bits: &mut Bits, k: u32, last: u32, zeros: u32) -> u32 {
+        let band = below(last + 1) & !below(k);
+        let mut insignificant = !*self.significance & band;
+        for _ in 0..zeros {
+            insignificant &= insignificant.wrapping_sub(1);
         }
-        k
+        let end = insignificant.trailing_zeros().min(last + 1);
+        self.correct(bits, band & below(end));
+        end
     }
+
+    /// Reads one bit for each of the significant coefficients in `band`, and corrects those that are kept.
+    #[inline(always)]
+    fn correct(&mut self, bits: &mut Bits, band: u64) {
+        let corrected = *self.significance & band;
+        let mut kept = corrected & below(last_needed(N) + 1);
+        bits.refill(self.window);
+        while kept != 0 {
+            if const { last_needed(N) >= MOST_BITS_OF_A_REFILL } {
+                bits.refill(self.window);
+            }
+            if bits.take(1) == 1 {
+                let step = 1_i16 << self.scan.low;
+                if let Some(place) = self.value(kept.trailing_zeros()) {
+                    *place = if *place >= 0 {
+                        place.wrapping_add(step)
+                    } else {
+                        place.wrapping_sub(step)
+                    };
+                }
+            }
+            kept &= kept - 1;
+        }
+        let mut skipped = (corrected & !below(last_needed(N) + 1)).count_ones();
+        while skipped > 0 {
+            bits.refill(self.window);
+            let step = skipped.min(MOST_BITS_OF_A_REFILL);
+            bits.consume(step);
+            skipped -= step;
+        }
+    }
+}
+
+/// What [`Bits::refill`] makes valid.
+const MOST_BITS_OF_A_REFILL: u32 = 56;
+
+/// The bits of all coefficients below `k`, which may be 64.
+#[inline(always)]
+fn below(k: u32) -> u64 {
+    1_u64.checked_shl(k).unwrap_or(0).wrapping_sub(1)
 }

@@ -44,6 +44,14 @@ impl Scan {
             }
             components.push(ScanComponent { index, dc, ac });
         }
+        // B.2.3: an MCU has no more than 10 blocks. Readers of MCUs rely on it.
+        let blocks = |c: &ScanComponent| {
+            let component = header.components[c.index];
+            u32::from(component.h) * u32::from(component.v)
+        };
+        if count > 1 && components.iter().map(blocks).sum::<u32>() > 10 {
+            return Err(JpegError::Corrupt("too many blocks in an MCU"));
+        }
         let [first, last, approximation] = [0, 1, 2].map(|i| rest[2 * count + i]);
         let scan = Self {
             components,

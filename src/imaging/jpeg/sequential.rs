@@ -4,7 +4,7 @@ use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
 use super::error::JpegError;
 use super::huffman::{AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK};
-use super::idct::{Transform, block_len, last_needed, slots};
+use super::idct::{LAST_OF_4, Transform, block_len, last_needed, slots};
 use super::plane::Layout;
 use super::scan::{Progress, Scan, ScanComponent};
 use super::symbols::{self, BadCode};
@@ -32,7 +32,7 @@ pub struct SequentialScan<'a> {
     pub scan: &'a Scan,
     pub layout: &'a Layout,
     /// By component of the picture.
-    pub transforms: &'a [Option<Transform>; 3],
+    pub transforms: &'a [Option<Transform>; 4],
     pub cache: &'a TableCache,
     pub restart_interval: u32,
 }
@@ -160,11 +160,13 @@ impl SequentialScan<'_> {
     }
 }
 
-/// Whether a block has AC coefficients.
+/// Which AC coefficients a block has.
 #[derive(PartialEq, Eq)]
 enum AcEnd {
     None,
-    Some,
+    /// None behind [`LAST_OF_4`].
+    Low,
+    Any,
 }
 
 impl Coder<'_> {
@@ -190,10 +192,10 @@ impl Coder<'_> {
         if k <= 63 {
             symbols::skip_ac(bits, window, self.skips, k)?;
         }
-        Ok(if k == 1 + END_OF_BLOCK {
-            AcEnd::None
-        } else {
-            AcEnd::Some
+        Ok(match k.wrapping_sub(1 + END_OF_BLOCK) {
+            0 => AcEnd::None,
+            ..=LAST_OF_4 => AcEnd::Low,
+            _ => AcEnd::Any,
         })
     }
 
@@ -208,6 +210,9 @@ impl Coder<'_> {
     ) {
         if N > 2 && end == AcEnd::None {
             self.transform.write_flat::<N>(coefficients[0], out, stride);
+        } else if N == 8 && end == AcEnd::Low {
+            self.transform.write_8_of_4(coefficients, out, stride);
+            coefficients[..block_len(8) / 2].fill(0);
         } else {
             self.transform.write::<N>(coefficients, out, stride);
             coefficients[..block_len(N)].fill(0);

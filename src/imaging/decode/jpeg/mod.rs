@@ -12,13 +12,13 @@ use crate::domain::SourceFormat;
 use crate::imaging::error::ImagingError;
 use crate::imaging::geometry::Size;
 use crate::imaging::header::{Coding, EmbeddedProfile, Header};
-use crate::imaging::jpeg::read_header;
+use crate::imaging::jpeg::{JpegError, read_header};
 use crate::imaging::limits::Limits;
 
 const EXIF_PREFIX: &[u8] = b"Exif\0\0";
 const ICC_PREFIX: &[u8] = b"ICC_PROFILE\0";
 
-/// A file that proves unusual only while it is decoded goes to the full decoder if that takes
+/// A file that proves unusual, not corrupt, only while it is decoded goes to the full decoder if that takes
 /// no more than this: the scaled decoder's estimate must hold, or a hundred megapixels would
 /// be reserved for each picture in case it is damaged.
 const FALLBACK_BYTES: usize = 32 << 20;
@@ -43,6 +43,12 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     else {
         return Err(corrupt("its frame header is too short"));
     };
+    if let Some(kind) = unsupported_kind(kind, data[0]) {
+        return Err(ImagingError::UnsupportedKind {
+            format: SourceFormat::Jpeg,
+            kind,
+        });
+    }
     let size = Size::new(width.into(), height.into());
     Ok(Header {
         format: SourceFormat::Jpeg,
@@ -53,12 +59,37 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         exif,
         coding: Coding::Jpeg {
             components,
+            evenly_sampled: is_evenly_sampled(data),
             progressive: kind == marker::SOF2,
             scaled: read_header(bytes)
                 .ok()
                 .filter(|header| (header.width, header.height) == (size.width, size.height)),
         },
     })
+}
+
+/// What neither decoder takes, by the marker of the frame (T.81, table B.1) and its bits a sample.
+fn unsupported_kind(frame: u8, precision: u8) -> Option<&'static str> {
+    match (frame, precision) {
+        (0xc3 | 0xc7 | 0xcb | 0xcf, _) => Some("a lossless JPEG"),
+        (0xc5 | 0xc6 | 0xcd | 0xce, _) => Some("a hierarchical JPEG"),
+        (0xc9 | 0xca, _) => Some("an arithmetic-coded JPEG"),
+        (_, 8) => None,
+        (_, 12) => Some("a JPEG of 12 bits a sample"),
+        (_, 16) => Some("a JPEG of 16 bits a sample"),
+        _ => None,
+    }
+}
+
+/// True if the first component of a frame header has the most samples, and all others a whole fraction of them.
+fn is_evenly_sampled(frame: &[u8]) -> bool {
+    let components = frame.get(6..).unwrap_or_default().chunks_exact(3);
+    let mut factors = components.map(|component| (component[1] >> 4, component[1] & 15));
+    let Some((h, v)) = factors.next() else {
+        return false;
+    };
+    let divides = |part: u8, whole: u8| part > 0 && part <= whole && whole.is_multiple_of(part);
+    divides(1, h) && divides(1, v) && factors.all(|part| divides(part.0, h) && divides(part.1, v))
 }
 
 /// Joins the profile from its chunks, which begin with their number, from 1, and their count
@@ -121,7 +152,10 @@ pub(super) fn decode(
     let thumbnail = target.size;
     limits.check_deadline()?;
     let Coding::Jpeg {
-        scaled, components, ..
+        scaled,
+        components,
+        evenly_sampled,
+        ..
     } = &header.coding
     else {
         return Err(ImagingError::Internal("not a JPEG header".to_owned()));
@@ -131,11 +165,18 @@ pub(super) fn decode(
             scaled::Attempt::Decoded(decoded) => return Ok(decoded),
             scaled::Attempt::Declined(reason) => {
                 let is_large = full::memory_bytes(header, thumbnail) > FALLBACK_BYTES;
-                if is_large {
+                if is_large || !matches!(reason, JpegError::Unsupported(_)) {
                     return Err(corrupt(reason));
                 }
             }
         }
+    }
+    if !matches!(components, 1 | 3 | 4) {
+        return Err(corrupt("it has neither one nor three nor four components"));
+    }
+    if !evenly_sampled {
+        // The full decoder shows stripes in place of such a picture, without a word.
+        return Err(corrupt("its sampling factors are not supported"));
     }
     full::decode(bytes, header, *components, thumbnail, limits)
 }

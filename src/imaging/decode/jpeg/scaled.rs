@@ -89,22 +89,30 @@ fn render(
         })
         .collect::<Result<Vec<_>, _>>()?
         .into_iter();
-    let mut small = match (decoded.color, planes.next(), planes.next(), planes.next()) {
+    let inks = match decoded.color {
+        ColorKind::Ycck => Layout::Ycck,
+        _ => Layout::Cmyk,
+    };
+    let mut next = || planes.next();
+    let mut small = match (decoded.color, next(), next(), next(), next()) {
         (ColorKind::Grey, Some(luma), ..) => {
             Small::Raster(Raster::whole(thumbnail, Layout::Luma, luma))
         }
-        (ColorKind::YCbCr, Some(y), Some(cb), Some(cr)) => Small::Ycc(Ycc {
+        (ColorKind::YCbCr, Some(y), Some(cb), Some(cr), None) => Small::Ycc(Ycc {
             size: thumbnail,
             chroma,
             y,
             cb,
             cr,
         }),
-        (ColorKind::Rgb, Some(r), Some(g), Some(b)) => Small::Raster(Raster::whole(
-            thumbnail,
-            Layout::Rgb,
-            interleave(&r, &g, &b),
-        )),
+        (ColorKind::Rgb, Some(r), Some(g), Some(b), None) => {
+            let pixels = interleave([&r, &g, &b]);
+            Small::Raster(Raster::whole(thumbnail, Layout::Rgb, pixels))
+        }
+        (ColorKind::Cmyk | ColorKind::Ycck, Some(a), Some(b), Some(c), Some(k)) => {
+            let pixels = interleave([&a, &b, &c, &k]);
+            Small::Raster(Raster::whole(thumbnail, inks, pixels))
+        }
         _ => return Err(corrupt("its planes do not match its colours")),
     };
     let truncated = rows_decoded < rows;
@@ -147,10 +155,12 @@ fn chroma_view<'a>(plane: &jpeg::Plane<'a>, thumbnail: Size) -> Plane<'a> {
     }
 }
 
-fn interleave(r: &[u8], g: &[u8], b: &[u8]) -> Vec<u8> {
-    r.iter()
-        .zip(g)
-        .zip(b)
-        .flat_map(|((r, g), b)| [*r, *g, *b])
-        .collect()
+fn interleave<const CHANNELS: usize>(planes: [&[u8]; CHANNELS]) -> Vec<u8> {
+    let mut pixels = vec![0; planes[0].len() * CHANNELS];
+    for (index, pixel) in pixels.chunks_exact_mut(CHANNELS).enumerate() {
+        for (sample, plane) in pixel.iter_mut().zip(planes) {
+            *sample = plane[index];
+        }
+    }
+    pixels
 }

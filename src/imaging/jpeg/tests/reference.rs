@@ -21,6 +21,8 @@ pub fn decode(bytes: &[u8], color: ColorKind, strict: bool) -> Result<Reference,
         ColorKind::Grey => ColorSpace::Luma,
         ColorKind::YCbCr => ColorSpace::YCbCr,
         ColorKind::Rgb => ColorSpace::RGB,
+        ColorKind::Cmyk => ColorSpace::CMYK,
+        ColorKind::Ycck => ColorSpace::YCCK,
     };
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(space)
