@@ -8,10 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::harness::{Api, settings};
-use crate::support::deadline::eventually_blocking;
+use crate::support::child_process::ChildProcess;
 use crate::support::http_client::{read_answer, try_get};
-use crate::support::program::Program;
-use crate::support::server_process::free_port;
 
 /// Most connections that the service takes.
 const CROWD: usize = 10_000;
@@ -56,23 +54,18 @@ async fn connected(address: SocketAddr) -> TcpStream {
 async fn ten_thousand_connections_are_held_and_answered() {
     let fits = crowd_that_fits();
     let folder = tempfile::tempdir().unwrap();
-    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let service = Program::start(
-        "all",
-        &[
-            ("THUMBFORGE_BIND", address.to_string()),
-            (
-                "THUMBFORGE_DATABASE_URL",
-                format!("sqlite://{}", path("jobs.db")),
-            ),
-            ("THUMBFORGE_STORAGE_PATH", path("thumbnails")),
-        ],
-    );
-    let second = Duration::from_secs(1);
-    eventually_blocking("the service answers", 30 * second, || {
-        try_get(address, "/livez", second).is_ok_and(|answer| answer.status == 200)
-    });
+    let settings = [
+        (
+            "THUMBFORGE_DATABASE_URL",
+            format!("sqlite://{}", path("jobs.db")),
+        ),
+        ("THUMBFORGE_STORAGE_PATH", path("thumbnails")),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value));
+    let mut service = ChildProcess::new("all", "all", folder.path(), &settings);
+    service.start();
+    let (address, second) = (service.address, Duration::from_secs(1));
 
     let begun = Instant::now();
     let mut crowd = Vec::with_capacity(fits);
