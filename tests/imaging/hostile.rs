@@ -259,6 +259,48 @@ fn a_webp_may_not_bring_more_code_tables_than_fit() {
     );
 }
 
+/// Found by fuzzing: the decoder made room for 54 megapixels in a file of 371 bytes that says 100 × 100.
+#[test]
+fn a_webp_whose_picture_is_larger_than_its_canvas_is_corrupt() {
+    let simple = fixture("webp_flat_4000x3000.webp");
+    let picture = &simple[12..];
+    let side = |pixels: u32| (pixels - 1).to_le_bytes()[..3].to_vec();
+    let with_canvas = |width, height| {
+        let canvas = [vec![0; 4], side(width), side(height)].concat();
+        let body = [&b"WEBP"[..], &riff_chunk(b"VP8X", &canvas), picture].concat();
+        riff_chunk(b"RIFF", &body)
+    };
+    let with_frame = |width, height| {
+        const ANIMATED: u8 = 2;
+        let canvas = [vec![ANIMATED, 0, 0, 0], side(4000), side(3000)].concat();
+        let frame = [
+            vec![0; 6],
+            side(width),
+            side(height),
+            vec![0; 4],
+            picture.to_vec(),
+        ]
+        .concat();
+        let chunks = [
+            riff_chunk(b"VP8X", &canvas),
+            riff_chunk(b"ANIM", &[0; 6]),
+            riff_chunk(b"ANMF", &frame),
+        ];
+        riff_chunk(b"RIFF", &[&b"WEBP"[..], &chunks.concat()].concat())
+    };
+    for whole in [with_canvas(4000, 3000), with_frame(4000, 3000)] {
+        assert_eq!(try_thumbnail(&whole).err(), None);
+    }
+    for small in [with_canvas(100, 100), with_frame(100, 100)] {
+        let refused = probe(&small, &SPEC, &Limits::default()).unwrap_err();
+        assert_eq!(
+            refused.failure_code(),
+            FailureCode::CorruptImage,
+            "{refused}"
+        );
+    }
+}
+
 #[test]
 fn a_picture_without_width_or_height_is_corrupt() {
     for field in [16..20, 20..24] {

@@ -34,6 +34,10 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     }
     let size = facts.size.ok_or_else(|| corrupt("it has no image"))?;
     limits.check_pixels(size.width, size.height)?;
+    if facts.lossy_size.is_some_and(|lossy| lossy != Some(size)) || facts.is_contradictory {
+        // The decoder makes room for what the picture says, and only then looks at the file.
+        return Err(corrupt("its chunks contradict each other"));
+    }
     let code_bytes = facts
         .code_bytes(size)
         .ok_or_else(|| corrupt("its codes can't be read"))?;
@@ -63,6 +67,9 @@ struct Facts<'a> {
     animated: bool,
     frames: u32,
     lossy_bytes: usize,
+    /// What the lossy picture says of itself, if there is one beside frames.
+    lossy_size: Option<Option<Size>>,
+    is_contradictory: bool,
     /// The first lossless stream.
     stream: Option<&'a [u8]>,
     /// The first alpha plane, and the picture's size if that is not the canvas's.
@@ -90,9 +97,9 @@ impl<'a> Facts<'a> {
             }
             b"VP8 " => {
                 self.lossy_bytes = self.lossy_bytes.max(data.len());
-                if self.size.is_none() {
-                    self.size = vp8_size(data);
-                }
+                let size = vp8_size(data);
+                self.is_contradictory |= *self.lossy_size.get_or_insert(size) != size;
+                self.size = self.size.or(size);
             }
             b"ALPH" if self.alpha.is_none() => self.alpha = Some((data, None)),
             b"VP8L" => {
@@ -131,7 +138,10 @@ impl<'a> Facts<'a> {
         };
         for (kind, data) in chunks.take(2) {
             match kind {
-                b"VP8 " => self.lossy_bytes = self.lossy_bytes.max(data.len()),
+                b"VP8 " => {
+                    self.lossy_bytes = self.lossy_bytes.max(data.len());
+                    self.is_contradictory |= vp8_size(data) != size;
+                }
                 b"VP8L" => _ = self.stream.get_or_insert(data),
                 b"ALPH" => _ = self.alpha.get_or_insert((data, size)),
                 _ => {}
