@@ -15,7 +15,8 @@ pub(super) fn read(directory: &Path) -> (Vec<(String, String)>, Vec<String>) {
     }
 }
 
-fn parse(text: &str) -> (Vec<(String, String)>, Vec<String>) {
+/// The variables of a text and its faults, as [`read`] gives them.
+pub(super) fn parse(text: &str) -> (Vec<(String, String)>, Vec<String>) {
     let line = Cell::new(0);
     let lines = LineByLine {
         rest: text.as_bytes(),

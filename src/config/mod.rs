@@ -6,6 +6,8 @@
 mod checks;
 mod database_url;
 mod dot_env;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod log;
 mod merge;
 mod names;
@@ -62,7 +64,15 @@ impl std::error::Error for ConfigErrors {}
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let mut findings = sources::Findings::default();
     let layers = sources::layers(sources, &mut findings);
-    let merged = merge::Merged::of(layers, sources.cores)
+    check(layers, findings, sources.cores)
+}
+
+fn check(
+    layers: Vec<merge::Layer>,
+    mut findings: sources::Findings,
+    cores: usize,
+) -> Result<Loaded, ConfigErrors> {
+    let merged = merge::Merged::of(layers, cores)
         .map_err(|error| ConfigErrors(vec![format!("the settings can't be merged: {error}")]))?;
     let settings = Settings::read(&merged, &mut findings.faults);
     if let Some(settings) = &settings {

@@ -74,7 +74,12 @@ fn toml_file(sources: &Sources, findings: &mut Findings) -> Layer {
             return Layer::default();
         }
     };
-    match File::from_str(&text, FileFormat::Toml).collect() {
+    toml_text(&text, name, findings)
+}
+
+/// `name` is the file that `text` stands in.
+pub(super) fn toml_text(text: &str, name: &Path, findings: &mut Findings) -> Layer {
+    match File::from_str(text, FileFormat::Toml).collect() {
         Ok(values) => toml_layer(values, name, findings),
         Err(error) => {
             let reason = without_quotation(&error.to_string());
@@ -136,7 +141,13 @@ fn without_quotation(message: &str) -> String {
 }
 
 fn dot_env_file(directory: &Path, findings: &mut Findings) -> Layer {
-    let (variables, faults) = dot_env::read(directory);
+    dot_env_layer(dot_env::read(directory), findings)
+}
+
+pub(super) fn dot_env_layer(
+    (variables, faults): (Vec<(String, String)>, Vec<String>),
+    findings: &mut Findings,
+) -> Layer {
     findings.faults.extend(faults);
     let mut layer = Layer::default();
     for (name, value) in variables {
@@ -145,7 +156,7 @@ fn dot_env_file(directory: &Path, findings: &mut Findings) -> Layer {
     layer
 }
 
-fn environment(variables: &[(OsString, OsString)], findings: &mut Findings) -> Layer {
+pub(super) fn environment(variables: &[(OsString, OsString)], findings: &mut Findings) -> Layer {
     let mut variables: Vec<_> = variables
         .iter()
         .filter_map(|(name, value)| Some((name.to_str()?, value)))

@@ -25,7 +25,7 @@ mod worker_presence;
 pub use claim::ClaimSource;
 pub use connect::Target;
 pub use error::DbError;
-pub use read::{JobCounts, JobFilter, JobPage};
+pub use read::{JobCounts, JobPage};
 pub use submit::Submission;
 
 use committer::Committer;

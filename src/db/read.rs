@@ -10,17 +10,7 @@ use super::schema::{jobs, workers};
 use super::types::{Id, Moment, Status};
 use super::worker_presence::ALIVE_WITHIN;
 use super::{Database, DbError, clock};
-use crate::domain::{Job, JobId, JobStatus, Timestamp};
-
-/// Which jobs to list; `None` means any.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct JobFilter {
-    pub status: Option<JobStatus>,
-    /// Created at this moment or later.
-    pub created_after: Option<Timestamp>,
-    /// Created at this moment or earlier.
-    pub created_before: Option<Timestamp>,
-}
+use crate::domain::{Job, JobFilter, JobId, JobStatus};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobPage {

@@ -87,7 +87,7 @@ async fn read_bytes(request: &HttpRequest, payload: Payload) -> Result<Bytes, Pr
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<SubmitBody, Problem> {
+pub(super) fn parse(bytes: &[u8]) -> Result<SubmitBody, Problem> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     match serde_json::from_slice(bytes) {
         // serde would take an array for a struct, member by member.

@@ -16,6 +16,10 @@ use crate::domain::JobId;
 /// The media type of every error.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
+/// Most faults that are told: a request of a few kilobytes can hold thousands, and would be answered
+/// with a hundred times its size.
+pub const MAX_FAULTS: usize = 20;
+
 /// One fault of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RequestFault {
@@ -73,7 +77,8 @@ impl Problem {
     }
 
     #[must_use]
-    pub fn with_errors(mut self, errors: Vec<RequestFault>) -> Self {
+    pub fn with_errors(mut self, mut errors: Vec<RequestFault>) -> Self {
+        errors.truncate(MAX_FAULTS);
         self.errors = errors;
         self
     }

@@ -2,8 +2,7 @@
 //!
 //! Unknown and repeated parameters are refused: a misspelt filter must not list everything.
 
-use crate::db::JobFilter;
-use crate::domain::{JobStatus, Timestamp};
+use crate::domain::{JobFilter, JobStatus, Timestamp};
 
 use super::problem::{Problem, RequestFault};
 use super::problem_kind::ProblemKind;

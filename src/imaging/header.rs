@@ -56,6 +56,10 @@ pub(crate) enum Coding {
     Webp {
         lossless: bool,
         animated: bool,
+        /// Of the first picture, if it is lossy.
+        lossy_bytes: usize,
+        /// Look-up tables of its lossless codes, or of its alpha plane's.
+        code_bytes: usize,
     },
     Bmp {
         channels: u8,

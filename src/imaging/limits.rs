@@ -44,6 +44,11 @@ impl Limits {
         }
     }
 
+    /// `error`, unless the decoder met it because the deadline is over.
+    pub(crate) fn timeout_or(&self, error: ImagingError) -> ImagingError {
+        self.check_deadline().err().unwrap_or(error)
+    }
+
     pub(crate) fn check_pixels(&self, width: u32, height: u32) -> Result<(), ImagingError> {
         if u64::from(width) * u64::from(height) > self.max_pixels {
             return Err(ImagingError::TooManyPixels {

@@ -20,6 +20,8 @@ mod encode;
 mod error;
 #[cfg(test)]
 mod fidelity;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod geometry;
 mod header;
 pub mod jpeg;

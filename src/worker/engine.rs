@@ -42,7 +42,7 @@ const OVERTIME: Duration = Duration::from_secs(5);
 
 impl Engine {
     pub fn new(threads: usize, limits: DecodeLimits) -> Self {
-        let kib = usize::try_from(limits.memory_bytes / 1024)
+        let kib = usize::try_from(limits.memory_bytes.div_ceil(1024))
             .unwrap_or(Semaphore::MAX_PERMITS)
             .clamp(1, u32::MAX as usize);
         Self {
@@ -121,5 +121,65 @@ impl Engine {
         runtime
             .block_on(memory.acquire_many_owned(kib))
             .map_err(|_| Failure::new(FailureCode::Internal, "the engine has stopped"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: ThumbnailSpec = ThumbnailSpec {
+        max_side: 256,
+        jpeg_quality: 85,
+    };
+
+    fn picture() -> Bytes {
+        let samples = vec![128; 600 * 400 * 3];
+        let mut jpeg = Vec::new();
+        jpeg_encoder::Encoder::new(&mut jpeg, 85)
+            .encode(&samples, 600, 400, jpeg_encoder::ColorType::Rgb)
+            .unwrap();
+        jpeg.into()
+    }
+
+    fn needed_bytes() -> u64 {
+        let probe = imaging::probe(&picture(), &SPEC, &imaging::Limits::default());
+        probe.unwrap().memory_bytes as u64
+    }
+
+    fn engine(memory_bytes: u64) -> Engine {
+        let limits = DecodeLimits {
+            max_pixels: 1_000_000,
+            memory_bytes,
+            timeout: Duration::from_secs(15),
+        };
+        Engine::new(2, limits)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_image_that_needs_more_than_the_whole_budget_is_refused() {
+        assert!(engine(needed_bytes()).make(picture(), SPEC).await.is_ok());
+        let failure = engine(needed_bytes() / 2).make(picture(), SPEC).await.err();
+        assert_eq!(
+            failure.map(|failure| failure.code),
+            Some(FailureCode::ImageTooLarge)
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_decode_waits_until_the_others_leave_it_memory() {
+        let engine = engine(needed_bytes() * 3 / 2);
+        let all = engine.memory.available_permits() as u32;
+        let others = Arc::clone(&engine.memory).acquire_many_owned(all / 2).await;
+        let mut made = std::pin::pin!(engine.make(picture(), SPEC));
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut made).await;
+        assert!(early.is_err(), "it did not wait");
+        drop(others);
+        assert!(made.await.is_ok());
+        assert_eq!(
+            engine.memory.available_permits() as u32,
+            all,
+            "memory was not given back"
+        );
     }
 }

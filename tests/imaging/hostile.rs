@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use jpeg_encoder::ColorType;
 use thumbforge::domain::FailureCode;
 use thumbforge::imaging::{ImagingError, Limits, probe, thumbnail};
 
@@ -58,47 +59,89 @@ fn deflated_zeros(bytes: usize) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// PNG files whose metadata inflates to `bytes`.
+pub fn metadata_bombs(bytes: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let zeros = deflated_zeros(bytes);
+    let bomb = |kind, prefix: &[u8]| png_with(kind, &[prefix, &zeros].concat());
+    vec![
+        ("iccp.png", bomb(b"iCCP", b"profile\0\0")),
+        ("ztxt.png", bomb(b"zTXt", b"Comment\0\0")),
+        ("itxt.png", bomb(b"iTXt", b"Comment\0\x01\0\0\0")),
+    ]
+}
+
 #[test]
 fn compressed_metadata_is_not_inflated_beyond_its_limit() {
-    let zeros = deflated_zeros(64 << 20);
-    for (kind, prefix) in [
-        (b"iCCP", &b"profile\0\0"[..]),
-        (b"zTXt", b"Comment\0\0"),
-        (b"iTXt", b"Comment\0\x01\0\0\0"),
-    ] {
-        let bytes = png_with(kind, &[prefix, &zeros].concat());
+    for (name, bytes) in metadata_bombs(64 << 20) {
         let begun = Instant::now();
-        assert_eq!(thumbnail_of(&bytes).source.icc_profile, None);
-        assert!(begun.elapsed() < Duration::from_secs(1));
+        assert_eq!(thumbnail_of(&bytes).source.icc_profile, None, "{name}");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{name}");
     }
 }
 
-#[test]
-fn chunks_are_counted() {
-    let mut bytes = png_with(b"tEXt", b"a\0b");
-    let one = png_chunk(b"tEXt", b"a\0b");
-    bytes.splice(33..33, one.repeat(200));
-    let limits = Limits {
-        max_chunks: 100,
-        ..Limits::default()
-    };
-    assert!(matches!(
-        thumbnail(&bytes, &SPEC, &limits),
-        Err(ImagingError::TooMany { max: 100, .. })
-    ));
-    assert!(try_thumbnail(&bytes).is_ok());
+/// A chunk of RIFF.
+fn riff_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    [kind, &(data.len() as u32).to_le_bytes()[..], data].concat()
 }
 
 #[test]
-fn scans_are_counted() {
+fn chunks_are_counted_in_every_format_that_has_them() {
+    const MANY: usize = 200;
+    let insert = |mut bytes: Vec<u8>, at: usize, chunk: &[u8]| {
+        bytes.splice(at..at, chunk.repeat(MANY));
+        bytes
+    };
+    let jpeg = Picture::textured(64, 64).to_jpeg(ColorType::Rgb);
+    let gif = fixture("beacon.gif");
+    let first_block = 13
+        + if gif[10] & 0x80 == 0 {
+            0
+        } else {
+            3 << ((gif[10] & 7) + 1)
+        };
+    let webp = fixture("simple-rgb.webp");
+    let end = webp.len();
+    for (name, bytes) in [
+        (
+            "PNG",
+            insert(
+                Picture::textured(64, 64).to_png(),
+                33,
+                &png_chunk(b"tEXt", b"a\0b"),
+            ),
+        ),
+        ("JPEG", insert(jpeg, 2, b"\xff\xef\0\x04ab")),
+        ("GIF", insert(gif, first_block, b"!\xff\x0bNOBODY  1.0\0")),
+        ("WebP", insert(webp, end, &riff_chunk(b"abcd", b"ab"))),
+    ] {
+        let limits = Limits {
+            max_chunks: 100,
+            ..Limits::default()
+        };
+        let outcome = thumbnail(&bytes, &SPEC, &limits).map(|_| "a thumbnail");
+        assert!(
+            matches!(outcome, Err(ImagingError::TooMany { max: 100, .. })),
+            "{name}: {outcome:?}"
+        );
+        assert!(try_thumbnail(&bytes).is_ok(), "{name}");
+    }
+}
+
+/// A progressive JPEG whose last scan comes again and again.
+fn with_many_scans(color: ColorType) -> Vec<u8> {
     let mut jpeg = Vec::new();
-    let picture = Picture::textured(64, 64);
-    let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, 80);
+    let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
     encoder.set_progressive(true);
+    let samples = Picture::textured(64, 4 * 64).samples;
+    let channels = if matches!(color, ColorType::Cmyk) {
+        4
+    } else {
+        3
+    };
     encoder
-        .encode(&picture.samples, 64, 64, jpeg_encoder::ColorType::Rgb)
+        .encode(&samples[..64 * 64 * channels], 64, 64, color)
         .unwrap();
-    assert!(try_thumbnail(&jpeg).is_ok());
+    assert_eq!(try_thumbnail(&jpeg).err(), None);
     let last_scan = jpeg
         .windows(2)
         .rposition(|pair| pair == [0xff, 0xda])
@@ -106,7 +149,166 @@ fn scans_are_counted() {
     let end = jpeg.len() - 2;
     let scan = jpeg[last_scan..end].to_vec();
     jpeg.splice(end..end, scan.repeat(200));
-    assert!(try_thumbnail(&jpeg).is_err());
+    jpeg
+}
+
+#[test]
+fn scans_are_counted_by_both_jpeg_decoders() {
+    for color in [ColorType::Rgb, ColorType::Cmyk] {
+        let outcome = try_thumbnail(&with_many_scans(color)).map(|_| "a thumbnail");
+        assert!(
+            matches!(
+                outcome,
+                Err(ImagingError::TooMany {
+                    what: "scans",
+                    max: 100
+                })
+            ),
+            "{outcome:?}"
+        );
+    }
+}
+
+/// Writes bits from the lowest of each byte on, as lossless WebP has them.
+#[derive(Default)]
+struct BitWriter {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl BitWriter {
+    fn put(&mut self, number: u32, bits: usize) {
+        for bit in 0..bits {
+            if self.count.is_multiple_of(8) {
+                self.bytes.push(0);
+            }
+            let last = self.bytes.len() - 1;
+            self.bytes[last] |= ((number >> bit & 1) as u8) << (self.count % 8);
+            self.count += 1;
+        }
+    }
+
+    /// A prefix code of one symbol.
+    fn put_single(&mut self, symbol: u32) {
+        self.put(0b101, 3);
+        self.put(symbol, 8);
+    }
+
+    /// In 93 bits, a code with lengths from 1 to 10: a table of 1,024 entries.
+    fn put_deep(&mut self) {
+        self.put(0, 1);
+        self.put(10, 4);
+        // Of the symbols 17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10.
+        for length in [0, 0, 0, 3, 3, 3, 3, 3, 0, 3, 4, 4, 4, 4] {
+            self.put(length, 3);
+        }
+        // Eleven lengths are told.
+        self.put(1, 1);
+        self.put(1, 3);
+        self.put(9, 4);
+        for length in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10_u32] {
+            let (code, bits) = if length <= 6 {
+                (length - 1, 3)
+            } else {
+                (length + 5, 4)
+            };
+            for bit in (0..bits).rev() {
+                self.put(code >> bit & 1, 1);
+            }
+        }
+    }
+}
+
+/// A picture of one pixel that asks for `groups` groups of prefix codes, and brings them.
+fn webp_with_code_groups(groups: u32) -> Vec<u8> {
+    let mut bits = BitWriter::default();
+    bits.put(0x2f, 8);
+    // Width and height less one, alpha, version.
+    bits.put(0, 14 + 14 + 1 + 3);
+    // No transform, no cache, an entropy image in blocks of 4 × 4, of which there is one.
+    bits.put(0b100, 3);
+    bits.put(0, 3 + 1);
+    let largest = groups - 1;
+    for symbol in [largest & 0xff, largest >> 8, 0, 0, 0] {
+        bits.put_single(symbol);
+    }
+    for _ in 0..5 * groups {
+        bits.put_deep();
+    }
+    // The pixel.
+    bits.put(0, 32);
+    let stream = riff_chunk(b"VP8L", &bits.bytes);
+    let body = [&b"WEBP"[..], &stream].concat();
+    riff_chunk(b"RIFF", &body)
+}
+
+/// Found by reading what the decoder allocates: 4 MB became 1.3 GB of look-up tables.
+#[test]
+fn a_webp_may_not_bring_more_code_tables_than_fit() {
+    assert_eq!(try_thumbnail(&webp_with_code_groups(1)).err(), None);
+    let many = webp_with_code_groups(1000);
+    let reserved = probe(&many, &SPEC, &Limits::default())
+        .unwrap()
+        .memory_bytes;
+    assert!(reserved > 1000 * 5 * 4096, "{reserved}");
+    assert_eq!(try_thumbnail(&many).err(), None);
+    let outcome = try_thumbnail(&webp_with_code_groups(65_536)).map(|_| "a thumbnail");
+    assert!(
+        matches!(outcome, Err(ImagingError::TooMuchMemory { .. })),
+        "{outcome:?}"
+    );
+}
+
+/// Found by fuzzing: the decoder made room for 54 megapixels in a file of 371 bytes that says 100 × 100.
+#[test]
+fn a_webp_whose_picture_is_larger_than_its_canvas_is_corrupt() {
+    let simple = fixture("webp_flat_4000x3000.webp");
+    let picture = &simple[12..];
+    let side = |pixels: u32| (pixels - 1).to_le_bytes()[..3].to_vec();
+    let with_canvas = |width, height| {
+        let canvas = [vec![0; 4], side(width), side(height)].concat();
+        let body = [&b"WEBP"[..], &riff_chunk(b"VP8X", &canvas), picture].concat();
+        riff_chunk(b"RIFF", &body)
+    };
+    let with_frame = |width, height| {
+        const ANIMATED: u8 = 2;
+        let canvas = [vec![ANIMATED, 0, 0, 0], side(4000), side(3000)].concat();
+        let frame = [
+            vec![0; 6],
+            side(width),
+            side(height),
+            vec![0; 4],
+            picture.to_vec(),
+        ]
+        .concat();
+        let chunks = [
+            riff_chunk(b"VP8X", &canvas),
+            riff_chunk(b"ANIM", &[0; 6]),
+            riff_chunk(b"ANMF", &frame),
+        ];
+        riff_chunk(b"RIFF", &[&b"WEBP"[..], &chunks.concat()].concat())
+    };
+    for whole in [with_canvas(4000, 3000), with_frame(4000, 3000)] {
+        assert_eq!(try_thumbnail(&whole).err(), None);
+    }
+    for small in [with_canvas(100, 100), with_frame(100, 100)] {
+        let refused = probe(&small, &SPEC, &Limits::default()).unwrap_err();
+        assert_eq!(
+            refused.failure_code(),
+            FailureCode::CorruptImage,
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_picture_without_width_or_height_is_corrupt() {
+    for field in [16..20, 20..24] {
+        let mut png = Picture::textured(64, 64).to_png();
+        png[field].fill(0);
+        let error = try_thumbnail(&png).unwrap_err();
+        assert_eq!(error.failure_code(), FailureCode::CorruptImage, "{error}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The image engine against real and hostile files.
 
 mod corrupt;
+mod deadline;
 mod golden;
 mod hostile;
 mod picture;

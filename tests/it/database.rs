@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use thumbforge::db::{ClaimSource, Database, JobFilter, Submission, Target};
+use thumbforge::db::{ClaimSource, Database, Submission, Target};
 use thumbforge::domain::{
-    Claim, DuplicateHandling, FailureCode, Job, JobId, JobResult, JobStatus, Outcome, SourceUrl,
-    ThumbnailInfo,
+    Claim, DuplicateHandling, FailureCode, Job, JobFilter, JobId, JobResult, JobStatus, Outcome,
+    SourceUrl, ThumbnailInfo,
 };
 use uuid::Uuid;
 

@@ -8,4 +8,5 @@ mod architecture;
 mod database;
 mod end_to_end;
 mod queue;
+mod security_document;
 mod starting;

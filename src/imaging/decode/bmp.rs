@@ -7,7 +7,8 @@ use std::io::Cursor;
 use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 
-use super::{Decoded, finish_rows, le_u16, le_u32};
+use super::deadline_reader::DeadlineReader;
+use super::{Decoded, le_u16, le_u32, reduce_picture};
 use crate::domain::SourceFormat;
 use crate::imaging::error::ImagingError;
 use crate::imaging::geometry::Size;
@@ -79,22 +80,15 @@ pub(super) fn decode(
     limits: &Limits,
 ) -> Result<Decoded, ImagingError> {
     limits.check_deadline()?;
-    let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(failed)?;
+    let source = DeadlineReader::new(bytes, limits.deadline);
+    let decoder = BmpDecoder::new(source).map_err(failed)?;
     let layout = layout(decoder.color_type())?;
     let mut picture = vec![0; header.size.area() * layout.channels()];
-    decoder.read_image(&mut picture).map_err(failed)?;
-    limits.check_deadline()?;
-    let mut reducer = BoxReducer::new(header.size, thumbnail, layout);
-    for row in picture.chunks_exact(header.size.width as usize * layout.channels()) {
-        reducer.push_row(row);
-    }
-    finish_rows(
-        reducer,
-        header.format,
-        header.size.height,
-        header.size.height,
-        thumbnail,
-    )
+    decoder
+        .read_image(&mut picture)
+        .map_err(|error| limits.timeout_or(failed(error)))?;
+    let rows = header.size.height as usize;
+    reduce_picture(&picture, layout, header, rows, thumbnail, limits)
 }
 
 fn corrupt(reason: impl std::fmt::Display) -> ImagingError {

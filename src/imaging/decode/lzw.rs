@@ -321,7 +321,7 @@ mod tests {
             vec![0; 300_000],
             (0..300_000).map(noise).collect(),
             (0..300_000)
-                .map(|index| (index / 37 & mask) as u8)
+                .map(|index| ((index / 37) & mask) as u8)
                 .collect(),
             (0..300_000).map(|index| noise(index / 5 % 999)).collect(),
         ]

@@ -2,10 +2,12 @@
 //! thumbnail.
 
 mod bmp;
+mod deadline_reader;
 mod gif;
 mod jpeg;
 mod lzw;
 mod png;
+mod vp8l;
 mod webp;
 
 use std::time::Instant;
@@ -14,7 +16,7 @@ use super::error::ImagingError;
 use super::geometry::Size;
 use super::header::Header;
 use super::limits::Limits;
-use super::raster::Small;
+use super::raster::{Layout, Small};
 use super::reduce::BoxReducer;
 use super::resize::resize;
 use super::sniff::sniff;
@@ -114,6 +116,32 @@ fn finish_rows(
         small: Small::Raster(resize(reducer.finish(), thumbnail)?),
         truncated: rows_decoded < rows,
     })
+}
+
+/// Averages the first `rows_decoded` rows of a picture that was decoded whole.
+fn reduce_picture(
+    picture: &[u8],
+    layout: Layout,
+    header: &Header<'_>,
+    rows_decoded: usize,
+    thumbnail: Size,
+    limits: &Limits,
+) -> Result<Decoded, ImagingError> {
+    let mut reducer = BoxReducer::new(header.size, thumbnail, layout);
+    let rows = picture.chunks_exact(header.size.width as usize * layout.channels());
+    for (index, row) in rows.take(rows_decoded).enumerate() {
+        if index.is_multiple_of(ROWS_PER_DEADLINE_CHECK) {
+            limits.check_deadline()?;
+        }
+        reducer.push_row(row);
+    }
+    finish_rows(
+        reducer,
+        header.format,
+        rows_decoded as u32,
+        header.size.height,
+        thumbnail,
+    )
 }
 
 /// Rows between two looks at the clock.

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use super::error::JpegError;
 use super::markers;
 
@@ -83,11 +85,17 @@ pub struct Input<'a> {
     limit: usize,
     /// `next` is at a marker or at the end of the file.
     exhausted: bool,
+    deadline: Option<Instant>,
 }
 
 impl<'a> Input<'a> {
-    /// Reads `source` from `start`.
-    pub fn new(source: &'a [u8], start: usize, window: &'a mut Window) -> Self {
+    /// Reads `source` from `start`, until `deadline`.
+    pub fn new(
+        source: &'a [u8],
+        start: usize,
+        window: &'a mut Window,
+        deadline: Option<Instant>,
+    ) -> Self {
         let mut input = Self {
             source,
             next: start,
@@ -95,6 +103,7 @@ impl<'a> Input<'a> {
             end: 0,
             limit: 0,
             exhausted: false,
+            deadline,
         };
         input.fill();
         input
@@ -120,7 +129,18 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Call behind the last MCU of a row or interval: [`JpegError::Truncated`] if it took bits that are not there.
+    /// Call behind each row of MCUs: as [`check_overrun`](Self::check_overrun), and looks at the clock.
+    pub fn end_row(&self, bits: Bits) -> Result<(), JpegError> {
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
+            return Err(JpegError::TimedOut);
+        }
+        self.check_overrun(bits)
+    }
+
+    /// Call behind the last MCU of an interval: [`JpegError::Truncated`] if it took bits that are not there.
     pub fn check_overrun(&self, bits: Bits) -> Result<(), JpegError> {
         let taken = (bits.position * 8).saturating_sub(bits.count as usize);
         if taken > self.end * 8 {
@@ -215,7 +235,7 @@ mod tests {
 
     fn read_all(source: &[u8]) -> (Vec<u8>, usize) {
         let mut window = Box::default();
-        let mut input = Input::new(source, 0, &mut window);
+        let mut input = Input::new(source, 0, &mut window, None);
         let (mut bits, mut out) = (Bits::default(), Vec::new());
         loop {
             if input.begin_mcu(&mut bits).is_err() {
@@ -262,7 +282,7 @@ mod tests {
     fn a_restart_needs_its_own_marker() {
         let source = [1, 0xFF, 0xD0, 2, 0xFF, 0xD2];
         let mut window = Box::default();
-        let mut input = Input::new(&source, 0, &mut window);
+        let mut input = Input::new(&source, 0, &mut window, None);
         let mut bits = input.restart(8).unwrap();
         bits.refill(input.window());
         assert_eq!(bits.peek() >> 56, 2);

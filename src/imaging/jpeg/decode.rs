@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use super::bits::{Input, Window};
 use super::cache::TableCache;
 use super::error::JpegError;
@@ -48,6 +50,21 @@ pub fn decode_scaled<'s>(
     scale: Scale,
     scratch: &'s mut Scratch,
 ) -> Result<Decoded<'s>, JpegError> {
+    decode_scaled_until(bytes, header, scale, scratch, None)
+}
+
+/// As [`decode_scaled`]; looks at the clock behind each row of blocks, and ends with
+/// [`JpegError::TimedOut`] in [`Decoded::stopped`] once `deadline` is over.
+///
+/// # Errors
+/// As [`decode_scaled`].
+pub fn decode_scaled_until<'s>(
+    bytes: &[u8],
+    header: &Header,
+    scale: Scale,
+    scratch: &'s mut Scratch,
+    deadline: Option<Instant>,
+) -> Result<Decoded<'s>, JpegError> {
     let layout = Layout::new(header, scale);
     check_size(&layout)?;
     scratch.samples.clear();
@@ -60,6 +77,7 @@ pub fn decode_scaled<'s>(
         tables: Tables::default(),
         transforms: [const { None }; 4],
         restart_interval: 0,
+        deadline,
     };
     let progress = decoder.decode(scratch)?;
     let planes = layout.components.iter().map(|c| Plane {
@@ -86,6 +104,7 @@ struct Decoder<'a> {
     tables: Tables,
     transforms: [Option<Transform>; 4],
     restart_interval: u16,
+    deadline: Option<Instant>,
 }
 
 impl Decoder<'_> {
@@ -171,7 +190,12 @@ impl Decoder<'_> {
             cache: &scratch.cache,
             restart_interval: u32::from(self.restart_interval),
         };
-        let mut input = Input::new(self.bytes, reader.position(), &mut scratch.window);
+        let mut input = Input::new(
+            self.bytes,
+            reader.position(),
+            &mut scratch.window,
+            self.deadline,
+        );
         let progress = if N == 1 {
             sequential.decode_means(
                 &scratch.cache.steps,
@@ -254,7 +278,12 @@ impl Decoder<'_> {
         }
         let progressive =
             ProgressiveScan::new(scan, self.layout, &scratch.cache, self.restart_interval);
-        let mut input = Input::new(self.bytes, reader.position(), &mut scratch.window);
+        let mut input = Input::new(
+            self.bytes,
+            reader.position(),
+            &mut scratch.window,
+            self.deadline,
+        );
         Ok(progressive.decode::<N>(&mut input, &mut scratch.coefficients))
     }
 

@@ -13,6 +13,9 @@ pub enum JpegError {
     /// The file ends before its picture does.
     #[error("JPEG ends before its picture does")]
     Truncated,
+    /// The deadline is over.
+    #[error("decoding took longer than allowed")]
+    TimedOut,
     #[error("JPEG has more than {MAX_SCANS} scans")]
     TooManyScans,
 }

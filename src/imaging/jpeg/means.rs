@@ -73,7 +73,7 @@ impl SequentialScan<'_> {
                     }
                     column += run;
                 }
-                input.check_overrun(bits)
+                input.end_row(bits)
             };
             if let Err(error) = decode_row() {
                 return Ok(Progress {

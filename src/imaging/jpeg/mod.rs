@@ -22,6 +22,8 @@ mod bits;
 mod cache;
 mod decode;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod header;
 mod huffman;
 mod idct;
@@ -40,7 +42,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{Decoded, Scratch, decode_scaled};
+pub use decode::{Decoded, Scratch, decode_scaled, decode_scaled_until};
 pub use error::{JpegError, MAX_SCANS};
 pub use header::{ColorKind, Component, Header, read_header};
 pub use plane::{MIN_OVERSAMPLING, Plane, Scale};

@@ -157,7 +157,7 @@ impl<'a> ProgressiveScan<'a> {
                     self.decode_block::<N>(input.window(), &mut state, coefficients, block, table)
                         .map_err(|BadCode| CORRUPT)?;
                 }
-                input.check_overrun(state.bits)
+                input.end_row(state.bits)
             };
             if let Err(error) = decode_row() {
                 return Progress {

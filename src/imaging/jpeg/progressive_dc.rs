@@ -82,7 +82,7 @@ impl ProgressiveScan<'_> {
                         }
                     }
                 }
-                input.check_overrun(bits)
+                input.end_row(bits)
             };
             if let Err(error) = decode_row() {
                 return Progress {

@@ -184,6 +184,15 @@ mod tests {
     }
 
     #[test]
+    fn a_block_beyond_the_limit_is_not_read() {
+        let mut bytes = block(&[(Tag::Make, "Canon")]);
+        bytes.resize(MAX_EXIF_BYTES, 0);
+        assert!(ExifFacts::read(&bytes).summary.is_some());
+        bytes.push(0);
+        assert_eq!(ExifFacts::read(&bytes), ExifFacts::default());
+    }
+
+    #[test]
     fn a_broken_block_counts_as_none() {
         for broken in [
             &b""[..],

@@ -210,6 +210,14 @@ mod tests {
     }
 
     #[test]
+    fn a_plain_profile_beyond_the_limit_is_not_read() {
+        let bytes = ColorProfile::new_display_p3().encode().unwrap();
+        let plain = EmbeddedProfile::Plain(Cow::Borrowed(&bytes));
+        assert!(IccProfile::read(&plain, bytes.len()).is_some());
+        assert!(IccProfile::read(&plain, bytes.len() - 1).is_none());
+    }
+
+    #[test]
     fn a_thread_keeps_the_latest_profiles() {
         let gammas: Vec<_> = (0..=KEPT_PROFILES)
             .map(|step| {

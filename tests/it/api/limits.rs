@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::harness::{Api, settings};
+use super::harness::{Api, JSON, settings};
 use crate::support::http_client::{raw, read_answer, request};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,6 +85,107 @@ async fn a_large_head_is_refused() {
         String::from_utf8_lossy(&answer)
     );
     assert_eq!(api.get("/livez").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_request_becomes_a_header_or_a_file_name() {
+    let api = Api::on_sqlite(settings()).await;
+    for id in [
+        "..%2f..%2f..%2fetc%2fpasswd",
+        "..%5c..%5cwindows",
+        "%2e%2e",
+        "x%0d%0aX-Injected:%201",
+        "%00",
+        "%ff%fe",
+    ] {
+        for path in [
+            format!("/v1/images/{id}"),
+            format!("/v1/images/{id}/thumbnail"),
+        ] {
+            let answer = api.get(&path).await;
+            assert!(
+                matches!(answer.problem().0, 404 | 422),
+                "{path}: {answer:?}"
+            );
+            assert_eq!(answer.header("x-injected"), None, "{path}");
+        }
+    }
+    let urls = [
+        "https://a.example/\r\nX-Injected: 1",
+        "https://a.example\r\n\r\n/",
+        "https://a.example/\u{0}",
+        "https://a.example/\u{7f}",
+    ];
+    for url in urls {
+        let answer = api.submit(url).await;
+        assert_eq!(answer.problem(), (422, "invalid_url".to_owned()), "{url:?}");
+        assert_eq!(answer.header("x-injected"), None);
+    }
+    let answer = api.submit("https://a.example/%0d%0aX-Injected:%201").await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(answer.header("x-injected"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_utf_8_is_a_problem() {
+    let api = Api::on_sqlite(settings()).await;
+    for body in [
+        &b"{\"url\": \"https://a.example/\xff\"}"[..],
+        b"{\"url\": \"https://a.example/\xc3\"}",
+        b"\xef\xbb\xbf{\"url\": \"https://a.example/\"}",
+        b"\xff\xfe{\0\"\0u\0r\0l\0",
+    ] {
+        let answer = request(api.address, "POST", "/v1/images", &[JSON], body).await;
+        assert_eq!(
+            answer.problem(),
+            (400, "malformed_json".to_owned()),
+            "{body:?}"
+        );
+    }
+    let lone_surrogate = br#"{"url": "https://a.example/\ud83d"}"#;
+    let answer = request(api.address, "POST", "/v1/images", &[JSON], lone_surrogate).await;
+    assert_eq!(answer.problem().0, 400);
+    for query in [
+        "status=%ff",
+        "%ff=1",
+        "created_after=%c3",
+        "limit=%ef%bc%91",
+    ] {
+        let answer = api.get(&format!("/v1/images?{query}")).await;
+        assert_eq!(
+            answer.problem(),
+            (422, "invalid_query".to_owned()),
+            "{query}"
+        );
+    }
+    let answer = raw(
+        api.address,
+        b"GET /livez HTTP/1.1\r\nHost: a\r\nX-A: \xff\xfe\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_full_of_faults_gets_a_short_answer() {
+    let api = Api::on_sqlite(settings()).await;
+    let query: String = (0..1500).map(|number| format!("{number}&")).collect();
+    let answer = api.get(&format!("/v1/images?{query}")).await;
+    assert_eq!(answer.problem(), (422, "invalid_query".to_owned()));
+    assert!(
+        answer.body.len() < query.len(),
+        "{} bytes",
+        answer.body.len()
+    );
+    let members: Vec<String> = (0..1500).map(|number| format!("\"{number}\":1")).collect();
+    let body = format!("{{{}}}", members.join(","));
+    let answer = api.post(&body).await;
+    assert_eq!(answer.problem(), (422, "invalid_body".to_owned()));
+    assert!(
+        answer.body.len() < body.len(),
+        "{} bytes",
+        answer.body.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! The HTTP API as a client sees it, over a socket.
 
 mod access;
+mod crowd;
 mod docs;
 mod harness;
 mod health;

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use thumbforge::db::{Database, JobFilter, Target};
-use thumbforge::domain::DuplicateHandling;
+use thumbforge::db::{Database, Target};
+use thumbforge::domain::{DuplicateHandling, JobFilter};
 use thumbforge::http::ApiSettings;
 use thumbforge::queue::{MemoryQueue, Queue};
 

@@ -1,13 +1,13 @@
 //! The full decoder: for four components and whatever else the scaled one leaves.
 
-use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::corrupt;
 use super::segments::marker;
-use crate::imaging::decode::{Decoded, finish_rows};
+use crate::imaging::decode::deadline_reader::DeadlineReader;
+use crate::imaging::decode::{Decoded, reduce_picture};
 use crate::imaging::error::ImagingError;
 use crate::imaging::geometry::Size;
 use crate::imaging::header::{Coding, Header};
@@ -59,8 +59,6 @@ pub(super) fn decode(
             decode_full(bytes, header.size, components, false, limits)?
         }
     };
-    limits.check_deadline()?;
-
     let stride = header.size.width as usize * layout.channels();
     let rows = header.size.height as usize;
     let rows_decoded = if is_damaged {
@@ -68,25 +66,14 @@ pub(super) fn decode(
     } else {
         rows.min(rows_possible(bytes, header.size))
     };
-    let mut reducer = BoxReducer::new(header.size, thumbnail, layout);
-    for row in picture.chunks_exact(stride).take(rows_decoded) {
-        reducer.push_row(row);
-    }
-    finish_rows(
-        reducer,
-        header.format,
-        rows_decoded as u32,
-        rows as u32,
-        thumbnail,
-    )
+    reduce_picture(&picture, layout, header, rows_decoded, thumbnail, limits)
 }
 
 /// Counts the scans by their markers: in coded data no other byte than 0 or a restart marker
 /// follows `0xFF`.
 fn check_scans(bytes: &[u8], limits: &Limits) -> Result<(), ImagingError> {
-    let scans = bytes
-        .windows(2)
-        .filter(|pair| *pair == [0xff, marker::SOS])
+    let scans = memchr::memchr_iter(0xff, bytes)
+        .filter(|index| bytes.get(index + 1) == Some(&marker::SOS))
         .count();
     if scans > limits.max_jpeg_scans as usize {
         return Err(ImagingError::TooMany {
@@ -104,12 +91,13 @@ fn decode_full(
     strict: bool,
     limits: &Limits,
 ) -> Result<(Layout, Vec<u8>), ImagingError> {
+    let source = DeadlineReader::new(bytes, limits.deadline);
     let options = DecoderOptions::default()
         .set_max_width(size.width as usize)
         .set_max_height(size.height as usize)
         .set_strict_mode(strict)
         .jpeg_set_max_scans(limits.max_jpeg_scans as usize);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let mut decoder = JpegDecoder::new_with_options(source, options);
     decoder.decode_headers().map_err(corrupt)?;
     let (layout, output) = layout(components, decoder.input_colorspace());
     decoder.set_options(options.jpeg_set_out_colorspace(output));
@@ -118,7 +106,9 @@ fn decode_full(
         return Err(corrupt("its headers contradict each other"));
     }
     let mut picture = vec![128; expected];
-    decoder.decode_into(&mut picture).map_err(corrupt)?;
+    decoder
+        .decode_into(&mut picture)
+        .map_err(|error| limits.timeout_or(corrupt(error)))?;
     Ok((layout, picture))
 }
 

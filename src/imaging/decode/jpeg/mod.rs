@@ -209,5 +209,14 @@ mod tests {
         ] {
             assert_eq!(joined(broken), None, "{broken:?}");
         }
+        let part = [&b"\x01\x01"[..], &[0; 101]].concat();
+        assert!(matches!(
+            joined_profile(&[&part], 101),
+            EmbeddedProfile::Plain(_)
+        ));
+        assert!(matches!(
+            joined_profile(&[&part], 100),
+            EmbeddedProfile::None
+        ));
     }
 }

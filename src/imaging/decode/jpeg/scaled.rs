@@ -11,7 +11,7 @@ use crate::imaging::decode::{Decoded, Target};
 use crate::imaging::error::ImagingError;
 use crate::imaging::geometry::Size;
 use crate::imaging::jpeg::{
-    self, ColorKind, Header, JpegError, MAX_SCANS, Scale, Scratch, decode_scaled,
+    self, ColorKind, Header, JpegError, MAX_SCANS, Scale, Scratch, decode_scaled_until,
 };
 use crate::imaging::limits::Limits;
 use crate::imaging::raster::{Layout, Raster, Small, Ycc, halved};
@@ -43,7 +43,8 @@ pub(super) fn decode(
     limits: &Limits,
 ) -> Result<Attempt, ImagingError> {
     SCRATCH.with_borrow_mut(|scratch| {
-        match decode_scaled(bytes, header, scale(header, target.size), scratch) {
+        let scale = scale(header, target.size);
+        match decode_scaled_until(bytes, header, scale, scratch, limits.deadline) {
             Ok(decoded) => {
                 limits.check_deadline()?;
                 render(&decoded, header, target).map(Attempt::Decoded)
