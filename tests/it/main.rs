@@ -9,3 +9,4 @@ mod database;
 mod end_to_end;
 mod queue;
 mod starting;
+mod thumbnail_command;
