@@ -3,6 +3,7 @@
 mod corrupt;
 mod golden;
 mod hostile;
+mod memory;
 mod picture;
 mod profiles;
 mod sweep;

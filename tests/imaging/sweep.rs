@@ -53,14 +53,14 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 
 /// What the child tells of one file, a line each.
 #[derive(Debug)]
-struct Report {
-    path: String,
+pub struct Report {
+    pub path: String,
     /// `ok`, or the failure's code.
-    outcome: String,
-    millis: u64,
+    pub outcome: String,
+    pub millis: u64,
     /// Growth of the resident memory at its peak.
-    peak_kib: u64,
-    estimate_kib: u64,
+    pub peak_kib: u64,
+    pub estimate_kib: u64,
 }
 
 impl Report {
@@ -76,17 +76,16 @@ impl Report {
     }
 }
 
-#[test]
-fn no_file_crashes_hangs_or_bloats_the_engine() {
-    let folder = folder();
-    let files = files_in(&folder);
+/// Sends the files of a folder through the engine, all in one child process, and checks what each took.
+pub fn sweep(folder: &Path) -> Vec<Report> {
+    let files = files_in(folder);
     assert!(!files.is_empty(), "{} holds no files", folder.display());
     let limited = format!("ulimit -v {ADDRESS_SPACE_KIB}; exec \"$0\" \"$@\"");
     let child = Command::new("sh")
         .args(["-c", &limited])
         .arg(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "sweep::child", "--nocapture"])
-        .env(CHILD_DIR, &folder)
+        .env(CHILD_DIR, folder)
         .output()
         .unwrap();
     let output = String::from_utf8_lossy(&child.stdout);
@@ -99,16 +98,23 @@ fn no_file_crashes_hangs_or_bloats_the_engine() {
         String::from_utf8_lossy(&child.stderr)
     );
     assert_eq!(reports.len(), files.len(), "files without a report");
-
-    summarise(&folder, &reports);
     for report in &reports {
-        let path = &report.path;
         assert!(report.millis < SLOWEST.as_millis() as u64, "{report:?}");
         assert!(
             report.peak_kib <= report.estimate_kib + UNESTIMATED_KIB,
             "more memory than reserved: {report:?}"
         );
-        if let Some(expected) = expectation(path) {
+    }
+    reports
+}
+
+#[test]
+fn no_file_crashes_hangs_or_bloats_the_engine() {
+    let folder = folder();
+    let reports = sweep(&folder);
+    summarise(&folder, &reports);
+    for report in &reports {
+        if let Some(expected) = expectation(&report.path) {
             assert!(expected.contains(&report.outcome.as_str()), "{report:?}");
         }
     }
