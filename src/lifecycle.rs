@@ -1,37 +1,99 @@
-//! How a process is asked to end.
+//! How a process is asked to end, and that it does.
 
 use std::io;
+use std::process;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by SIGTERM or SIGINT. A second signal ends the process at once;
-/// what it was working on is taken over by others when its leases expire.
+/// A token that is cancelled by SIGTERM or SIGINT. `grace` later the process is ended if it has
+/// not done so itself; a second signal ends it at once. What it was working on is taken over by
+/// others when its leases expire.
+///
+/// All this is done by a thread of its own: whatever hangs elsewhere (a server, a disk, a log that
+/// nobody reads) can't hold it up.
 ///
 /// # Errors
 /// If the handlers can't be installed.
-pub fn stop_on_signals() -> io::Result<CancellationToken> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+pub fn stop_on_signals(grace: Duration) -> io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let asked = stop.clone();
-    tokio::spawn(async move {
-        let name = next(&mut terminate, &mut interrupt).await;
-        tracing::info!(signal = name, "stopping; a second signal ends at once");
-        asked.cancel();
-        let name = next(&mut terminate, &mut interrupt).await;
-        tracing::warn!(signal = name, "ending at once");
-        std::process::exit(EXIT_BY_SECOND_SIGNAL);
-    });
+    let (installed, outcome) = mpsc::channel();
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || match install() {
+            Ok((runtime, signals)) => {
+                let _ = installed.send(Ok(()));
+                runtime.block_on(obey(signals, &asked, grace));
+            }
+            Err(error) => {
+                let _ = installed.send(Err(error));
+            }
+        })?;
+    outcome.recv().map_err(io::Error::other)??;
     Ok(stop)
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+fn install() -> io::Result<(Runtime, Signals)> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let context = runtime.enter();
+    let signals = Signals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+    };
+    drop(context);
+    Ok((runtime, signals))
+}
+
+/// Never returns: if the process does not end, this ends it.
+async fn obey(mut signals: Signals, stop: &CancellationToken, grace: Duration) {
+    let name = signals.next().await;
+    stop.cancel();
+    say(move || tracing::info!(signal = name, "stopping; a second signal ends at once"));
+    tokio::select! {
+        name = signals.next() => {
+            say(move || tracing::warn!(signal = name, "ending at once"));
+            process::exit(EXIT_BY_SECOND_SIGNAL);
+        }
+        () = tokio::time::sleep(grace + LATENESS) => {
+            say(|| tracing::warn!("the grace period is over; what hangs is left behind"));
+            // It was asked to end, and no job is lost.
+            process::exit(0);
+        }
+    }
+}
+
+impl Signals {
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
 /// What shells report of a process that SIGINT has ended.
 const EXIT_BY_SECOND_SIGNAL: i32 = 130;
+/// The parts end themselves at the end of the grace period; this is for those that do not.
+const LATENESS: Duration = Duration::from_secs(1);
+/// Longest wait for a line of the log.
+const SAYING: Duration = Duration::from_millis(100);
 
-async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    }
+/// Logs, unless the log hangs.
+fn say(line: impl FnOnce() + Send + 'static) {
+    let (said, heard) = mpsc::channel();
+    thread::spawn(move || {
+        line();
+        let _ = said.send(());
+    });
+    let _ = heard.recv_timeout(SAYING);
 }

@@ -7,7 +7,7 @@ use crate::lifecycle;
 
 pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     let listener = app::listen(settings.bind)?;
-    let stop = lifecycle::stop_on_signals()?;
+    let stop = lifecycle::stop_on_signals(settings.shutdown_grace)?;
     let app = App::open(settings).await?;
     announce(&listener)?;
     Ok(app.serve(listener, stop).await?)

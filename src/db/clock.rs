@@ -23,11 +23,16 @@ pub const fn now() -> Clock {
     Clock { shift_millis: 0 }
 }
 
-/// `delay` from now; delays beyond 292 million years are cut.
+/// `delay` from now.
 pub fn after(delay: std::time::Duration) -> Clock {
     Clock {
-        shift_millis: i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 1000),
+        shift_millis: millis(delay),
     }
+}
+
+/// `delay` as the database counts it; longer ones than 292 million years are cut.
+pub fn millis(delay: std::time::Duration) -> i64 {
+    i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 1000)
 }
 
 /// `delay` ago.

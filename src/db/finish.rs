@@ -1,9 +1,10 @@
 //! The end of an attempt, written only by who still holds the job.
 
 use diesel::prelude::*;
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
-use super::pools::{Pools, write_transaction};
+use super::finish_many::finish_many;
+use super::pools::{AsyncSqlite, Pool, Pools, on_pool};
 use super::read::is_processing;
 use super::schema::jobs;
 use super::types::{Document, Id, Moment, Status};
@@ -13,21 +14,21 @@ use crate::domain::{Claim, JobStatus, Outcome};
 /// A claim with what is to be written under it.
 #[derive(Debug, Clone)]
 pub(super) struct Ending {
-    id: Id,
-    fence: i64,
-    change: Change,
+    pub id: Id,
+    pub fence: i64,
+    pub change: Change,
 }
 
 #[derive(Debug, Clone)]
-struct Change {
-    status: JobStatus,
-    result: Option<Document>,
-    error: Option<String>,
-    error_code: Option<&'static str>,
+pub(super) struct Change {
+    pub status: JobStatus,
+    pub result: Option<Document>,
+    pub error: Option<String>,
+    pub error_code: Option<&'static str>,
     /// When a job that is pending again is due.
-    due_after: Option<std::time::Duration>,
+    pub due_after: Option<std::time::Duration>,
     /// Attempts that do not count after all.
-    refunded_attempts: i32,
+    pub refunded_attempts: i32,
 }
 
 impl Database {
@@ -93,13 +94,20 @@ impl Change {
 
 /// Writes all of `endings` in one transaction; tells of each whether its claim still held.
 pub(super) async fn write(pools: &Pools, endings: Vec<Ending>) -> Result<Vec<bool>, DbError> {
-    write_transaction!(pools, connection => {
+    match pools {
+        Pools::Postgres(pool) => finish_many(pool, &endings).await,
+        Pools::Sqlite { writer, .. } => write_in_transaction(writer, endings).await,
+    }
+}
+
+async fn write_in_transaction(
+    writer: &Pool<AsyncSqlite>,
+    endings: Vec<Ending>,
+) -> Result<Vec<bool>, DbError> {
+    on_pool!(writer, writer => writer.immediate_transaction(async move |connection| {
         let mut held = vec![false; endings.len()];
-        let mut order: Vec<usize> = (0..endings.len()).collect();
-        // All who lock several rows lock them in this order, or they would wait for each other.
-        order.sort_by_key(|index| endings[*index].id.0);
-        for index in order {
-            let Ending { id, fence, change } = &endings[index];
+        for (held, ending) in held.iter_mut().zip(&endings) {
+            let Ending { id, fence, change } = ending;
             let job = jobs::table
                 .find(*id)
                 .filter(jobs::fence.eq(*fence))
@@ -123,8 +131,8 @@ pub(super) async fn write(pools: &Pools, endings: Vec<Ending>) -> Result<Vec<boo
                     .execute(connection)
                     .await?,
             };
-            held[index] = rows == 1;
+            *held = rows == 1;
         }
         Ok::<_, diesel::result::Error>(held)
-    })
+    }).await)
 }

@@ -10,6 +10,8 @@ mod committer;
 mod connect;
 mod error;
 mod finish;
+mod finish_many;
+mod insert_many;
 mod migrate;
 mod pools;
 mod read;

@@ -2,10 +2,11 @@
 
 use diesel::prelude::*;
 
+use super::insert_many::insert_many;
 use super::pools::Pools;
 use super::row::JobRow;
 use super::schema::jobs;
-use super::types::{Id, Status};
+use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::{DuplicateHandling, Job, JobId, JobStatus, SourceUrl};
 
@@ -23,10 +24,27 @@ pub enum Submission {
 /// A job to be inserted.
 #[derive(Debug, Clone)]
 pub(super) struct NewJob {
-    id: Id,
-    url: String,
-    url_hash: String,
+    pub(super) id: Id,
+    pub(super) url: String,
+    pub(super) url_hash: String,
     policy: DuplicateHandling,
+}
+
+impl NewJob {
+    /// The job as it was inserted at `created_at`.
+    fn into_pending(self, created_at: Moment) -> Job {
+        Job {
+            id: JobId(self.id.0),
+            url: self.url,
+            status: JobStatus::Pending,
+            attempts: 0,
+            created_at: created_at.0,
+            updated_at: created_at.0,
+            result: None,
+            error: None,
+            error_code: None,
+        }
+    }
 }
 
 impl Database {
@@ -55,6 +73,16 @@ pub(super) async fn insert(
     pools: &Pools,
     new_jobs: Vec<NewJob>,
 ) -> Result<Vec<Submission>, DbError> {
+    let nothing_to_look_up = |new: &NewJob| new.policy == DuplicateHandling::AllowRetry;
+    if let Pools::Postgres(pool) = pools
+        && new_jobs.iter().all(nothing_to_look_up)
+    {
+        let created_at = insert_many(pool, &new_jobs).await?;
+        return Ok(new_jobs
+            .into_iter()
+            .map(|new| Submission::Created(new.into_pending(created_at)))
+            .collect());
+    }
     let count = new_jobs.len();
     let mut order: Vec<usize> = (0..count).collect();
     // Processes that insert the same URLs wait for each other in the unique index: in one order

@@ -13,6 +13,8 @@ use actix_web::http::{Method, header};
 use actix_web::middleware::{Compat, Condition, from_fn};
 use actix_web::{App, Error, HttpServer, web};
 use socket2::SockRef;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::descriptors::connections_that_fit;
 use super::envelope;
@@ -31,8 +33,8 @@ const UNACKNOWLEDGED_DEADLINE: Duration = Duration::from_secs(30);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Serves the API until `shutdown` ends; then accepts no more, and finishes what is in flight for
-/// at most `grace`. Installs no signal handlers.
+/// Serves the API until `shutdown` ends; then accepts no more, and finishes what is in flight
+/// and announces what was accepted, for at most `grace` together. Installs no signal handlers.
 ///
 /// # Errors
 /// If the listener can't be used or no thread can be started.
@@ -45,8 +47,10 @@ pub async fn run(
     let state = web::Data::new(state);
     let description = web::Data::new(Description::of(&state.settings));
     let draining = state.clone();
+    let (begun, begin) = oneshot::channel();
     let stop = async move {
         shutdown.await;
+        let _ = begun.send(Instant::now());
         draining.draining.store(true, Ordering::Relaxed);
     };
     let shared = state.clone();
@@ -64,8 +68,10 @@ pub async fn run(
         .listen(prepared(listener)?)?
         .run();
     server.await?;
+    // A server that has ended by itself has no end to keep to.
+    let end = begin.await.unwrap_or_else(|_| Instant::now()) + grace;
     state.background.close();
-    if tokio::time::timeout(grace, state.background.wait())
+    if tokio::time::timeout_at(end, state.background.wait())
         .await
         .is_err()
     {

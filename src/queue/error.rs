@@ -11,13 +11,22 @@ pub enum QueueError {
     Url(String),
 }
 
+/// First words of errors that no waiting mends: no password, a wrong one, a user without the right,
+/// a key that holds something else.
+const REFUSALS: [&str; 4] = ["NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE"];
+
 impl From<redis::RedisError> for QueueError {
     fn from(error: redis::RedisError) -> Self {
-        match error.kind() {
-            redis::ErrorKind::AuthenticationFailed | redis::ErrorKind::InvalidClientConfig => {
-                Self::Refused(error.to_string())
-            }
-            _ => Self::Unavailable(error.to_string()),
+        let refused = match error.kind() {
+            redis::ErrorKind::AuthenticationFailed | redis::ErrorKind::InvalidClientConfig => true,
+            // A database number that is not there is a general error (`ERR`) to the client.
+            _ if error.to_string().contains("refused to switch database") => true,
+            _ => REFUSALS.iter().any(|code| error.code() == Some(code)),
+        };
+        if refused {
+            Self::Refused(error.to_string())
+        } else {
+            Self::Unavailable(error.to_string())
         }
     }
 }

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use super::{StorageError, StoredThumbnail, TemporaryFile};
 use crate::domain::{Claim, JobId};
 
+/// A disk with less room than this is full.
+const PROBE_BYTES: usize = 64 * 1024;
+
 /// A folder of thumbnails. Cheap to clone. Every call touches the disk on a blocking thread.
 #[derive(Debug, Clone)]
 pub struct Storage {
@@ -23,10 +26,17 @@ impl Storage {
         let storage = Self {
             folder: folder.into(),
         };
-        fs::create_dir_all(storage.temporary_folder())
-            .map_err(StorageError::of("make the storage folder"))?;
-        storage.try_writing()?;
+        storage.make_and_try()?;
         Ok(storage)
+    }
+
+    /// The same once more, after it has failed: it may have come back empty.
+    ///
+    /// # Errors
+    /// If it still can't be made or written.
+    pub async fn reopen(&self) -> Result<(), StorageError> {
+        let storage = self.clone();
+        blocking(move || storage.make_and_try()).await
     }
 
     /// Publishes a thumbnail: temporary file, flush to disk, `rename`. Readers see the old file
@@ -97,7 +107,7 @@ impl Storage {
         .await
     }
 
-    /// True to its word: writes a byte and removes it.
+    /// True to its word: writes as much as a large thumbnail takes, and removes it.
     pub async fn ping(&self) -> Result<(), StorageError> {
         let storage = self.clone();
         blocking(move || storage.try_writing()).await
@@ -116,10 +126,16 @@ impl Storage {
         self.folder.join(".tmp")
     }
 
+    fn make_and_try(&self) -> Result<(), StorageError> {
+        fs::create_dir_all(self.temporary_folder())
+            .map_err(StorageError::of("make the storage folder"))?;
+        self.try_writing()
+    }
+
     /// Writes a file that has no name, so that nothing is left whatever happens.
     fn try_writing(&self) -> Result<(), StorageError> {
         tempfile::tempfile_in(self.temporary_folder())
-            .and_then(|mut file| file.write_all(b"x"))
+            .and_then(|mut file| file.write_all(&[0; PROBE_BYTES]))
             .map_err(StorageError::of("write to the storage"))
     }
 }

@@ -18,18 +18,15 @@ pub struct Attempt<'a> {
     pub max_attempts: u32,
 }
 
-impl Attempt<'_> {
-    /// Downloads, makes the thumbnail, publishes the file, and says what is to be written of it.
-    /// `None` if the lease was lost: then nothing was published and nothing may be written.
-    pub async fn run(&self, claim: &Claim, lease: &Lease) -> Option<Outcome> {
-        match self.publish(claim, lease).await {
-            Ok(Some(result)) => Some(Outcome::Completed(Box::new(result))),
-            Ok(None) => None,
-            Err(failure) => Some(self.judge(claim, failure)),
-        }
-    }
+/// A thumbnail that is not published yet, and what is to be written of it.
+pub struct Made {
+    jpeg: Vec<u8>,
+    result: JobResult,
+}
 
-    async fn publish(&self, claim: &Claim, lease: &Lease) -> Result<Option<JobResult>, Failure> {
+impl Attempt<'_> {
+    /// The first part: downloads, and makes the thumbnail. The source's bytes are gone with it.
+    pub async fn make(&self, claim: &Claim) -> Result<Made, Failure> {
         let url = SourceUrl::parse(&claim.url).map_err(|error| {
             // Accepted once, by another version or another program.
             Failure::new(FailureCode::ForbiddenSource, error.to_string())
@@ -40,15 +37,31 @@ impl Attempt<'_> {
             .engine
             .make(download.bytes.clone(), self.spec)
             .await?;
+        Ok(Made {
+            result: describe(claim, &download, &made.thumbnail, made.sha256),
+            jpeg: made.thumbnail.jpeg,
+        })
+    }
+
+    /// The second part: publishes the file, and says what is to be written. `None` if the lease
+    /// was lost: then nothing was published and nothing may be written.
+    pub async fn publish(
+        &self,
+        claim: &Claim,
+        lease: &Lease,
+        made: Result<Made, Failure>,
+    ) -> Option<Outcome> {
+        let Made { jpeg, result } = match made {
+            Ok(made) => made,
+            Err(failure) => return Some(self.judge(claim, failure)),
+        };
         if !lease.still_held().await {
-            return Ok(None);
+            return None;
         }
-        let result = describe(claim, &download, &made.thumbnail, made.sha256);
-        self.parts
-            .storage
-            .publish(claim, made.thumbnail.jpeg)
-            .await?;
-        Ok(Some(result))
+        Some(match self.parts.storage.publish(claim, jpeg).await {
+            Ok(()) => Outcome::Completed(Box::new(result)),
+            Err(error) => self.judge(claim, error.into()),
+        })
     }
 
     /// Retry or give up.

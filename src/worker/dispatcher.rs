@@ -13,7 +13,7 @@ use crate::db::ClaimSource;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Takes ids from the queue and starts on their jobs, until `stop`.
-pub(super) async fn run(crew: &Arc<Crew>, stop: &CancellationToken) {
+pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
     let mut queue_is_away = false;
     loop {
         let slots = tokio::select! {
@@ -21,6 +21,7 @@ pub(super) async fn run(crew: &Arc<Crew>, stop: &CancellationToken) {
             () = stop.cancelled() => return,
             slots = crew.free_slots() => slots,
         };
+        crew.pulse.looks();
         let popped = tokio::select! {
             biased;
             () = stop.cancelled() => return,
@@ -31,8 +32,7 @@ pub(super) async fn run(crew: &Arc<Crew>, stop: &CancellationToken) {
                 if std::mem::take(&mut queue_is_away) {
                     tracing::info!("the queue is back");
                 }
-                crew.pulse.beat();
-                ids.is_empty() || start(crew, ids, slots).await
+                ids.is_empty() || start(&crew, ids, slots).await
             }
             Err(error) => {
                 if !std::mem::replace(&mut queue_is_away, true) {

@@ -154,7 +154,7 @@ pub(super) async fn renew_forever(crew: Arc<Crew>) {
         sleep(crew.settings.lease / 3).await;
         if crew.leases.renew().await {
             // Workers whose slots are all taken look for nothing, and yet they consume.
-            crew.pulse.beat();
+            crew.pulse.busy();
         }
     }
 }

@@ -8,6 +8,8 @@
 //! | `crew` | slots and running attempts |
 //! | `dispatcher` | from the queue to the crew |
 //! | `sweeper` | from the database to the crew: retries, and what the queue has lost |
+//! | `storage_gate` | no jobs while the storage fails |
+//! | `pulse` | whether all this really consumes |
 //! | `reconciler` | expired leases, litter, signs of life |
 
 mod attempt;
@@ -18,11 +20,14 @@ mod leases;
 mod outcome;
 mod pulse;
 mod reconciler;
+mod storage_gate;
 mod sweeper;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::db::Database;
@@ -78,19 +83,31 @@ impl Workers {
 
     /// Works until `stop`, then takes no more jobs, finishes those in flight, and hands back
     /// what is not finished shortly before the grace period ends. Jobs handed back lose no attempt.
+    /// Whatever hangs, it returns when the grace period is over.
     pub async fn run(self, stop: CancellationToken) {
         let crew = self.crew;
         tracing::info!(worker.id = %crew.id, slots = crew.settings.concurrency, "workers start");
-        let renewing = tokio::spawn(leases::renew_forever(Arc::clone(&crew)));
-        let reconciling = tokio::spawn(reconciler::run(Arc::clone(&crew), stop.clone()));
-        let sweeping = tokio::spawn(sweeper::run(Arc::clone(&crew), stop.clone()));
-        dispatcher::run(&crew, &stop).await;
-        let _ = sweeping.await;
-        crew.drain().await;
-        let _ = reconciling.await;
-        renewing.abort();
-        if let Err(error) = crew.parts.database.mark_worker_gone(crew.id).await {
-            tracing::debug!(%error, "the end of the workers could not be noted");
+        let mut taking = JoinSet::new();
+        taking.spawn(dispatcher::run(Arc::clone(&crew), stop.clone()));
+        taking.spawn(sweeper::run(Arc::clone(&crew), stop.clone()));
+        let mut keeping = JoinSet::new();
+        keeping.spawn(leases::renew_forever(Arc::clone(&crew)));
+        keeping.spawn(storage_gate::guard(Arc::clone(&crew)));
+        keeping.spawn(reconciler::run(Arc::clone(&crew), stop.clone()));
+        stop.cancelled().await;
+        let end = Instant::now() + crew.settings.shutdown_grace;
+        let drained = crew.drain(taking, end);
+        let noted = async {
+            drained.await;
+            crew.parts.database.mark_worker_gone(crew.id).await
+        };
+        match timeout_at(end, noted).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the end of the workers could not be noted"),
+            Err(_) => tracing::warn!(
+                jobs = crew.in_flight(),
+                "the grace period is over; what is left is taken over by others"
+            ),
         }
         tracing::info!(worker.id = %crew.id, "workers have ended");
     }

@@ -5,31 +5,60 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The last time this process looked for work and got an answer. Cheap to clone.
+use super::storage_gate::StorageGate;
+
+/// Slots that are all taken are no excuse for longer: a job ends, and its slot is free.
+const LONGEST_BUSY: Duration = Duration::from_secs(30);
+
+/// When this process last looked for work and was able to take it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Pulse {
-    beat: Arc<Mutex<Option<Instant>>>,
-    /// Between two beats lies one blocking wait on the queue at most; more is silence.
+    beats: Arc<Mutex<Beats>>,
+    /// Between two beats lies at most one blocking wait on the queue, or for a lease to be renewed
+    /// while all slots are taken; more is silence.
     silence: Duration,
+    storage_gate: StorageGate,
+}
+
+#[derive(Debug, Default)]
+struct Beats {
+    looked: Option<Instant>,
+    claimed: Option<Instant>,
 }
 
 impl Pulse {
-    pub(super) fn new(poll_timeout: Duration) -> Self {
+    pub(super) fn new(poll_timeout: Duration, lease: Duration, storage_gate: StorageGate) -> Self {
         Self {
-            beat: Arc::default(),
-            silence: poll_timeout + Duration::from_secs(10),
+            beats: Arc::default(),
+            silence: poll_timeout.max(LONGEST_BUSY.min(lease / 3)) + Duration::from_secs(10),
+            storage_gate,
         }
     }
 
-    pub(super) fn beat(&self) {
-        *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// The queue is about to be asked; a queue that is away is replaced by the database.
+    pub(super) fn looks(&self) {
+        self.note(|beats, now| beats.looked = Some(now));
     }
 
-    /// True if the workers looked for work recently and were able to take it.
+    /// A claim was answered, whether there was a job for it or not.
+    pub(super) fn claimed(&self) {
+        self.note(|beats, now| beats.claimed = Some(now));
+    }
+
+    /// All slots are taken, and the work in them goes on.
+    pub(super) fn busy(&self) {
+        self.note(|beats, now| (beats.looked, beats.claimed) = (Some(now), Some(now)));
+    }
+
+    /// True if the workers looked for work recently, were able to take it, and may.
     pub fn is_consuming(&self) -> bool {
-        self.beat
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some_and(|beat| beat.elapsed() < self.silence)
+        let beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = |beat: Option<Instant>| beat.is_some_and(|beat| beat.elapsed() < self.silence);
+        recent(beats.looked) && recent(beats.claimed) && self.storage_gate.is_open()
+    }
+
+    fn note(&self, beat: impl FnOnce(&mut Beats, Instant)) {
+        let mut beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
+        beat(&mut beats, Instant::now());
     }
 }

@@ -2,17 +2,23 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::audit::{Terms, audit};
 use crate::load::{self, Load};
+use crate::readiness::failing;
 use crate::report::{Figures, skipped, tell};
 use crate::stage::{LEASE, Stage, image_reply};
 use crate::support::deadline::eventually_blocking;
+use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(20);
 const WRONG_CLOCK: &str = "clock of one worker ± 2 h";
 const FULL_DISK: &str = "disk full in storage";
+/// Upper bounds of the waits after the first and the second of three attempts.
+const BACK_OFFS: Duration = Duration::from_secs(1 + 2);
+/// `WORKER_CONCURRENCY` of the stage.
+const IN_FLIGHT: usize = 8;
 
 /// libfaketime of the package `faketime`.
 fn faketime() -> Option<PathBuf> {
@@ -24,6 +30,10 @@ fn faketime() -> Option<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_15_wrong_clocks_do_not_touch_leases() {
+    conclusively("fault 15", fault_15).await;
+}
+
+async fn fault_15() {
     let Some(library) = faketime() else {
         return skipped(
             15,
@@ -118,8 +128,11 @@ impl Drop for SmallDisk {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_16_a_full_disk_is_survived() {
-    let mut stage = Stage::shared().await;
-    stage.set("THUMBFORGE_MAX_ATTEMPTS", "12");
+    conclusively("fault 16", fault_16).await;
+}
+
+async fn fault_16() {
+    let stage = Stage::shared().await;
     let _disk = match SmallDisk::mount(&stage.storage) {
         Ok(disk) => disk,
         Err(reason) => {
@@ -136,28 +149,37 @@ async fn fault_16_a_full_disk_is_survived() {
     eventually_blocking("some jobs", SOON, || stage.count(done) >= 5);
     let ballast = stage.storage.join("ballast");
     fill(&ballast);
+    let full = Instant::now();
     let told = "SELECT count(*) FROM jobs WHERE status = 'pending' \
                 AND error_code = 'storage_failed' AND error = 'the storage is full'";
-    eventually_blocking("the reason is told", SOON, || stage.count(told) >= 10);
+    eventually_blocking("the reason is told", SOON, || stage.count(told) >= 1);
+    eventually_blocking("the worker says that it takes no jobs", SOON, || {
+        failing(&worker) == ["workers", "storage"]
+    });
+    // Longer than all back-offs of a job together: whoever was tried on would have failed.
+    let before = load.accepted();
+    while full.elapsed() < BACK_OFFS * 3 || load.accepted() < before + 50 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let waiting = load.accepted() - before;
+    let lasted = full.elapsed();
     std::fs::remove_file(&ballast).expect("our own file");
     let lifted = load::now();
+    eventually_blocking("the worker is ready again", SOON, || worker.is_ready());
     let record = load.stop().await;
-    let terms = Terms {
-        max_attempts: 12,
-        backoff: Duration::from_secs(32),
-        ..Terms::default()
-    };
-    let findings = audit(&stage, &record, lifted, &terms);
+    let findings = audit(&stage, &record, lifted, &Terms::default());
     let retried = stage.count("SELECT count(*) FROM jobs WHERE attempts > 1");
+    assert!(retried <= IN_FLIGHT * 2, "{retried} jobs were tried on");
     tell(&Figures {
         fault: 16,
         name: FULL_DISK,
         recovered: findings.recovered,
         outage: record.longest_outage(),
         remark: format!(
-            "{retried} of {} jobs met the full disk (`storage_failed`: \"the storage is full\") \
-             and completed later",
-            findings.jobs
+            "full for {:.0} s with {} jobs waiting, three attempts each: {retried} met the full \
+             disk (`storage_failed`: \"the storage is full\"), none failed",
+            lasted.as_secs_f64(),
+            waiting,
         ),
     });
 }

@@ -9,11 +9,16 @@ use crate::stage::Stage;
 use crate::support::deadline::eventually_blocking;
 use crate::support::fault_proxy::{FaultProxy, Mode};
 use crate::support::http_client::try_get;
+use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_10_postgres_crashes_and_freezes_under_load() {
+    conclusively("fault 10", fault_10).await;
+}
+
+async fn fault_10() {
     let mut stage = Stage::own_postgres().await;
     stage.set("THUMBFORGE_MAX_ATTEMPTS", "6");
     let mut serve = stage.process("serve", "serve");
@@ -36,8 +41,7 @@ async fn fault_10_postgres_crashes_and_freezes_under_load() {
     let before = load.accepted();
     eventually_blocking("jobs are accepted", SOON, || load.accepted() > before + 25);
     let freezing = Instant::now();
-    let pids = postgres_processes(&stage);
-    signal(&pids, "-STOP");
+    let frozen = stage.postgres().freeze();
     while freezing.elapsed() < Duration::from_secs(8) {
         for target in ["/v1/images", "/v1/metrics", "/v1/healthz", "/readyz"] {
             let asked = Instant::now();
@@ -52,7 +56,7 @@ async fn fault_10_postgres_crashes_and_freezes_under_load() {
             );
         }
     }
-    signal(&pids, "-CONT");
+    drop(frozen);
     let lifted = load::now();
     let before = load.accepted();
     eventually_blocking("jobs are accepted", SOON, || load.accepted() > before + 25);
@@ -80,43 +84,12 @@ async fn fault_10_postgres_crashes_and_freezes_under_load() {
     });
 }
 
-/// All of the server: SIGSTOP of the first alone leaves those that serve connections running.
-fn postgres_processes(stage: &Stage) -> Vec<String> {
-    let port = stage.postgres().port.to_string();
-    let list = std::process::Command::new("ps")
-        .args(["-eo", "pid,ppid,args"])
-        .output()
-        .expect("ps is there");
-    let list = String::from_utf8_lossy(&list.stdout).into_owned();
-    let marker = format!("--port={port}");
-    let rows: Vec<Vec<&str>> = list
-        .lines()
-        .map(|line| line.split_whitespace().collect())
-        .collect();
-    let first = rows
-        .iter()
-        .find(|row| row.len() > 2 && row[2].ends_with("postgres") && row.contains(&marker.as_str()))
-        .expect("the server runs");
-    let mut pids = vec![first[0].to_owned()];
-    pids.extend(
-        rows.iter()
-            .filter(|row| row.len() > 1 && row[1] == first[0])
-            .map(|row| row[0].to_owned()),
-    );
-    pids
-}
-
-fn signal(pids: &[String], name: &str) {
-    // One that has ended meanwhile is no fault.
-    let _ = std::process::Command::new("kill")
-        .arg(name)
-        .args(pids)
-        .stderr(std::process::Stdio::null())
-        .status();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_11_connections_are_cut_at_the_commit() {
+    conclusively("fault 11", fault_11).await;
+}
+
+async fn fault_11() {
     let stage = Stage::shared().await;
     let proxy = FaultProxy::start(stage.postgres().port).await;
     let mut serve = stage.process_through_postgres("serve", "serve", proxy.port());

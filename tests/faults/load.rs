@@ -1,5 +1,6 @@
 //! A steady load, and what became of each submission.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -29,6 +30,8 @@ pub struct Record {
     successes: Vec<Instant>,
     /// `503` with `Retry-After`.
     pub unavailable: usize,
+    /// The parts that those named, and how often.
+    pub failing: BTreeMap<String, usize>,
     /// Connections refused or cut, and answers that never came.
     pub broken: usize,
     /// What no client should ever see.
@@ -73,6 +76,9 @@ impl Record {
             }
             Ok(answer) if answer.status == 503 && answer.header("retry-after").is_some() => {
                 self.unavailable += 1;
+                for part in answer.json()["failing"].as_array().into_iter().flatten() {
+                    *self.failing.entry(part.to_string()).or_default() += 1;
+                }
             }
             Ok(answer) => self.improper.push(format!("{answer:?}")),
             Err(_) => self.broken += 1,

@@ -16,12 +16,15 @@ mod ledger;
 mod load;
 mod report;
 mod stage;
+mod yardstick;
 
 mod clock_and_disk;
 mod database_server;
 mod queue_server;
 mod random;
+mod readiness;
 mod sqlite;
+mod stopping;
 mod workers;
 mod workers_panic;
 mod workers_stopped;

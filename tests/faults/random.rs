@@ -11,6 +11,7 @@ use crate::report::{Figures, line, tell};
 use crate::stage::Stage;
 use crate::support::child_process::ChildProcess;
 use crate::support::fault_proxy::{FaultProxy, Mode};
+use crate::yardstick::conclusively;
 
 const DEFAULT_SECONDS: u64 = 120;
 const SERVES: usize = 2;
@@ -101,6 +102,10 @@ struct Actors {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_18_everything_at_random() {
+    conclusively("fault 18", fault_18).await;
+}
+
+async fn fault_18() {
     let seed = setting("THUMBFORGE_FAULT_SEED").unwrap_or_else(rand::random);
     let seconds = setting("THUMBFORGE_FAULT_SECONDS").unwrap_or(DEFAULT_SECONDS);
     let events = schedule(seed, Duration::from_secs(seconds));

@@ -10,11 +10,16 @@ use crate::load::{self, Load};
 use crate::report::{Figures, tell};
 use crate::stage::Stage;
 use crate::support::deadline::eventually_blocking;
+use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_17_sqlite_locked_by_a_stranger_and_all_killed() {
+    conclusively("fault 17", fault_17).await;
+}
+
+async fn fault_17() {
     let mut stage = Stage::sqlite().await;
     stage.set("THUMBFORGE_MAX_ATTEMPTS", "8");
     let Ledger::Sqlite(file) = &stage.ledger else {

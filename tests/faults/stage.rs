@@ -2,7 +2,6 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use crate::ledger::Ledger;
@@ -191,13 +190,8 @@ impl Stage {
     }
 
     fn make_schema(&self) {
-        let output = Command::new(env!("CARGO_BIN_EXE_thumbforge"))
-            .arg("init-db")
-            .current_dir(self.folder.path())
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .output()
-            .expect("the binary can be run");
-        assert!(output.status.success(), "{output:?}");
+        let (code, output) = ChildProcess::run("init-db", self.folder.path(), &self.environment);
+        assert_eq!(code, Some(0), "{output}");
         self.ledger.keep_history(self.postgres.as_deref());
     }
 

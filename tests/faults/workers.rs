@@ -13,6 +13,7 @@ use crate::stage::{Stage, image_reply};
 use crate::support::child_process::ChildProcess;
 use crate::support::deadline::eventually_blocking;
 use crate::support::fault_proxy::{FaultProxy, Mode};
+use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -42,6 +43,10 @@ const STEPS: [Step; 5] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_01_workers_killed_at_every_step_of_a_job() {
+    conclusively("fault 01", fault_01).await;
+}
+
+async fn fault_01() {
     let mut stage = Stage::shared().await;
     stage.set("THUMBFORGE_MAX_ATTEMPTS", "10");
     stage.set("THUMBFORGE_THUMBNAIL_SIZE", "512");
@@ -221,6 +226,10 @@ fn longest_wait_for_a_retry(stage: &Stage) -> f64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_02_a_job_that_kills_its_process_ends_as_poison() {
+    conclusively("fault 02", fault_02).await;
+}
+
+async fn fault_02() {
     let stage = Stage::shared().await;
     let mut serve = stage.process("serve", "serve");
     serve.start();

@@ -17,6 +17,7 @@ use crate::report::{Figures, tell};
 use crate::stage::image_reply;
 use crate::support::deadline::eventually;
 use crate::support::origin::Origin;
+use crate::yardstick::conclusively;
 
 struct PanickingResolver;
 
@@ -28,6 +29,10 @@ impl Resolve for PanickingResolver {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_03_a_panic_inside_a_job_leaves_the_worker_alive() {
+    conclusively("fault 03", fault_03).await;
+}
+
+async fn fault_03() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let target = Target::Sqlite(folder.path().join("thumbforge.db"));
     let database = Database::open(&target, 4).expect("a file");

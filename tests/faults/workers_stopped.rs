@@ -11,11 +11,16 @@ use crate::report::{Figures, tell};
 use crate::stage::{LEASE, Stage, image_reply};
 use crate::support::deadline::eventually_blocking;
 use crate::support::fault_proxy::{FaultProxy, Mode};
+use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_04_a_worker_that_was_frozen_publishes_nothing() {
+    conclusively("fault 04", fault_04).await;
+}
+
+async fn fault_04() {
     let stage = Stage::shared().await;
     let mut serve = stage.process("serve", "serve");
     serve.start();
@@ -63,18 +68,25 @@ async fn fault_04_a_worker_that_was_frozen_publishes_nothing() {
     while frozen.elapsed() < 2 * LEASE {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // The outcome of the stale attempt reaches the database while the fresh one works.
-    proxy.set(Mode::Pass);
+    // Nobody tells the stale worker that it has lost the jobs: it must know by itself.
+    proxy.set(Mode::Blackhole);
     stale.signal("CONT");
-    let lifted = load::now();
     for (_, gate, _) in &held {
         // The stale worker asked first, so it is served first.
         gate.add_permits(1);
     }
-    eventually_blocking("the stale worker notices", SOON, || {
-        stale.log().matches("nothing is published").count()
-            + stale.log().matches("was taken over").count()
-            > held.len()
+    eventually_blocking("the stale worker gives up", SOON, || {
+        for (.., id) in &held {
+            let file = stage.storage.join(format!("{id}.jpg"));
+            assert!(!file.exists(), "published by who had lost it");
+        }
+        stale.log().matches("nothing is published").count() >= held.len()
+    });
+    // The outcome of the stale attempt reaches the database while the fresh one works.
+    proxy.set(Mode::Pass);
+    let lifted = load::now();
+    eventually_blocking("its late outcome is refused", SOON, || {
+        stale.log().contains("was taken over")
     });
     let ids = held.iter().map(|(.., id)| id).chain([&late]);
     for id in ids {
@@ -114,6 +126,10 @@ async fn fault_04_a_worker_that_was_frozen_publishes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_05_a_job_slower_than_its_lease_is_renewed_and_runs_once() {
+    conclusively("fault 05", fault_05).await;
+}
+
+async fn fault_05() {
     let stage = Stage::shared().await;
     let mut serve = stage.process("serve", "serve");
     serve.start();
@@ -151,6 +167,10 @@ async fn fault_05_a_job_slower_than_its_lease_is_renewed_and_runs_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_14_a_rolling_restart_wastes_no_attempt() {
+    conclusively("fault 14", fault_14).await;
+}
+
+async fn fault_14() {
     let mut stage = Stage::shared().await;
     stage.set("THUMBFORGE_SHUTDOWN_GRACE_SECONDS", "5");
     let mut serve = stage.process("serve", "serve");
@@ -179,7 +199,8 @@ async fn fault_14_a_rolling_restart_wastes_no_attempt() {
     });
     for worker in &mut workers {
         worker.signal("TERM");
-        let status = worker.wait_for_end(Duration::from_secs(12));
+        // The grace period and a little.
+        let status = worker.wait_for_end(Duration::from_secs(8));
         assert_eq!(status.code(), Some(0), "{}", worker.tail());
         worker.start();
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use proc_macro2::{TokenStream, TokenTree};
+
 /// Each part with the parts that it may name. `domain` knows nothing.
 const MAY_IMPORT: [(&str, &[&str]); 13] = [
     (
@@ -68,8 +70,14 @@ fn sources(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-/// The part a file belongs to, with the file's text (without comments) as production code.
-fn parts() -> Vec<(String, String, String)> {
+/// A file with the part that it belongs to and all paths that its code names.
+struct Source {
+    part: String,
+    file: String,
+    paths: Vec<Vec<String>>,
+}
+
+fn read_sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
@@ -80,42 +88,83 @@ fn parts() -> Vec<(String, String, String)> {
             let first = relative.components().next().unwrap().as_os_str();
             let part = Path::new(first).file_stem().unwrap().to_string_lossy();
             let text = std::fs::read_to_string(&file).unwrap();
-            let code = text
-                .lines()
-                .filter(|line| !line.trim_start().starts_with("//"))
-                .collect::<Vec<_>>()
-                .join("\n");
-            (part.into_owned(), relative.display().to_string(), code)
+            Source {
+                part: part.into_owned(),
+                file: relative.display().to_string(),
+                paths: paths(text.parse().unwrap()),
+            }
         })
         .collect()
 }
 
-/// The parts named after `crate::`, also inside `crate::{…}`.
-fn imports(code: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for (start, _) in code.match_indices("crate::") {
-        let rest = &code[start + "crate::".len()..];
-        let names: Vec<&str> = match rest.strip_prefix('{') {
-            Some(list) => list.split('}').next().unwrap_or("").split(',').collect(),
-            None => vec![rest],
-        };
-        for name in names {
-            let word: String = name
-                .trim()
-                .chars()
-                .take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_')
-                .collect();
-            found.insert(word);
+/// Every path in the code, also inside macros: `a::{b::C, d::{E, F}}` gives `a::b::C`, `a::d::E` and
+/// `a::d::F`. Comments and texts are no code.
+fn paths(code: TokenStream) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut tokens = code.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Group(group) => found.extend(paths(group.stream())),
+            TokenTree::Ident(first) => {
+                let mut path = vec![first.to_string()];
+                let mut list = None;
+                while tokens.next_if(is_colon).is_some() {
+                    if tokens.next_if(is_colon).is_none() {
+                        break;
+                    }
+                    match tokens.peek() {
+                        Some(TokenTree::Ident(name)) => path.push(name.to_string()),
+                        Some(TokenTree::Group(group)) => list = Some(paths(group.stream())),
+                        _ => break,
+                    }
+                    tokens.next();
+                }
+                match list {
+                    Some(list) => {
+                        found.extend(list.into_iter().map(|end| [&path[..], &end].concat()));
+                    }
+                    None => found.push(path),
+                }
+            }
+            _ => {}
         }
     }
     found
+}
+
+fn is_colon(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(mark) if mark.as_char() == ':')
+}
+
+#[test]
+fn paths_are_read_from_lists_in_lists_and_from_macros() {
+    let code = r#"
+        use crate::{a::B, c::{D, e::{self, F}}};
+        // crate::comment::X
+        fn f(x: crate::g::H) -> Vec<i::J> { k!("crate::text", $crate::l::M) }
+    "#;
+    let paths: Vec<_> = paths(code.parse().unwrap())
+        .into_iter()
+        .filter(|path| path.len() > 1)
+        .map(|path| path.join("::"))
+        .collect();
+    let expected = [
+        "crate::a::B",
+        "crate::c::D",
+        "crate::c::e::self",
+        "crate::c::e::F",
+        "crate::g::H",
+        "i::J",
+        "crate::l::M",
+    ];
+    assert_eq!(paths, expected);
 }
 
 #[test]
 fn every_import_is_in_the_table() {
     let mut faults = Vec::new();
     let mut seen = BTreeSet::new();
-    for (part, file, code) in parts() {
+    for Source { part, file, paths } in read_sources() {
         if part == "lib" || part == "main" {
             continue;
         }
@@ -123,7 +172,12 @@ fn every_import_is_in_the_table() {
             .iter()
             .find(|(name, _)| *name == part)
             .map_or(&[][..], |(_, allowed)| *allowed);
-        for import in imports(&code) {
+        let imports: BTreeSet<String> = paths
+            .into_iter()
+            .filter(|path| path.len() > 1 && path[0] == "crate")
+            .map(|mut path| path.swap_remove(1))
+            .collect();
+        for import in imports {
             let is_part =
                 MAY_IMPORT.iter().any(|(name, _)| *name == import) || import == "lifecycle";
             if is_part && import != part {
@@ -144,11 +198,12 @@ fn every_import_is_in_the_table() {
 #[test]
 fn crates_stay_in_the_parts_that_own_them() {
     let mut faults = Vec::new();
-    for (part, file, code) in parts() {
+    for Source { part, file, paths } in read_sources() {
         for (name, owners) in OWNED_CRATES {
-            let named =
-                code.contains(&format!("{name}::")) || code.contains(&format!("use {name};"));
-            if named && !owners.contains(&part.as_str()) {
+            let owned: Vec<String> = name.split("::").map(str::to_owned).collect();
+            // A word alone may be the name of a variable.
+            let named = |path: &Vec<String>| path.len() > 1 && path.starts_with(&owned);
+            if paths.iter().any(named) && !owners.contains(&part.as_str()) {
                 faults.push(format!("{file} names {name}"));
             }
         }

@@ -9,11 +9,11 @@ use image::ImageFormat;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use crate::support::child_process::ChildProcess;
 use crate::support::deadline::eventually;
 use crate::support::images;
 use crate::support::origin::{Origin, Reply};
 use crate::support::postgres::Postgres;
-use crate::support::program::Program;
 use crate::support::redis::Redis;
 use crate::support::server_process::free_port;
 
@@ -23,16 +23,16 @@ const WORK: Duration = Duration::from_secs(120);
 /// A deployment: its variables, and a client of its API.
 struct Deployment {
     folder: tempfile::TempDir,
-    variables: Vec<(&'static str, String)>,
+    variables: Vec<(String, String)>,
     base: String,
     client: reqwest::Client,
 }
 
 impl Deployment {
-    fn new(more: Vec<(&'static str, String)>) -> Self {
+    fn new(more: Vec<(&str, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
-        let mut variables = vec![
+        let own = [
             ("THUMBFORGE_BIND", format!("127.0.0.1:{port}")),
             (
                 "THUMBFORGE_STORAGE_PATH",
@@ -44,10 +44,12 @@ impl Deployment {
             ),
             ("THUMBFORGE_ALLOWED_SOURCE_PORTS", "*".to_owned()),
         ];
-        variables.extend(more);
+        let variables = own.into_iter().chain(more);
         Self {
+            variables: variables
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             folder,
-            variables,
             base: format!("http://127.0.0.1:{port}"),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
         }
@@ -55,13 +57,10 @@ impl Deployment {
 
     /// On SQLite and the queue in the process.
     fn alone() -> Self {
-        let mut deployment = Self::new(Vec::new());
+        let deployment = Self::new(Vec::new());
         let file = deployment.folder.path().join("deep/jobs.db");
-        deployment.variables.push((
-            "THUMBFORGE_DATABASE_URL",
-            format!("sqlite://{}", file.display()),
-        ));
-        deployment
+        let url = format!("sqlite://{}", file.display());
+        deployment.with("THUMBFORGE_DATABASE_URL", &url)
     }
 
     /// On Postgres and Redis.
@@ -73,13 +72,28 @@ impl Deployment {
         ])
     }
 
-    fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.variables.push((name, value.to_owned()));
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    fn start(&self, command: &str) -> Program {
-        Program::start(command, &self.variables)
+    fn start(&self, command: &'static str) -> ChildProcess {
+        self.start_another(command, command, &self.variables)
+    }
+
+    fn start_another(
+        &self,
+        command: &'static str,
+        name: &str,
+        variables: &[(String, String)],
+    ) -> ChildProcess {
+        let mut process = ChildProcess::new(command, name, self.folder.path(), variables);
+        process.launch();
+        process
+    }
+
+    fn run(&self, command: &str) -> (Option<i32>, String) {
+        ChildProcess::run(command, self.folder.path(), &self.variables)
     }
 
     async fn ready(&self) {
@@ -157,7 +171,7 @@ async fn all_in_one_process_makes_a_thumbnail_of_a_photograph() {
     let deployment = Deployment::alone();
     let mut program = deployment.start("all");
     deployment.ready().await;
-    assert!(program.output().contains("/docs"), "{}", program.output());
+    assert!(program.log().contains("/docs"), "{}", program.log());
 
     let id = deployment.accepted(&origin.url("/photo.jpg#part")).await;
     let job = deployment.ended(&id).await;
@@ -182,7 +196,7 @@ async fn all_in_one_process_makes_a_thumbnail_of_a_photograph() {
     assert_eq!(result["thumbnail"]["width"], 256);
 
     program.signal("TERM");
-    assert!(program.wait(WORK).success());
+    assert!(program.wait_for_end(WORK).success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,10 +216,11 @@ async fn five_hundred_mixed_images_through_two_workers_are_each_published_once()
         origin.on(&format!("/{number}"), [Reply::body(content_type, body)]);
     }
     let deployment = Deployment::split();
-    let (code, output) = Program::run("init-db", &deployment.variables);
+    let (code, output) = deployment.run("init-db");
     assert_eq!(code, Some(0), "{output}");
     let _api = deployment.start("serve");
-    let workers = [deployment.start("work"), deployment.start("work")];
+    let workers = ["worker-0", "worker-1"]
+        .map(|name| deployment.start_another("work", name, &deployment.variables));
     deployment.ready().await;
 
     let mut expected = HashMap::new();
@@ -252,7 +267,7 @@ async fn five_hundred_mixed_images_through_two_workers_are_each_published_once()
         .map(|number| origin.hits(&format!("/{number}")))
         .sum();
     assert_eq!(hits, 500);
-    let logs: Vec<String> = workers.iter().map(Program::output).collect();
+    let logs: Vec<String> = workers.iter().map(ChildProcess::log).collect();
     let published: Vec<usize> = logs
         .iter()
         .map(|log| log.matches(" completed ").count())
@@ -276,10 +291,10 @@ async fn two_serve_processes_let_one_of_64_duplicates_in() {
     let deployment = Deployment::split().with("THUMBFORGE_DUPLICATE_HANDLING", "reject-active");
     let other = free_port();
     let mut variables = deployment.variables.clone();
-    variables.push(("THUMBFORGE_BIND", format!("127.0.0.1:{other}")));
+    variables.push(("THUMBFORGE_BIND".to_owned(), format!("127.0.0.1:{other}")));
     let _processes = [
         deployment.start("serve"),
-        Program::start("serve", &variables),
+        deployment.start_another("serve", "other", &variables),
     ];
     deployment.ready().await;
     let bases = [deployment.base.clone(), format!("http://127.0.0.1:{other}")];
@@ -376,6 +391,25 @@ async fn failures_are_typed_retried_or_final() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_storage_that_is_cleaned_away_is_made_again_by_the_next_job() {
+    let origin = Origin::start().await;
+    origin.on("/photo.jpg", [Reply::body("image/jpeg", photograph())]);
+    let deployment = Deployment::alone();
+    let _program = deployment.start("all");
+    deployment.ready().await;
+    let storage = deployment.folder.path().join("thumbnails");
+    for removed in [storage.join(".tmp"), storage] {
+        std::fs::remove_dir_all(removed).unwrap();
+        let id = deployment.accepted(&origin.url("/photo.jpg")).await;
+        let job = deployment.ended(&id).await;
+        assert_eq!(job["status"], "completed", "{job}");
+        assert_eq!(job["attempts"], 1, "{job}");
+        thumbnail(&deployment, &id).await;
+    }
+    deployment.ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_goes_on_with_what_was_accepted() {
     let origin = Origin::start().await;
     let gate = Arc::new(Semaphore::new(0));
@@ -392,7 +426,7 @@ async fn a_restart_goes_on_with_what_was_accepted() {
             .await;
     }
     program.signal("KILL");
-    program.wait(START);
+    program.wait_for_end(START);
     gate.add_permits(1000);
     let _again = deployment.start("all");
     deployment.ready().await;

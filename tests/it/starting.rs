@@ -1,13 +1,11 @@
 //! Bad surroundings: one clear error, an exit code, no panic, nothing half-written.
 
-use crate::support::program::Program;
+use crate::support::child_process::ChildProcess;
+use crate::support::redis::Redis;
 use crate::support::server_process::free_port;
 
-fn variables(
-    folder: &std::path::Path,
-    more: &[(&'static str, &str)],
-) -> Vec<(&'static str, String)> {
-    let mut variables = vec![
+fn variables(folder: &std::path::Path, more: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = [
         ("THUMBFORGE_BIND", format!("127.0.0.1:{}", free_port())),
         (
             "THUMBFORGE_DATABASE_URL",
@@ -18,17 +16,19 @@ fn variables(
             folder.join("thumbnails").display().to_string(),
         ),
     ];
-    variables.extend(
-        more.iter()
-            .map(|(name, value)| (*name, (*value).to_owned())),
-    );
-    variables
+    let more = more
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()));
+    own.into_iter()
+        .chain(more)
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// Starts `command`, which must end with `code` and one line that says `words`.
-fn refused(command: &str, more: &[(&'static str, &str)], code: i32, words: &[&str]) {
+fn refused(command: &str, more: &[(&str, &str)], code: i32, words: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let (exit, output) = Program::run(command, &variables(folder.path(), more));
+    let (exit, output) = ChildProcess::run(command, folder.path(), &variables(folder.path(), more));
     assert_eq!(exit, Some(code), "{output}");
     assert!(!output.contains("panicked"), "{output}");
     let errors: Vec<&str> = output
@@ -109,8 +109,9 @@ fn a_database_that_is_a_folder_is_named() {
 fn a_start_that_fails_leaves_no_storage_behind() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("postgres://u@127.0.0.1:{}/x", free_port());
-    let (exit, _) = Program::run(
+    let (exit, _) = ChildProcess::run(
         "all",
+        folder.path(),
         &variables(folder.path(), &[("THUMBFORGE_DATABASE_URL", &url)]),
     );
     assert_eq!(exit, Some(1));
@@ -151,4 +152,64 @@ fn separate_processes_without_redis_are_sent_to_all() {
 fn a_missing_keys_file_is_one_line() {
     let keys = [("THUMBFORGE_API_KEYS_FILE", "/nowhere/keys")];
     refused("all", &keys, 1, &["/nowhere/keys"]);
+}
+
+#[test]
+fn a_redis_that_wants_another_password_is_one_line() {
+    let redis = Redis::with_password("open-sesame");
+    let port = redis.port;
+    for user in ["", ":wrong-word@"] {
+        let url = format!("redis://{user}127.0.0.1:{port}/0");
+        let settings = [("THUMBFORGE_REDIS_URL", url.as_str())];
+        for command in ["all", "serve", "work"] {
+            refused(command, &settings, 1, &["Redis refuses"]);
+        }
+    }
+    let (_, output) = {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("redis://:wrong-word@127.0.0.1:{port}/0");
+        let settings = variables(folder.path(), &[("THUMBFORGE_REDIS_URL", &url)]);
+        ChildProcess::run("all", folder.path(), &settings)
+    };
+    assert!(!output.contains("wrong-word"), "{output}");
+}
+
+#[test]
+fn a_redis_database_that_is_not_there_is_one_line() {
+    let url = format!("redis://127.0.0.1:{}/99", Redis::shared().port);
+    let settings = [("THUMBFORGE_REDIS_URL", url.as_str())];
+    refused("all", &settings, 1, &["Redis refuses"]);
+}
+
+#[test]
+fn a_redis_that_is_away_stops_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("redis://127.0.0.1:{}/0", free_port());
+    let settings = variables(folder.path(), &[("THUMBFORGE_REDIS_URL", &url)]);
+    let mut all = ChildProcess::new("all", "all", folder.path(), &settings);
+    all.start();
+    assert!(
+        all.log().contains("starting without the queue"),
+        "{}",
+        all.log()
+    );
+}
+
+#[test]
+fn who_serves_the_api_is_told_that_the_workers_address_is_not_used() {
+    let redis = Redis::shared().url();
+    for command in ["all", "serve"] {
+        let folder = tempfile::tempdir().unwrap();
+        let bind = format!("127.0.0.1:{}", free_port());
+        let more = [
+            ("THUMBFORGE_REDIS_URL", redis.as_str()),
+            ("THUMBFORGE_WORKER_BIND", &bind),
+        ];
+        let settings = variables(folder.path(), &more);
+        let mut process = ChildProcess::new(command, command, folder.path(), &settings);
+        process.start();
+        let log = process.log();
+        assert!(log.contains("THUMBFORGE_WORKER_BIND is for"), "{log}");
+        std::net::TcpStream::connect(&bind).unwrap_err();
+    }
 }

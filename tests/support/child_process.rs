@@ -15,7 +15,7 @@ const STARTING: Duration = Duration::from_secs(30);
 
 /// One process of ThumbForge, which keeps its address and log over restarts.
 pub struct ChildProcess {
-    command: &'static str,
+    pub command: &'static str,
     environment: Vec<(String, String)>,
     folder: PathBuf,
     /// Of the API, or of the worker's health checks.
@@ -31,18 +31,23 @@ struct Running {
 }
 
 impl ChildProcess {
-    /// Describes a process; nothing runs yet. `folder` is where it starts and keeps its log.
+    /// Describes a process; nothing runs yet. `folder` is where it starts and keeps its log. It
+    /// listens on a free port, unless `environment` names one.
     pub fn new(
         command: &'static str,
         name: &str,
         folder: &Path,
         environment: &[(String, String)],
     ) -> Self {
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let mut environment = environment.to_vec();
         let bind = match command {
             "work" => "THUMBFORGE_WORKER_BIND",
             _ => "THUMBFORGE_BIND",
+        };
+        let mut environment = environment.to_vec();
+        let named = environment.iter().rfind(|(name, _)| name == bind);
+        let address = match named {
+            Some((_, address)) => address.parse().expect("an address"),
+            None => SocketAddr::from(([127, 0, 0, 1], free_port())),
         };
         environment.push((bind.to_owned(), address.to_string()));
         Self {
@@ -53,6 +58,37 @@ impl ChildProcess {
             log: folder.join(format!("{name}.log")),
             running: None,
         }
+    }
+
+    /// Runs a command to its end: exit code, and what it printed.
+    pub fn run(
+        command: &str,
+        folder: &Path,
+        environment: &[(String, String)],
+    ) -> (Option<i32>, String) {
+        let child = blank(command, folder, environment)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be run");
+        let pid = child.id();
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || ended.send(child.wait_with_output()));
+        let Ok(output) = end.recv_timeout(STARTING * 2) else {
+            kill("KILL", pid);
+            panic!("`thumbforge {command}` does not end");
+        };
+        let output = output.expect("our own child");
+        let text = [output.stdout, output.stderr].concat();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    }
+
+    /// What is run, for tests that look after the child themselves.
+    pub fn command_line(&self) -> Command {
+        blank(self.command, &self.folder, &self.environment)
     }
 
     pub fn set(&mut self, variable: &str, value: &str) {
@@ -67,14 +103,8 @@ impl ChildProcess {
             .append(true)
             .open(&self.log)
             .expect("the log can be written");
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let child = Command::new(env!("CARGO_BIN_EXE_thumbforge"))
-            .arg(self.command)
-            .current_dir(&self.folder)
-            .env_clear()
-            .env("PATH", path)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+        let child = self
+            .command_line()
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
             .spawn()
@@ -123,11 +153,7 @@ impl ChildProcess {
 
     /// Sends a signal by name, e.g. `TERM`, `STOP`, `CONT`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([format!("-{name}"), self.pid().to_string()])
-            .status()
-            .expect("kill is there");
-        assert!(status.success(), "kill -{name}");
+        kill(name, self.pid());
     }
 
     /// SIGKILL, and waits until the process is gone.
@@ -168,6 +194,28 @@ impl ChildProcess {
         let (_, id) = line.split_once("worker.id=")?;
         Some(id.split_whitespace().next()?.to_owned())
     }
+}
+
+/// The built binary with this environment and no other.
+fn blank(command: &str, folder: &Path, environment: &[(String, String)]) -> Command {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_thumbforge"));
+    child
+        .arg(command)
+        // No `.env` or `thumbforge.toml` of the project.
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null());
+    child
+}
+
+fn kill(signal: &str, pid: u32) {
+    let status = Command::new("kill")
+        .args([format!("-{signal}"), pid.to_string()])
+        .status()
+        .expect("kill is there");
+    assert!(status.success(), "kill -{signal}");
 }
 
 impl Running {

@@ -12,6 +12,5 @@ pub mod http_client;
 pub mod images;
 pub mod origin;
 pub mod postgres;
-pub mod program;
 pub mod redis;
 pub mod server_process;

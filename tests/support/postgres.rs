@@ -94,6 +94,40 @@ impl Postgres {
         self.process.signal(name);
     }
 
+    /// Stops all processes of the server with SIGSTOP, until the answer is dropped.
+    pub fn freeze(&self) -> Frozen {
+        let frozen = Frozen(self.processes());
+        frozen.signal("-STOP");
+        frozen
+    }
+
+    /// The first process, and those that it has started: they serve the connections.
+    fn processes(&self) -> Vec<String> {
+        let list = Command::new("ps")
+            .args(["-eo", "pid,ppid,args"])
+            .output()
+            .expect("ps is there");
+        let list = String::from_utf8_lossy(&list.stdout).into_owned();
+        let marker = format!("--port={}", self.port);
+        let rows: Vec<Vec<&str>> = list
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        let first = rows
+            .iter()
+            .find(|row| {
+                row.len() > 2 && row[2].ends_with("postgres") && row.contains(&marker.as_str())
+            })
+            .expect("the server runs");
+        let mut pids = vec![first[0].to_owned()];
+        pids.extend(
+            rows.iter()
+                .filter(|row| row.len() > 1 && row[1] == first[0])
+                .map(|row| row[0].to_owned()),
+        );
+        pids
+    }
+
     /// `pg_ctl stop -m immediate`: as in a crash, without a checkpoint.
     pub fn stop_immediately(&mut self) {
         self.process.end();
@@ -110,6 +144,26 @@ impl Postgres {
             Duration::from_secs(60),
             || self.psql("postgres", "SELECT 1").status.success(),
         );
+    }
+}
+
+/// A server that stands still; dropped, it goes on.
+pub struct Frozen(Vec<String>);
+
+impl Frozen {
+    fn signal(&self, name: &str) {
+        // One that has ended meanwhile is no fault.
+        let _ = Command::new("kill")
+            .arg(name)
+            .args(&self.0)
+            .stderr(std::process::Stdio::null())
+            .status();
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.signal("-CONT");
     }
 }
 

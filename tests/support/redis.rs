@@ -12,6 +12,7 @@ pub struct Redis {
     process: ServerProcess,
     folder: PathBuf,
     program: PathBuf,
+    password: Option<&'static str>,
     pub port: u16,
 }
 
@@ -30,6 +31,15 @@ impl Redis {
     }
 
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// A server that serves nobody without this password.
+    pub fn with_password(password: &'static str) -> Self {
+        Self::start_with(Some(password))
+    }
+
+    fn start_with(password: Option<&'static str>) -> Self {
         let program = find_program("redis-server", &[]).expect(
             "Redis is needed for the tests: run scripts/test, or install the package redis-server",
         );
@@ -40,7 +50,8 @@ impl Redis {
             .keep();
         let port = free_port();
         let server = Self {
-            process: launch(&program, &folder, port),
+            process: launch(&program, &folder, port, password),
+            password,
             folder,
             program,
             port,
@@ -55,7 +66,8 @@ impl Redis {
 
     /// URL through another port (a proxy).
     pub fn url_through(&self, port: u16) -> String {
-        format!("redis://127.0.0.1:{port}/0")
+        let user = self.password.map(|password| format!(":{password}@"));
+        format!("redis://{}127.0.0.1:{port}/0", user.unwrap_or_default())
     }
 
     /// A connection of the test's own.
@@ -76,7 +88,7 @@ impl Redis {
     }
 
     pub fn restart(&mut self) {
-        self.process = launch(&self.program, &self.folder, self.port);
+        self.process = launch(&self.program, &self.folder, self.port, self.password);
         self.wait_until_ready();
     }
 
@@ -97,8 +109,13 @@ impl Drop for Redis {
     }
 }
 
-fn launch(program: &std::path::Path, folder: &std::path::Path, port: u16) -> ServerProcess {
-    let arguments = [
+fn launch(
+    program: &std::path::Path,
+    folder: &std::path::Path,
+    port: u16,
+    password: Option<&str>,
+) -> ServerProcess {
+    let mut arguments = vec![
         "--port".to_owned(),
         port.to_string(),
         "--bind".to_owned(),
@@ -110,5 +127,8 @@ fn launch(program: &std::path::Path, folder: &std::path::Path, port: u16) -> Ser
         "--dir".to_owned(),
         folder.display().to_string(),
     ];
+    if let Some(password) = password {
+        arguments.extend(["--requirepass".to_owned(), password.to_owned()]);
+    }
     ServerProcess::start(program, &arguments, folder, None, "KILL")
 }

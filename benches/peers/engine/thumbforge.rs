@@ -1,0 +1,50 @@
+//! ThumbForge as a contender of the engine comparison: see `engine/contenders.py`.
+//!
+//! Reads commands from stdin, one JSON object a line, and answers each with a line.
+
+use std::io::BufRead;
+use std::time::Instant;
+
+use serde::Deserialize;
+use serde_json::json;
+use thumbforge::domain::ThumbnailSpec;
+use thumbforge::imaging::{Limits, thumbnail};
+
+#[derive(Deserialize)]
+struct Command {
+    file: String,
+    /// Make thumbnails for so long and tell how many.
+    seconds: Option<f64>,
+    /// Make one and save it here.
+    save: Option<String>,
+    /// Of the JPEG, 1–100; 85 without it.
+    quality: Option<u8>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let limits = Limits::default();
+    println!("{}", json!({"ready": true}));
+    for line in std::io::stdin().lock().lines() {
+        let command: Command = serde_json::from_str(&line?)?;
+        let spec = ThumbnailSpec {
+            max_side: 256,
+            jpeg_quality: command.quality.unwrap_or(85),
+        };
+        let source = std::fs::read(&command.file)?;
+        let begun = Instant::now();
+        let mut images = 0_u64;
+        loop {
+            let made = thumbnail(&source, &spec, &limits)?;
+            images += 1;
+            if let Some(path) = &command.save {
+                std::fs::write(path, &made.jpeg)?;
+            }
+            let seconds = begun.elapsed().as_secs_f64();
+            if seconds >= command.seconds.unwrap_or(0.0) {
+                println!("{}", json!({"images": images, "seconds": seconds}));
+                break;
+            }
+        }
+    }
+    Ok(())
+}
