@@ -4,7 +4,6 @@
 mod bmp;
 mod gif;
 mod jpeg;
-mod lzw;
 mod png;
 mod webp;
 

@@ -194,7 +194,7 @@ impl Coder<'_> {
         }
         Ok(match k.wrapping_sub(1 + END_OF_BLOCK) {
             0 => AcEnd::None,
-            ..=LAST_OF_4 => AcEnd::Low,
+            1..=LAST_OF_4 => AcEnd::Low,
             _ => AcEnd::Any,
         })
     }
