@@ -1,7 +1,7 @@
 //! `thumbforge thumbnail IN OUT`: the engine on a local file, for support and for measuring.
 //!
-//! The metadata goes to stdout as JSON. A refused image is one JSON object on stdout too, with
-//! the `error_code` that its job would have had, and exit code 1.
+//! The metadata goes to stdout as JSON, or to stderr if the picture goes to stdout. A refused image is one JSON object in
+//! the same place, with the `error_code` that its job would have had, and exit code 1.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -35,18 +35,24 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
     let thumbnail = match made {
         Ok(thumbnail) => thumbnail,
         Err(error) => {
-            println!("{}", serde_json::to_string_pretty(&refusal(&error.into()))?);
+            report(&arguments.target, &refusal(&error.into()))?;
             return Ok(ExitCode::FAILURE);
         }
     };
     write(&arguments.target, &thumbnail.jpeg)?;
-    let report = serde_json::to_string_pretty(&metadata(&bytes, &thumbnail, millis))?;
-    if arguments.target == STANDARD_STREAM {
+    report(&arguments.target, &metadata(&bytes, &thumbnail, millis))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// To standard output, unless that is for the picture.
+fn report(target: &OsStr, report: &Value) -> anyhow::Result<()> {
+    let report = serde_json::to_string_pretty(report)?;
+    if target == STANDARD_STREAM {
         eprintln!("{report}");
     } else {
         println!("{report}");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn read(source: &OsStr) -> anyhow::Result<Vec<u8>> {

@@ -111,29 +111,32 @@ pub(crate) const fn halved(size: Size) -> Size {
 }
 
 impl Ycc {
-    /// Averages chroma to [`halved`] size, if it is not yet.
+    /// Averages chroma to [`halved`] size in each direction in which it is not yet.
     pub(crate) fn with_halved_chroma(self) -> Self {
-        if self.chroma == halved(self.size) {
+        let chroma = halved(self.size);
+        let across = self.chroma.width != chroma.width;
+        let down = self.chroma.height != chroma.height;
+        if !across && !down {
             return self;
         }
-        let width = self.size.width as usize;
+        let width = self.chroma.width as usize;
         Self {
-            chroma: halved(self.size),
-            cb: average_pairs(&self.cb, width),
-            cr: average_pairs(&self.cr, width),
+            chroma,
+            cb: average_pairs(&self.cb, width, across, down),
+            cr: average_pairs(&self.cr, width, across, down),
             ..self
         }
     }
 }
 
-/// Averages each 2 × 2 samples; at an odd edge, those that there are.
-fn average_pairs(plane: &[u8], width: usize) -> Vec<u8> {
-    let rows = plane.len().div_ceil(width).div_ceil(2);
-    let mut out = Vec::with_capacity(width.div_ceil(2) * rows);
-    for pair in plane.chunks(2 * width) {
+/// Averages each pair of samples in the directions told; at an odd edge, those that there are.
+fn average_pairs(plane: &[u8], width: usize, across: bool, down: bool) -> Vec<u8> {
+    let (columns, rows) = (1 + usize::from(across), 1 + usize::from(down));
+    let mut out = Vec::with_capacity(plane.len() / columns / rows + width);
+    for pair in plane.chunks(rows * width) {
         let (upper, lower) = pair.split_at(width);
         let lower = if lower.is_empty() { upper } else { lower };
-        for (upper, lower) in upper.chunks(2).zip(lower.chunks(2)) {
+        for (upper, lower) in upper.chunks(columns).zip(lower.chunks(columns)) {
             let sum = |samples: &[u8]| {
                 u16::from(samples[0]) + u16::from(*samples.last().unwrap_or(&samples[0]))
             };
@@ -149,10 +152,13 @@ mod tests {
 
     #[test]
     fn chroma_is_averaged_also_at_odd_edges() {
-        assert_eq!(average_pairs(&[0, 10, 20, 30], 2), [15]);
+        assert_eq!(average_pairs(&[0, 10, 20, 30], 2, true, true), [15]);
+        let odd = [0, 10, 100, 20, 30, 200, 7, 9, 11];
+        assert_eq!(average_pairs(&odd, 3, true, true), [15, 150, 8, 11]);
         assert_eq!(
-            average_pairs(&[0, 10, 100, 20, 30, 200, 7, 9, 11], 3),
-            [15, 150, 8, 11]
+            average_pairs(&odd, 3, true, false),
+            [5, 100, 25, 200, 8, 11]
         );
+        assert_eq!(average_pairs(&odd, 3, false, true), [10, 20, 150, 7, 9, 11]);
     }
 }

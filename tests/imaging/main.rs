@@ -4,6 +4,7 @@ mod corrupt;
 mod deadline;
 mod golden;
 mod hostile;
+mod memory;
 mod picture;
 mod profiles;
 mod sweep;

@@ -10,3 +10,4 @@ mod end_to_end;
 mod queue;
 mod security_document;
 mod starting;
+mod thumbnail_command;

@@ -5,7 +5,6 @@ mod bmp;
 mod deadline_reader;
 mod gif;
 mod jpeg;
-mod lzw;
 mod png;
 mod vp8l;
 mod webp;

@@ -14,7 +14,7 @@ use crate::imaging::jpeg::{
     self, ColorKind, Header, JpegError, MAX_SCANS, Scale, Scratch, decode_scaled_until,
 };
 use crate::imaging::limits::Limits;
-use crate::imaging::raster::{Layout, Raster, Small, Ycc, halved};
+use crate::imaging::raster::{Layout, Raster, Small, Ycc};
 use crate::imaging::resize::{Plane, resize_plane};
 
 thread_local! {
@@ -75,7 +75,7 @@ fn render(
     let resized_since = Instant::now();
     let halve_chroma = target.halve_chroma && decoded.color == ColorKind::YCbCr;
     let chroma = if halve_chroma {
-        halved(thumbnail)
+        chroma_size(thumbnail)
     } else {
         thumbnail
     };
@@ -84,7 +84,7 @@ fn render(
         .iter()
         .enumerate()
         .map(|(index, plane)| match index {
-            1.. if halve_chroma => resize_plane(&chroma_view(plane, thumbnail), chroma),
+            1.. if halve_chroma => resize_plane(&view(plane), chroma),
             _ => resize_plane(&view(plane), thumbnail),
         })
         .collect::<Result<Vec<_>, _>>()?
@@ -98,13 +98,20 @@ fn render(
         (ColorKind::Grey, Some(luma), ..) => {
             Small::Raster(Raster::whole(thumbnail, Layout::Luma, luma))
         }
-        (ColorKind::YCbCr, Some(y), Some(cb), Some(cr), None) => Small::Ycc(Ycc {
-            size: thumbnail,
-            chroma,
-            y,
-            cb,
-            cr,
-        }),
+        (ColorKind::YCbCr, Some(y), Some(cb), Some(cr), None) => {
+            let picture = Ycc {
+                size: thumbnail,
+                chroma,
+                y,
+                cb,
+                cr,
+            };
+            Small::Ycc(if halve_chroma {
+                picture.with_halved_chroma()
+            } else {
+                picture
+            })
+        }
         (ColorKind::Rgb, Some(r), Some(g), Some(b), None) => {
             let pixels = interleave([&r, &g, &b]);
             Small::Raster(Raster::whole(thumbnail, Layout::Rgb, pixels))
@@ -137,22 +144,17 @@ fn view<'a>(plane: &jpeg::Plane<'a>) -> Plane<'a> {
     }
 }
 
-/// As [`view`], for a plane that becomes half as large as the thumbnail. Where a side of that
-/// is odd, the last chroma sample lies half outside: the picture's edge is stretched into it as
-/// far as the plane has samples.
-fn chroma_view<'a>(plane: &jpeg::Plane<'a>, thumbnail: Size) -> Plane<'a> {
-    let view = view(plane);
-    let half = halved(thumbnail);
-    let stretched = |span: f64, half: u32, whole: u32, samples: u32| {
-        (span * f64::from(2 * half) / f64::from(whole)).min(f64::from(samples))
+/// Half of each side that is even. Of an odd side the last chroma sample lies half outside of the picture: such a side is
+/// halved behind the resampling, or all samples would be spread a little too far.
+fn chroma_size(thumbnail: Size) -> Size {
+    let side = |side: u32| {
+        if side.is_multiple_of(2) {
+            side / 2
+        } else {
+            side
+        }
     };
-    Plane {
-        span: (
-            stretched(view.span.0, half.width, thumbnail.width, view.size.width),
-            stretched(view.span.1, half.height, thumbnail.height, view.size.height),
-        ),
-        ..view
-    }
+    Size::new(side(thumbnail.width), side(thumbnail.height))
 }
 
 fn interleave<const CHANNELS: usize>(planes: [&[u8]; CHANNELS]) -> Vec<u8> {

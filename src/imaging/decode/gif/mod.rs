@@ -1,13 +1,16 @@
 //! The first frame of a GIF (<https://www.w3.org/Graphics/GIF/spec-gif89a.txt>).
 //!
-//! The `gif` crate reads what stands before the pixels; these are read by [`super::lzw`], in a third of the time.
+//! The `gif` crate reads what stands before the pixels; these are read by [`lzw`], in a third of the time.
+
+mod lzw;
+mod sub_blocks;
 
 use std::borrow::Cow;
 use std::io::Cursor;
 
 use ::gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
-use super::lzw::{self, Lzw};
+use self::lzw::Lzw;
 use super::{Decoded, ROWS_PER_DEADLINE_CHECK, finish_rows, le_u16};
 use crate::domain::SourceFormat;
 use crate::imaging::error::ImagingError;

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use super::sub_blocks::SubBlocks;
+
 /// Longest code in bits.
 const MAX_BITS: u32 = 12;
 const MAX_CODES: usize = 1 << MAX_BITS;
@@ -171,82 +173,6 @@ impl<'a> Lzw<'a> {
     }
 }
 
-/// The bits of a chain of sub-blocks, each a length and as many bytes, up to one of length zero.
-struct SubBlocks<'a> {
-    bytes: &'a [u8],
-    position: usize,
-    /// Bytes that the current sub-block still has.
-    left: usize,
-    word: u64,
-    count: u32,
-}
-
-impl<'a> SubBlocks<'a> {
-    fn new(bytes: &'a [u8], position: usize) -> Self {
-        Self {
-            bytes,
-            position,
-            left: 0,
-            word: 0,
-            count: 0,
-        }
-    }
-
-    /// The next `bits`, at most 12, least significant first.
-    #[inline(always)]
-    fn take(&mut self, bits: u32) -> Option<usize> {
-        if self.count < bits {
-            self.refill();
-            if self.count < bits {
-                return None;
-            }
-        }
-        let value = self.word & ((1 << bits) - 1);
-        self.word >>= bits;
-        self.count -= bits;
-        Some(value as usize)
-    }
-
-    #[inline(always)]
-    fn refill(&mut self) {
-        let eight = self
-            .bytes
-            .get(self.position..)
-            .and_then(<[u8]>::first_chunk);
-        if let (8.., Some(eight)) = (self.left, eight) {
-            let taken = (63 - self.count) >> 3;
-            self.word |= u64::from_le_bytes(*eight) << self.count;
-            self.word &= u64::MAX >> (64 - self.count - 8 * taken);
-            self.count += 8 * taken;
-            self.position += taken as usize;
-            self.left -= taken as usize;
-        } else {
-            self.refill_slowly();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn refill_slowly(&mut self) {
-        while self.count <= 56 {
-            if self.left == 0 {
-                self.left = usize::from(self.bytes.get(self.position).copied().unwrap_or(0));
-                if self.left == 0 {
-                    return;
-                }
-                self.position += 1;
-            }
-            let Some(byte) = self.bytes.get(self.position) else {
-                return;
-            };
-            self.word |= u64::from(*byte) << self.count;
-            self.count += 8;
-            self.position += 1;
-            self.left -= 1;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,7 +242,7 @@ mod tests {
 
     fn pictures(literal_bits: u32) -> Vec<Vec<u8>> {
         let mask = (1_u32 << literal_bits.min(8)) - 1;
-        let noise = |index: u32| (index.wrapping_mul(2_654_435_761) >> 13 & mask) as u8;
+        let noise = |index: u32| ((index.wrapping_mul(2_654_435_761) >> 13) & mask) as u8;
         vec![
             vec![0; 300_000],
             (0..300_000).map(noise).collect(),
