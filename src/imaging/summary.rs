@@ -6,7 +6,7 @@ use super::raster::Ycc;
 
 /// Longest side of the picture that is hashed. A ThumbHash keeps no more than seven half-waves
 /// along a side, so that a larger one would only cost time.
-const HASHED_SIDE: u32 = 32;
+const HASHED_SIDE: u32 = 16;
 
 /// The ThumbHash (<https://evanw.github.io/thumbhash/>) of a picture.
 pub(crate) fn thumbhash(picture: &Ycc) -> Vec<u8> {
