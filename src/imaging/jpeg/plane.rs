@@ -19,9 +19,10 @@ impl Scale {
 }
 
 /// How many times larger than the target a scaled picture has to be, at least, so that the filter that brings it to
-/// size has something to choose from. libvips asks for 2; 1.9 lets 4000 × 3000 go
-/// to 256 by 1/8 (500, 1.95 times) rather than by 1/4 at twice the time.
-pub const MIN_OVERSAMPLING: f64 = 1.9;
+/// size has something to choose from. libvips asks for 2, sharp for 1 in powers of two. 1.55 lets 1632 × 1224 go to 256 by 2/8
+/// (408, 1.59 times) and 640 × 480 by 5/8 (400, 1.56 times): 17 and 24 % faster than at 1.9, and as delivered still nearer to
+/// the whole decode than sharp comes, and within 0.1 dB of libvips (`docs/BENCHMARKS.md`).
+pub const MIN_OVERSAMPLING: f64 = 1.55;
 
 impl Header {
     /// The smallest scale whose longest side is at least [`MIN_OVERSAMPLING`] times `max_side` samples, in the plane of
