@@ -294,7 +294,7 @@ fn line_8_of_4<const L: usize>(input: [F4; L]) -> [F4; L] {
 }
 
 #[inline(always)]
-fn transpose_8(left: [F4; 8], right: [F4; 8]) -> ([F4; 8], [F4; 8]) {
+pub(super) fn transpose_8(left: [F4; 8], right: [F4; 8]) -> ([F4; 8], [F4; 8]) {
     let quarter = |half: &[F4; 8], from: usize| {
         F4::transpose([half[from], half[from + 1], half[from + 2], half[from + 3]])
     };

@@ -12,10 +12,12 @@ pub use imp::F4;
 )]
 mod imp {
     use std::arch::x86_64::{
-        __m128, _mm_add_ps, _mm_cvtepi32_ps, _mm_cvtps_epi32, _mm_cvtsi64_si128, _mm_cvtsi128_si32,
-        _mm_movehl_ps, _mm_movelh_ps, _mm_mul_ps, _mm_packs_epi32, _mm_packus_epi16, _mm_set_ps,
-        _mm_set1_ps, _mm_srai_epi32, _mm_sub_ps, _mm_unpackhi_ps, _mm_unpacklo_epi16,
-        _mm_unpacklo_ps,
+        __m128, _mm_add_ps, _mm_cmpeq_epi16, _mm_cvtepi32_ps, _mm_cvtps_epi32, _mm_cvtsi32_si128,
+        _mm_cvtsi64_si128, _mm_cvtsi128_si32, _mm_cvtsi128_si64, _mm_max_epi16, _mm_min_epi16,
+        _mm_movehl_ps, _mm_movelh_ps, _mm_movemask_epi8, _mm_mul_ps, _mm_packs_epi16,
+        _mm_packs_epi32, _mm_packus_epi16, _mm_set_ps, _mm_set1_epi16, _mm_set1_ps,
+        _mm_setzero_si128, _mm_srai_epi32, _mm_sub_ps, _mm_unpackhi_epi64, _mm_unpackhi_ps,
+        _mm_unpacklo_epi8, _mm_unpacklo_epi16, _mm_unpacklo_ps,
     };
 
     /// SAFETY: what is unsafe about these intrinsics is only that the processor must have SSE2, and every x86-64
@@ -53,6 +55,37 @@ mod imp {
             Self(sse2!(_mm_cvtepi32_ps(_mm_srai_epi32::<16>(
                 _mm_unpacklo_epi16(packed, packed)
             ))))
+        }
+
+        #[inline(always)]
+        pub fn from_u8(values: [u8; 4]) -> Self {
+            let zero = sse2!(_mm_setzero_si128());
+            let packed = sse2!(_mm_cvtsi32_si128(i32::from_le_bytes(values)));
+            Self(sse2!(_mm_cvtepi32_ps(_mm_unpacklo_epi16(
+                _mm_unpacklo_epi8(packed, zero),
+                zero
+            ))))
+        }
+
+        /// Eight values rounded and clamped to ±`limit`; bit i of the second is set if the i-th is not zero.
+        #[inline(always)]
+        pub fn to_words(low: Self, high: Self, limit: i16) -> ([i16; 8], u8) {
+            let packed = sse2!(_mm_packs_epi32(
+                _mm_cvtps_epi32(low.0),
+                _mm_cvtps_epi32(high.0)
+            ));
+            let words = sse2!(_mm_max_epi16(
+                _mm_min_epi16(packed, _mm_set1_epi16(limit)),
+                _mm_set1_epi16(-limit)
+            ));
+            let zeros = sse2!(_mm_cmpeq_epi16(words, _mm_setzero_si128()));
+            let zeros = sse2!(_mm_movemask_epi8(_mm_packs_epi16(zeros, zeros))) as u8;
+            let halves = sse2!([
+                _mm_cvtsi128_si64(words),
+                _mm_cvtsi128_si64(_mm_unpackhi_epi64(words, words))
+            ]);
+            let word = |i: usize| (halves[i / 4] >> (i % 4 * 16)) as i16;
+            (std::array::from_fn(word), !zeros)
         }
 
         /// Rounded, and clamped to what a byte holds.
@@ -122,6 +155,19 @@ mod imp {
             Self(values.map(f32::from))
         }
 
+        pub fn from_u8(values: [u8; 4]) -> Self {
+            Self(values.map(f32::from))
+        }
+
+        /// Eight values rounded and clamped to ±`limit`; bit i of the second is set if the i-th is not zero.
+        pub fn to_words(low: Self, high: Self, limit: i16) -> ([i16; 8], u8) {
+            let value = |i: usize| if i < 4 { low.0[i] } else { high.0[i - 4] };
+            let words: [i16; 8] =
+                std::array::from_fn(|i| (value(i).round_ties_even() as i16).clamp(-limit, limit));
+            let bit = |i: usize| u8::from(words[i] != 0) << i;
+            (words, (0..8).fold(0, |bits, i| bits | bit(i)))
+        }
+
         /// Rounded, and clamped to what a byte holds.
         pub fn to_u8(self) -> [u8; 4] {
             self.0.map(|value| value.round_ties_even() as u8)
@@ -162,6 +208,12 @@ mod tests {
     fn conversions_round_and_clamp() {
         assert_eq!(F4::new([-3.0, 1.4, 254.6, 9e9]).to_u8()[..3], [0, 1, 255]);
         assert_eq!(F4::from_i16([-1, 2, 300, 7]).to_u8(), [0, 2, 255, 7]);
+        let bytes = F4::from_u8([0, 1, 128, 255]);
+        assert_eq!(bytes.to_u8(), [0, 1, 128, 255]);
+        assert_eq!(
+            F4::to_words(bytes, F4::new([-1.4, -9e6, 9e6, 0.4]), 1000),
+            ([0, 1, 128, 255, -1, -1000, 1000, 0], 0b0111_1110)
+        );
         assert_eq!(
             (F4::splat(3.0) * F4::splat(5.0) - F4::splat(1.0)).to_u8(),
             [14; 4]

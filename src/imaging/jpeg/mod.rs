@@ -1,4 +1,5 @@
-//! A JPEG decoder for thumbnails: it decodes only the frequencies that a picture of N/8 of the size shows.
+//! A JPEG decoder for thumbnails: it decodes only the frequencies that a picture of N/8 of the size shows; and an
+//! encoder of them.
 //!
 //! Nearly all the time of a usual scaled decode goes into Huffman decoding of coefficients that are then thrown away.
 //! This one steps over them several symbols at a time, and of a progressive file reads only the scans that matter.
@@ -12,6 +13,7 @@
 //! idct ─ lanes          N × N coefficients → N × N samples
 //! plane                 sizes, and what comes out
 //! decode                the door
+//! encode                the way back, by itself
 //! ```
 //!
 //! Format: ITU-T T.81 (ISO/IEC 10918-1), JFIF 1.02, Adobe Technical Note 5116. Not supported, and said so by
@@ -21,6 +23,7 @@
 mod bits;
 mod cache;
 mod decode;
+pub mod encode;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
