@@ -2,6 +2,7 @@
 
 mod exif;
 mod icc;
+mod icc_tags;
 
 pub(crate) use exif::ExifFacts;
 pub(crate) use icc::IccProfile;
