@@ -23,6 +23,8 @@ pub enum SourceUrlError {
     TooLong { max: usize },
     #[error("the URL has a control character or a blank in it")]
     Blank,
+    #[error("the host has escapes or invisible characters in it")]
+    HostSpelling,
     #[error("the URL has a backslash in it")]
     Backslash,
     #[error("the URL is relative; it must begin with http:// or https://")]
@@ -145,7 +147,23 @@ fn check_authority(after_slashes: &str) -> Result<(), SourceUrlError> {
     if authority.contains('@') {
         return Err(SourceUrlError::Credentials);
     }
+    // The parser decodes the ones and drops the others.
+    if authority.contains('%') || authority.contains(is_ignorable) {
+        return Err(SourceUrlError::HostSpelling);
+    }
     Ok(())
+}
+
+/// `Default_Ignorable_Code_Point` of Unicode, which the mapping of names (UTS 46) drops.
+fn is_ignorable(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 fn unreadable(error: url::ParseError) -> SourceUrlError {
@@ -199,6 +217,31 @@ mod tests {
             ("http://user%40example.com:80@example.com/", E::Credentials),
         ] {
             assert_eq!(SourceUrl::parse(text), Err(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_that_the_parser_would_spell_anew_are_refused() {
+        for text in [
+            "http://exam\u{200b}ple.com/",
+            "http://exam\u{ad}ple.com/",
+            "http://example\u{2060}.com:80/",
+            "http://\u{feff}example.com",
+            "http://exam\u{fe0f}ple.com?a",
+            "http://exa%6dple.com/",
+            "http://127%2e0.0.1/",
+        ] {
+            assert_eq!(
+                SourceUrl::parse(text).unwrap_err(),
+                SourceUrlError::HostSpelling,
+                "{text:?}"
+            );
+        }
+        for text in [
+            "http://example.com/%6d\u{ad}",
+            "http://b\u{fc}cher.example/",
+        ] {
+            assert!(SourceUrl::parse(text).is_ok(), "{text:?}");
         }
     }
 
