@@ -14,6 +14,12 @@ const MAX_LABEL_BYTES: usize = 63;
 const LOOPBACK_NAME: &str = "localhost";
 /// Top-level names that only mean something in a local network.
 const LOCAL_SUFFIXES: &[&str] = &["local", "internal"];
+/// Names by which clouds tell their machines' credentials; refused whatever is lifted.
+const METADATA_NAMES: &[&str] = &[
+    "metadata.google.internal",
+    "instance-data.ec2.internal",
+    "metadata.internal",
+];
 
 /// Why a URL may not be fetched. Tells no address: what a name resolves to is no caller's business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +37,7 @@ pub enum Forbidden {
 /// Names of the local network (one label, `localhost`, `.local`, `.internal`) are refused by
 /// default. They are accepted once `ALLOWED_SOURCE_NETWORKS` names any network, since such names
 /// are how its hosts are called; `localhost` and `*.localhost` only if it covers `127.0.0.1` or
-/// `::1`. That opens nothing further: every address a name resolves to is judged all the same.
+/// `::1`. The clouds' metadata names stay refused. That opens nothing further: every address a name resolves to is judged all the same.
 #[derive(Debug, Clone, Default)]
 pub struct SourcePolicy {
     pub addresses: AddressPolicy,
@@ -64,6 +70,9 @@ impl SourcePolicy {
     fn check_name(&self, name: &str) -> Result<(), Forbidden> {
         let name = name.strip_suffix('.').unwrap_or(name);
         if name.len() > MAX_NAME_BYTES || !name.split('.').all(is_label) {
+            return Err(Forbidden::Name);
+        }
+        if METADATA_NAMES.contains(&name) {
             return Err(Forbidden::Name);
         }
         let top = name.rsplit('.').next().unwrap_or(name);
@@ -177,8 +186,8 @@ mod tests {
             ("minio", false, true, true),
             ("minio.", false, true, true),
             ("printer.local", false, true, true),
-            ("metadata.google.internal", false, true, true),
-            ("metadata.google.internal.", false, true, true),
+            ("metadata.google.internal", false, false, false),
+            ("metadata.google.internal.", false, false, false),
             ("localhost", false, false, true),
             ("localhost.", false, false, true),
             ("a.localhost", false, false, true),
