@@ -1,12 +1,22 @@
 //! EXIF: the orientation, and the few fields that are shown. GPS is never read.
 
-use exif::{Exif, In, Reader, Tag, Value};
-
 use super::shown_text;
+use super::tiff::{Directory, Tiff};
 use crate::domain::ExifSummary;
 
-/// Larger blocks are ignored: a JPEG segment holds 64 KiB, and the reader copies its input.
+/// Larger blocks are ignored: a JPEG segment holds 64 KiB.
 const MAX_EXIF_BYTES: usize = 1 << 20;
+/// What is looked at of a text; fields may share their bytes, so a copy of each must be small.
+const MAX_TEXT_BYTES: usize = 1 << 10;
+
+const MAKE: u16 = 0x010f;
+const MODEL: u16 = 0x0110;
+const ORIENTATION: u16 = 0x0112;
+/// Points at the directory that holds the fields below.
+const EXIF_DIRECTORY: u16 = 0x8769;
+const DATE_TIME_ORIGINAL: u16 = 0x9003;
+const OFFSET_TIME_ORIGINAL: u16 = 0x9011;
+const LENS_MODEL: u16 = 0xa434;
 
 /// What is used of an EXIF block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,47 +41,38 @@ impl ExifFacts {
         if tiff.len() > MAX_EXIF_BYTES {
             return Self::default();
         }
-        let mut reader = Reader::new();
-        reader.continue_on_error(true);
-        let Ok(exif) = reader
-            .read_raw(tiff.to_vec())
-            .or_else(|error| error.distill_partial_result(|_| ()))
-        else {
+        let Some(image) = Tiff::read(tiff).and_then(Tiff::first) else {
             return Self::default();
         };
         Self {
-            orientation: orientation(&exif),
-            summary: summary(&exif),
+            orientation: orientation(image),
+            summary: summary(image),
         }
     }
 }
 
-fn orientation(exif: &Exif) -> u8 {
-    exif.get_field(Tag::Orientation, In::PRIMARY)
-        .and_then(|field| field.value.get_uint(0))
+fn orientation(image: Directory<'_>) -> u8 {
+    image
+        .number(ORIENTATION)
         .and_then(|value| u8::try_from(value).ok())
         .filter(|value| (1..=8).contains(value))
         .unwrap_or(1)
 }
 
-fn summary(exif: &Exif) -> Option<ExifSummary> {
+fn summary(image: Directory<'_>) -> Option<ExifSummary> {
+    let shot = image.directory(EXIF_DIRECTORY);
     let summary = ExifSummary {
-        camera: camera(text(exif, Tag::Make), text(exif, Tag::Model)),
-        lens: text(exif, Tag::LensModel),
-        taken_at: taken_at(exif),
+        camera: camera(text(image, MAKE), text(image, MODEL)),
+        lens: shot.and_then(|shot| text(shot, LENS_MODEL)),
+        taken_at: shot.and_then(taken_at),
     };
     (summary != ExifSummary::default()).then_some(summary)
 }
 
-fn text(exif: &Exif, tag: Tag) -> Option<String> {
-    shown_text(&String::from_utf8_lossy(ascii(exif, tag)?))
-}
-
-fn ascii(exif: &Exif, tag: Tag) -> Option<&[u8]> {
-    match &exif.get_field(tag, In::PRIMARY)?.value {
-        Value::Ascii(texts) => texts.first().map(Vec::as_slice),
-        _ => None,
-    }
+fn text(directory: Directory<'_>, tag: u16) -> Option<String> {
+    shown_text(&String::from_utf8_lossy(
+        directory.text(tag, MAX_TEXT_BYTES)?,
+    ))
 }
 
 /// Make and model, without a make that the model repeats (`Canon`, `Canon EOS R5`).
@@ -93,8 +94,9 @@ fn camera(make: Option<String>, model: Option<String>) -> Option<String> {
 
 /// `DateTimeOriginal` with `OffsetTimeOriginal`. A camera without a clock writes zeros or
 /// spaces; those count as no date.
-fn taken_at(exif: &Exif) -> Option<String> {
-    let mut moment = exif::DateTime::from_ascii(ascii(exif, Tag::DateTimeOriginal)?).ok()?;
+fn taken_at(shot: Directory<'_>) -> Option<String> {
+    let mut moment =
+        exif::DateTime::from_ascii(shot.text(DATE_TIME_ORIGINAL, MAX_TEXT_BYTES)?).ok()?;
     let is_date = moment.year > 0
         && (1..=12).contains(&moment.month)
         && (1..=31).contains(&moment.day)
@@ -108,7 +110,8 @@ fn taken_at(exif: &Exif) -> Option<String> {
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
         moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second
     );
-    let offset_minutes = ascii(exif, Tag::OffsetTimeOriginal)
+    let offset_minutes = shot
+        .text(OFFSET_TIME_ORIGINAL, MAX_TEXT_BYTES)
         .filter(|offset| moment.parse_offset(offset).is_ok())
         .and(moment.offset)
         .filter(|minutes| minutes.abs() < 24 * 60);
@@ -123,6 +126,7 @@ fn taken_at(exif: &Exif) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use exif::{In, Tag, Value};
 
     fn block(fields: &[(Tag, &str)]) -> Vec<u8> {
         let fields: Vec<exif::Field> = fields

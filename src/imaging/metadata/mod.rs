@@ -3,6 +3,7 @@
 mod exif;
 mod icc;
 mod icc_tags;
+mod tiff;
 
 pub(crate) use exif::ExifFacts;
 pub(crate) use icc::IccProfile;
