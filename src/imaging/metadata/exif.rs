@@ -207,4 +207,18 @@ mod tests {
             assert_eq!(ExifFacts::read(broken), ExifFacts::default());
         }
     }
+
+    #[test]
+    fn of_a_long_text_only_the_beginning_is_looked_at() {
+        let tabs = "\t".repeat(MAX_TEXT_BYTES - 1);
+        for (make, camera) in [
+            (format!("{tabs}C"), Some("C")),
+            (format!("{tabs}\tC"), None),
+            ("\0".repeat(1 << 19), None),
+        ] {
+            let facts = ExifFacts::read(&block(&[(Tag::Make, &make)]));
+            let read = facts.summary.and_then(|summary| summary.camera);
+            assert_eq!(read.as_deref(), camera);
+        }
+    }
 }
