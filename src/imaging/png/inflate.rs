@@ -6,10 +6,14 @@ use super::Damage;
 use super::chunks::{Chunk, Chunks};
 use super::wavefront::PADDING_BYTES;
 
+/// Goes that may give less than a full step before the caller is asked: chunks may be short, or empty.
+const MAX_IDLE_GOES: usize = 64;
 /// How far back the codes of deflate reach: what was inflated must stay for so long.
 const WINDOW_BYTES: usize = 32 << 10;
 /// Inflated in one go. What a damaged stream gave in the go that met the damage is lost.
 const STEP_BYTES: usize = 16 << 10;
+/// Read in one go: a stream may hold megabytes that give nothing, and the caller wants to look at the clock.
+const INPUT_STEP_BYTES: usize = 64 << 10;
 
 /// Inflates into one buffer, in which the rows are read where they lie. They must not change there: the codes that follow
 /// refer to them.
@@ -50,18 +54,29 @@ impl<'a> Inflater<'a> {
         }
     }
 
-    /// Inflates until `wanted` bytes are there, or all that ever will. `wanted` is at most one batch.
-    pub(super) fn fill(&mut self, wanted: usize) {
+    /// Inflates until `wanted` bytes are there, at most one batch, or all that ever will. False if it stopped before, as
+    /// the input gave little for its length.
+    pub(super) fn fill(&mut self, wanted: usize) -> bool {
+        let mut goes = 0..2 * wanted.div_ceil(STEP_BYTES) + MAX_IDLE_GOES;
         while self.filled - self.start < wanted && self.remaining > 0 && self.end.is_none() {
+            if goes.next().is_none() {
+                return false;
+            }
             if let Err(damage) = self.inflate() {
                 self.end = Some(damage);
             }
         }
+        true
     }
 
-    /// What is inflated and not taken; behind it are [`PADDING_BYTES`] of any content.
-    pub(super) fn rows(&self) -> (&[u8], usize) {
-        (&self.buffer[self.start..], self.filled - self.start)
+    /// What is inflated and not taken.
+    pub(super) fn rows(&self) -> &[u8] {
+        &self.buffer[self.start..self.filled]
+    }
+
+    /// The same, with at least [`PADDING_BYTES`] of any content behind it.
+    pub(super) fn padded_rows(&self) -> &[u8] {
+        &self.buffer[self.start..]
     }
 
     pub(super) fn take(&mut self, bytes: usize) {
@@ -81,9 +96,10 @@ impl<'a> Inflater<'a> {
             self.drop_what_is_done();
         }
         let end = capacity.min(self.filled + step);
+        let input = &self.input[..self.input.len().min(INPUT_STEP_BYTES)];
         let (read, written) = self
             .decompressor
-            .read(self.input, &mut self.buffer[..end], self.filled, false)
+            .read(input, &mut self.buffer[..end], self.filled, false)
             .map_err(Damage::Deflate)?;
         self.input = &self.input[read..];
         self.filled += written;
@@ -91,8 +107,8 @@ impl<'a> Inflater<'a> {
         if self.decompressor.is_done() && self.remaining > 0 {
             return Err(Damage::TooFewRows);
         }
-        if written == 0 {
-            // All input is read. A stream that is not at its end may hold a last symbol back for want of input.
+        if written == 0 && (read == 0 || self.input.is_empty()) {
+            // All is read. A stream that is not at its end may hold a last symbol back for want of input.
             return self.next_chunk();
         }
         Ok(())

@@ -103,35 +103,50 @@ impl<'a> RowReader<'a> {
         })
     }
 
-    /// The next rows, at most [`ROWS`]. None at the end of the picture, or of what can be read of it.
+    /// The next rows, at most [`ROWS`]; zero of them if much was read for nothing, such that the caller may look at the
+    /// clock. None at the end of the picture, or of what can be read of it.
     pub fn next_rows(&mut self) -> Option<impl ExactSizeIterator<Item = &[u8]>> {
-        let Shape {
-            width,
-            bytes_per_pixel,
-            ..
-        } = self.shape;
-        let (row_bytes, stride) = (self.shape.row_bytes(), self.shape.stride());
-        let filtered_bytes = self.shape.filtered_bytes();
         if self.unknown_filter.is_some() {
             return None;
         }
         let wanted = self.rows_left.min(ROWS);
-        self.inflater.fill(wanted * filtered_bytes);
-        let (raw, available) = self.inflater.rows();
-        let mut filters = [Filter::None; ROWS];
-        let mut count = 0;
-        for row in 0..wanted.min(available / filtered_bytes) {
-            let number = raw[row * filtered_bytes];
-            let Some(filter) = Filter::from_byte(number) else {
-                self.unknown_filter = Some(Damage::Filter(number));
-                break;
-            };
-            filters[row] = filter;
-            count += 1;
-        }
-        if count == 0 {
+        let is_filled = self.inflater.fill(wanted * self.shape.filtered_bytes());
+        let (filters, count) = self.filters(wanted);
+        if count == 0 && is_filled {
             return None;
         }
+        self.unfilter_rows(filters, count);
+        self.inflater.take(count * self.shape.filtered_bytes());
+        self.rows_left -= count;
+        let (row_bytes, stride) = (self.shape.row_bytes(), self.shape.stride());
+        let rows = self.finished[stride..].chunks_exact(stride);
+        Some(rows.take(count).map(move |row| &row[..row_bytes]))
+    }
+
+    /// Of the rows that are there, and their number: at most `wanted`, and none from the first unknown filter on.
+    fn filters(&mut self, wanted: usize) -> ([Filter; ROWS], usize) {
+        let mut filters = [Filter::None; ROWS];
+        let rows = self
+            .inflater
+            .rows()
+            .chunks_exact(self.shape.filtered_bytes());
+        let mut count = 0;
+        for (row, filter) in rows.take(wanted).zip(&mut filters) {
+            let Some(known) = Filter::from_byte(row[0]) else {
+                self.unknown_filter = Some(Damage::Filter(row[0]));
+                break;
+            };
+            *filter = known;
+            count += 1;
+        }
+        (filters, count)
+    }
+
+    /// The first `count` rows that are inflated to the rows of `finished`, below the last of those that were there.
+    fn unfilter_rows(&mut self, filters: [Filter; ROWS], count: usize) {
+        let (row_bytes, stride) = (self.shape.row_bytes(), self.shape.stride());
+        let filtered_bytes = self.shape.filtered_bytes();
+        let raw = self.inflater.padded_rows();
         let (above, out) = self.finished.split_at_mut(stride);
         let waiting = filters.iter().filter(|filter| filter.uses_left()).count();
         if waiting >= MIN_WAVEFRONT_ROWS {
@@ -139,22 +154,23 @@ impl<'a> RowReader<'a> {
             let raw = std::array::from_fn(|row| &raw[row.min(count - 1) * filtered_bytes + 1..]);
             let mut out = out.chunks_exact_mut(stride);
             let out = std::array::from_fn(|_| out.next().unwrap_or_default());
+            let Shape {
+                width,
+                bytes_per_pixel,
+                ..
+            } = self.shape;
             unfilter(width, bytes_per_pixel, filters, above, raw, out);
         } else {
             let mut above = &above[..row_bytes];
             let rows = raw.chunks_exact(filtered_bytes).zip(filters).take(count);
             for ((raw, filter), out) in rows.zip(out.chunks_exact_mut(stride)) {
                 let out = &mut out[..row_bytes];
-                filter.unfilter(bytes_per_pixel, above, &raw[1..], out);
+                filter.unfilter(self.shape.bytes_per_pixel, above, &raw[1..], out);
                 above = out;
             }
         }
         let last = count * stride;
         self.finished.copy_within(last..last + row_bytes, 0);
-        self.inflater.take(count * filtered_bytes);
-        self.rows_left -= count;
-        let rows = self.finished[stride..].chunks_exact(stride);
-        Some(rows.take(count).map(move |row| &row[..row_bytes]))
     }
 
     /// After the last row: why they ended before the picture did.

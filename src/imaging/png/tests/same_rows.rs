@@ -2,6 +2,7 @@
 
 use super::files::{File, Random, deflate};
 use super::{read, reference};
+use crate::imaging::png::RowReader;
 
 fn assert_whole(file: &File, bytes: &[u8], name: &str) {
     let expected = reference::read(bytes).expect("the file is sound");
@@ -82,14 +83,35 @@ fn what_the_stream_holds_behind_the_picture_is_not_looked_at() {
 }
 
 #[test]
+fn a_stream_that_gives_nothing_for_long_lets_the_caller_look_at_the_clock() {
+    let file = File::new(30, 20, 3, Random::new(11).filters(20));
+    let stream = file.deflated();
+    // Stored blocks without content, after the two bytes of the header.
+    let empty_blocks = [0, 0, 0, 255, 255].repeat(2 << 20);
+    let stream = [&stream[..2], &empty_blocks, &stream[2..]].concat();
+    for lengths in [&[usize::MAX][..], &[100]] {
+        let bytes = file.with_stream(&stream, lengths);
+        let mut reader = RowReader::new(&bytes, file.shape).expect("its rows are not too wide");
+        let mut pauses = 0;
+        let mut rows = Vec::new();
+        while let Some(next) = reader.next_rows() {
+            pauses += usize::from(next.len() == 0);
+            rows.extend(next.map(<[u8]>::to_vec));
+        }
+        assert!(pauses > 1, "{lengths:?}: {pauses}");
+        assert!(rows == file.rows(), "{lengths:?}");
+    }
+}
+
+#[test]
 fn rows_too_wide_for_the_buffers_are_not_ours() {
     let shape = |width| crate::imaging::png::Shape {
         width,
         height: 1,
         bytes_per_pixel: 4,
     };
-    assert!(super::super::RowReader::new(&[], shape(32_768)).is_some());
+    assert!(RowReader::new(&[], shape(32_768)).is_some());
     for width in [0, 32_769, usize::MAX] {
-        assert!(super::super::RowReader::new(&[], shape(width)).is_none());
+        assert!(RowReader::new(&[], shape(width)).is_none());
     }
 }
