@@ -113,6 +113,19 @@ fn a_wrong_checksum_ends_the_rows_where_more_is_wanted_than_its_chunk_holds() {
 }
 
 #[test]
+fn pixels_behind_another_chunk_are_not_read() {
+    let file = File::new(200, 300, 3, Random::new(8).filters(300));
+    let bytes = file.with_stream(&file.deflated(), &[10_000]);
+    // Between the second and the third.
+    let at = 8 + 25 + 2 * 10_012;
+    let text = b"\0\0\0\x03tEXta\0b";
+    let checksum = crc32fast::hash(&text[4..]).to_be_bytes();
+    let split = [&bytes[..at], text, &checksum, &bytes[at..]].concat();
+    let rows = assert_not_less(&file, &split, "split");
+    assert_eq!(rows, read(&file, &bytes[..at]).0.len());
+}
+
+#[test]
 fn damage_anywhere_in_the_stream_leaves_the_rows_before_it() {
     let file = File::new(300, 400, 1, Random::new(9).filters(400));
     let stream = file.deflated();

@@ -68,16 +68,19 @@ fn chunks_may_be_of_any_length_and_empty() {
 
 #[test]
 fn what_the_stream_holds_behind_the_picture_is_not_looked_at() {
-    let file = File::new(30, 20, 4, Random::new(5).filters(20));
-    let mut longer = file.filtered();
-    longer.extend(vec![77; 100_000]);
-    let garbage = [&file.deflated()[..], &[255; 1000]].concat();
-    let mut broken = deflate(&longer);
-    let last = broken.len() - 1;
-    broken[last - 20..].fill(255);
-    for stream in [deflate(&longer), garbage, broken] {
-        for lengths in [&[usize::MAX][..], &[64]] {
-            assert_whole(&file, &file.with_stream(&stream, lengths), "longer");
+    // The buffer holds the one whole, and a part of the other.
+    for (width, height) in [(30, 20), (700, 200)] {
+        let file = File::new(width, height, 4, Random::new(5).filters(height));
+        let mut longer = file.filtered();
+        longer.extend(vec![77; 100_000]);
+        let garbage = [&file.deflated()[..], &[255; 1000]].concat();
+        let mut broken = deflate(&longer);
+        let last = broken.len() - 1;
+        broken[last - 20..].fill(255);
+        for stream in [deflate(&longer), garbage, broken] {
+            for lengths in [&[usize::MAX][..], &[64]] {
+                assert_whole(&file, &file.with_stream(&stream, lengths), "longer");
+            }
         }
     }
 }
