@@ -104,11 +104,8 @@ impl<'a> Inflater<'a> {
         self.input = &self.input[read..];
         self.filled += written;
         self.remaining -= written;
-        if self.decompressor.is_done() && self.remaining > 0 {
-            return Err(Damage::TooFewRows);
-        }
         if written == 0 && (read == 0 || self.input.is_empty()) {
-            // All is read. A stream that is not at its end may hold a last symbol back for want of input.
+            // All is read, or the stream has ended. Before, it may have held a last symbol back for want of input.
             return self.next_chunk();
         }
         Ok(())

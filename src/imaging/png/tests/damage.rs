@@ -59,6 +59,8 @@ fn a_stream_that_ends_early_gives_its_whole_rows() {
             let stream = deflate(&filtered[..rows * 28 + more]);
             let bytes = file.with_stream(&stream, &[60]);
             assert_eq!(assert_not_less(&file, &bytes, "ended"), rows);
+            let bytes = file.with_stream(&[&stream[..], &[255; 200]].concat(), &[60]);
+            assert_eq!(assert_not_less(&file, &bytes, "ended before garbage"), rows);
         }
     }
     // Cut, not ended: the crate keeps the last 32 KiB to itself.
