@@ -28,6 +28,7 @@ pub mod jpeg;
 mod limits;
 mod metadata;
 mod orient;
+pub mod png;
 mod raster;
 mod reduce;
 mod resize;

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use ::png::{ColorType, DecodingError, InterlaceInfo, Reader, Transformations};
+use ::png::{BitDepth, ColorType, DecodingError, Info, InterlaceInfo, Reader, Transformations};
 
 use super::{Decoded, ROWS_PER_DEADLINE_CHECK, be_u32, finish_rows};
 use crate::domain::SourceFormat;
@@ -10,12 +10,10 @@ use crate::imaging::error::ImagingError;
 use crate::imaging::geometry::Size;
 use crate::imaging::header::{Coding, EmbeddedProfile, Header};
 use crate::imaging::limits::Limits;
+use crate::imaging::png::{Chunk, Chunks, RowReader, Shape};
 use crate::imaging::raster::Layout;
 use crate::imaging::reduce::BoxReducer;
 
-const SIGNATURE_BYTES: usize = 8;
-/// Length, type and checksum around a chunk's data.
-const CHUNK_OVERHEAD_BYTES: usize = 12;
 /// What the decoder may buffer of chunks that are not pixels.
 const MAX_BUFFERED_CHUNK_BYTES: usize = 8 << 20;
 /// Window, tables and read-ahead of the inflater.
@@ -29,9 +27,11 @@ const ALPHA_USED: u8 = 4;
 pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
     let corrupt = |reason: &str| ImagingError::corrupt(SourceFormat::Png, reason);
     let mut chunks = Chunks::new(bytes);
-    let (b"IHDR", ihdr) = chunks.next().ok_or_else(|| corrupt("it has no header"))? else {
+    let first = chunks.next().ok_or_else(|| corrupt("it has no header"))?;
+    if first.kind != b"IHDR" {
         return Err(corrupt("it does not begin with its header"));
-    };
+    }
+    let ihdr = first.data;
     let (Some(width), Some(height), Some(&colour_type), Some(&interlace)) =
         (be_u32(ihdr, 0), be_u32(ihdr, 4), ihdr.get(9), ihdr.get(12))
     else {
@@ -44,7 +44,7 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     let mut frames = 0;
     let mut largest_chunk_bytes = 0;
     let mut count = 1;
-    for (kind, data) in chunks {
+    for Chunk { kind, data, .. } in chunks {
         count += 1;
         limits.check_chunks(count)?;
         if !matches!(kind, b"IDAT" | b"fdAT") {
@@ -85,35 +85,6 @@ fn deflated_profile(data: &[u8]) -> EmbeddedProfile<'_> {
     }
 }
 
-/// Walks the chunks of a file; a last chunk that is cut off is given as far as it goes.
-struct Chunks<'a> {
-    bytes: &'a [u8],
-    position: usize,
-}
-
-impl<'a> Chunks<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            position: SIGNATURE_BYTES,
-        }
-    }
-}
-
-impl<'a> Iterator for Chunks<'a> {
-    type Item = (&'a [u8; 4], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let length = be_u32(self.bytes, self.position)? as usize;
-        let (kind, rest) = self.bytes.get(self.position + 4..)?.split_first_chunk()?;
-        self.position = self
-            .position
-            .checked_add(CHUNK_OVERHEAD_BYTES)?
-            .checked_add(length)?;
-        Some((kind, &rest[..length.min(rest.len())]))
-    }
-}
-
 pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
     let Coding::Png {
         channels,
@@ -130,7 +101,7 @@ pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
         0
     };
     BoxReducer::memory_bytes(header.size, thumbnail, channels)
-        + row_buffers_bytes(header.size, channels)
+        + row_buffers_bytes(header.size, channels).max(our_rows_bytes(header.size, channels))
         + full_picture
         + largest_chunk_bytes
         + INFLATER_BYTES
@@ -139,6 +110,19 @@ pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
 /// The decoder holds two rows of at most 16 bits a sample, and we one of 8.
 fn row_buffers_bytes(size: Size, channels: usize) -> usize {
     size.width as usize * channels * 8
+}
+
+/// Of [`RowReader`]; none if the rows are too wide for it.
+fn our_rows_bytes(size: Size, channels: usize) -> usize {
+    RowReader::memory_bytes(shape(size, channels)).unwrap_or(0)
+}
+
+fn shape(size: Size, channels: usize) -> Shape {
+    Shape {
+        width: size.width as usize,
+        height: size.height as usize,
+        bytes_per_pixel: channels,
+    }
 }
 
 pub(super) fn decode(
@@ -166,7 +150,10 @@ pub(super) fn decode(
         ColorType::Indexed => return Err(corrupt("its palette could not be expanded")),
     };
     let mut reducer = BoxReducer::new(header.size, thumbnail, layout);
-    let rows_decoded = if reader.info().interlaced {
+    let rows_decoded = if let Some(rows) = usual_rows(bytes, reader.info(), header.size) {
+        drop(reader);
+        push_rows(rows, limits, &mut reducer)?
+    } else if reader.info().interlaced {
         decode_interlaced(&mut reader, header.size, layout, limits, &mut reducer)?
     } else {
         decode_rows(&mut reader, header.size, layout, limits, &mut reducer)?
@@ -182,6 +169,49 @@ pub(super) fn decode(
 
 fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
     ImagingError::corrupt(SourceFormat::Png, reason)
+}
+
+/// A reader of our own for the usual picture: its samples are bytes, and need no conversion.
+fn usual_rows<'a>(bytes: &'a [u8], info: &Info<'_>, size: Size) -> Option<RowReader<'a>> {
+    let channels = match info.color_type {
+        ColorType::Grayscale => Layout::Luma,
+        ColorType::GrayscaleAlpha => Layout::LumaAlpha,
+        ColorType::Rgb => Layout::Rgb,
+        ColorType::Rgba => Layout::Rgba,
+        ColorType::Indexed => return None,
+    }
+    .channels();
+    // The first frame of an animation may claim to be smaller than the picture.
+    let is_whole = info
+        .frame_control
+        .is_none_or(|frame| (frame.width, frame.height) == (size.width, size.height));
+    let is_usual = info.bit_depth == BitDepth::Eight
+        && !info.interlaced
+        && info.trns.is_none()
+        && is_whole
+        && (info.width, info.height) == (size.width, size.height);
+    is_usual
+        .then(|| RowReader::new(bytes, shape(size, channels)))
+        .flatten()
+}
+
+/// As [`decode_rows`].
+fn push_rows(
+    mut reader: RowReader<'_>,
+    limits: &Limits,
+    reducer: &mut BoxReducer,
+) -> Result<u32, ImagingError> {
+    limits.check_deadline()?;
+    while let Some(rows) = reader.next_rows() {
+        for row in rows {
+            reducer.push_row(row);
+        }
+        limits.check_deadline()?;
+    }
+    match reader.damage() {
+        Some(damage) if reducer.rows_pushed() == 0 => Err(corrupt(damage)),
+        _ => Ok(reducer.rows_pushed()),
+    }
 }
 
 /// Pushes all rows up to the first that can't be read, and tells how many.
