@@ -33,6 +33,7 @@ mod reduce;
 mod resize;
 mod sniff;
 mod summary;
+pub mod vp8;
 
 pub use error::ImagingError;
 pub use limits::Limits;

@@ -1,0 +1,3 @@
+//! The planes beside those of the complete decoder.
+
+mod planes;
