@@ -6,7 +6,7 @@ use super::area::{Above, Area};
 use super::band::Plane;
 use super::error::Vp8Error;
 use super::filter::Strength;
-use super::header::{Frame, FrameSize, read_size};
+use super::header::{Frame, FrameSize};
 use super::modes::{Macroblock, SubMode, read_macroblock};
 use super::tokens::{Context, Residual, TokenTables};
 
@@ -75,8 +75,8 @@ pub fn decode(
     scratch: &mut Scratch,
     rows: &mut impl Rows,
 ) -> Result<Progress, Vp8Error> {
-    let size = read_size(data)?;
     let frame = Frame::read(data, declared_bytes, &mut scratch.tokens)?;
+    let size = frame.size;
     let (columns, macroblock_rows) = size.macroblocks();
     scratch.reset(columns);
     let strengths = (filter == LoopFilter::Apply).then(|| strengths(&frame));
@@ -114,6 +114,12 @@ pub fn decode(
 }
 
 impl Scratch {
+    /// The last picture had values of which decoders may differ in what they make.
+    #[cfg(any(test, fuzzing))]
+    pub fn was_extreme(&self) -> bool {
+        self.residual.is_extreme
+    }
+
     fn reset(&mut self, columns: usize) {
         self.residual = Residual::default();
         self.above.reset(columns);

@@ -19,10 +19,14 @@ mod bool_reader;
 mod decode;
 mod error;
 mod filter;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod header;
 mod modes;
 mod predict;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod token_defaults;
 mod token_updates;
 mod tokens;
@@ -31,5 +35,3 @@ mod transform;
 pub use decode::{LoopFilter, Progress, Rows, Scratch, decode, memory_estimate};
 pub use error::Vp8Error;
 pub use header::{FrameSize, read_size};
-#[cfg(test)]
-mod tests;

@@ -75,6 +75,9 @@ pub enum Extent {
 pub struct Residual {
     pub blocks: [[i16; 16]; 24],
     pub extents: [Extent; 24],
+    /// A block was larger than 16 bits hold for sure all the way through the transforms, where decoders differ.
+    #[cfg(any(test, fuzzing))]
+    pub is_extreme: bool,
 }
 
 impl Default for Residual {
@@ -82,6 +85,8 @@ impl Default for Residual {
         Self {
             blocks: [[0; 16]; 24],
             extents: [Extent::Empty; 24],
+            #[cfg(any(test, fuzzing))]
+            is_extreme: false,
         }
     }
 }
@@ -106,10 +111,12 @@ impl Residual {
             let tables = &tables.0[kind::SECOND];
             let end = read_block(&mut local, tables, context, 0, steps.second, &mut second);
             (above.second, left.second) = (end > 0, end > 0);
+            #[cfg(any(test, fuzzing))]
+            self.judge(&second);
             match end {
                 0 => {}
                 1 => {
-                    let dc = (second[0] + 3) >> 3;
+                    let dc = second[0].wrapping_add(3) >> 3;
                     self.blocks[..16].iter_mut().for_each(|block| block[0] = dc);
                 }
                 _ => super::transform::spread_second(&second, &mut self.blocks),
@@ -143,7 +150,24 @@ impl Residual {
             }
         }
         *reader = local;
+        #[cfg(any(test, fuzzing))]
+        for index in 0..24 {
+            let block = self.blocks[index];
+            self.judge(&block);
+        }
         !is_empty
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl Residual {
+    fn judge(&mut self, block: &[i16; 16]) {
+        const MAX_SUM: u32 = 16_000;
+        let sum: u32 = block
+            .iter()
+            .map(|value| u32::from(value.unsigned_abs()))
+            .sum();
+        self.is_extreme |= sum > MAX_SUM;
     }
 }
 
@@ -196,7 +220,8 @@ fn read_block(
         }
         let value = if reader.next(128) { -value } else { value };
         let step = steps[usize::from(at > 0)];
-        block[usize::from(ZIGZAG[at] & 15)] = value.wrapping_mul(step);
+        // Only a broken file has larger values than 16 bits hold; a saturated one is extreme.
+        block[usize::from(ZIGZAG[at] & 15)] = value.saturating_mul(step);
         at += 1;
     }
     16
