@@ -1,6 +1,11 @@
 //! The loop filter across one edge (RFC 6386, section 15). All samples along the edge are filtered side by side, without
 //! branches, so that the compiler makes vector code of it.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "an index along the edge chooses from eight rows at once"
+)]
+
 /// Where a macroblock is filtered, and how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Strength {
