@@ -10,7 +10,10 @@ mod thumbnail;
 mod work;
 
 use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
+
+use anyhow::Context;
 
 use crate::cli::{Invocation, ServiceCommand};
 use crate::config::{self, Settings, Sources};
@@ -88,8 +91,20 @@ fn block_on(command: ServiceCommand, settings: Settings) -> anyhow::Result<()> {
 /// Tells the person at the terminal where to go; the log is for machines.
 fn announce(listener: &std::net::TcpListener) -> std::io::Result<()> {
     let address = listener.local_addr()?;
-    println!("ThumbForge listens: API http://{address}/v1, documentation http://{address}/docs");
+    let line = format_args!(
+        "ThumbForge listens: API http://{address}/v1, documentation http://{address}/docs"
+    );
+    if let Err(error) = print_line(line) {
+        // A service goes on without the reader of its first line.
+        tracing::debug!("{error:#}");
+    }
     Ok(())
+}
+
+/// One line of a command's output. Unlike `println!` it gives an error, where that panics, when
+/// the reader has gone (`thumbforge thumbnail … | head`).
+fn print_line(line: impl Display) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("can't write to standard output")
 }
 
 fn exit_code(result: anyhow::Result<()>) -> ExitCode {

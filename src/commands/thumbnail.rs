@@ -48,11 +48,10 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
 fn report(target: &OsStr, report: &Value) -> anyhow::Result<()> {
     let report = serde_json::to_string_pretty(report)?;
     if target == STANDARD_STREAM {
-        eprintln!("{report}");
+        writeln!(std::io::stderr(), "{report}").context("can't write to standard error")
     } else {
-        println!("{report}");
+        super::print_line(report)
     }
-    Ok(())
 }
 
 fn read(source: &OsStr) -> anyhow::Result<Vec<u8>> {

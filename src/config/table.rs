@@ -148,7 +148,7 @@ settings! {
         jpeg_quality: u8 = "jpeg_quality", Text("85"), integer(1, 100);
     }
     "Workers" {
-        /// Jobs in flight in this process; most of them download
+        /// Jobs that this process downloads and decodes at once; most of them download
         worker_concurrency: usize = "worker_concurrency", Cores(4), integer(1, 10_000);
         /// Thumbnails being made at once
         cpu_threads: usize = "cpu_threads", Cores(1), integer(1, 1024);

@@ -118,3 +118,27 @@ fn a_missing_file_and_an_unwritable_target_end_with_one() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("folder.jpg"));
 }
+
+#[test]
+fn a_reader_that_has_gone_is_an_error_and_no_panic() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let target = folder.path().join("out.jpg");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_thumbforge"))
+        .arg("thumbnail")
+        .args([fixture("Landscape_6.jpg"), target.clone()])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .starts_with("error: can't write to standard output"),
+        "{output:?}"
+    );
+    assert!(is_jpeg(&std::fs::read(&target).unwrap()));
+}
