@@ -1,6 +1,18 @@
 #![no_main]
 
+use std::cell::RefCell;
+
 use libfuzzer_sys::{Corpus, fuzz_target};
 use thumbforge::domain::SourceFormat;
+use thumbforge::imaging::vp8::{Scratch, fuzzing::compare};
 
-fuzz_target!(|data: &[u8]| -> Corpus { thumbforge_fuzz::check_image(SourceFormat::Webp, data) });
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+fuzz_target!(|data: &[u8]| -> Corpus {
+    if let Err(difference) = SCRATCH.with_borrow_mut(|scratch| compare(data, scratch)) {
+        panic!("not what the reference shows: {difference}");
+    }
+    thumbforge_fuzz::check_image(SourceFormat::Webp, data)
+});

@@ -60,10 +60,20 @@ pub(crate) enum Coding {
         lossy_bytes: usize,
         /// Look-up tables of its lossless codes, or of its alpha plane's.
         code_bytes: usize,
+        /// What our own decoder takes, if it takes the file.
+        opaque: Option<ChunkPlace>,
     },
     Bmp {
         channels: u8,
     },
+}
+
+/// Where the data of a chunk lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChunkPlace {
+    pub at: usize,
+    /// By its header; the file may end before.
+    pub declared_bytes: usize,
 }
 
 /// An ICC profile as the file holds it.

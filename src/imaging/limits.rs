@@ -18,7 +18,7 @@ pub struct Limits {
     /// Chunks, segments or blocks of one file.
     pub max_chunks: u32,
     /// When to give up. Checked between rows where the decoder works in rows (PNG, GIF, the
-    /// JPEG decoder of this crate), else between the stages.
+    /// JPEG and VP8 decoders of this crate), else between the stages.
     pub deadline: Option<Instant>,
 }
 

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! sniff → inspect the header → check limits
-//!       → decode: JPEG at N/8 to planes, others with rows averaged on the way; Lanczos3
+//!       → decode: JPEG at N/8 to planes, others with rows averaged on the way (lossy WebP as planes); Lanczos3
 //!       → colours to sRGB on white → orientation → JPEG, ThumbHash, dominant colour
 //! ```
 //!
-//! **Truncated files.** A JPEG, PNG or GIF of which at least half of the rows can be decoded
-//! gives a thumbnail with `truncated` set and white in place of what is missing; with less it
-//! is [`ImagingError::Truncated`]. Damage in the middle counts as the end. WebP and BMP are
-//! decoded whole or not at all.
+//! **Truncated files.** A JPEG, PNG, GIF or lossy WebP of which at least half of the rows can be
+//! decoded gives a thumbnail with `truncated` set and white in place of what is missing; with less
+//! it is [`ImagingError::Truncated`]. Damage in the middle counts as the end. BMP, and WebP that is
+//! lossless, animated or has alpha, are decoded whole or not at all.
 //!
 //! **Transparency** is laid on white. **Animations** show their first frame, APNG its default
 //! image.
@@ -34,6 +34,7 @@ mod reduce;
 mod resize;
 mod sniff;
 mod summary;
+pub mod vp8;
 
 pub use error::ImagingError;
 pub use limits::Limits;

@@ -99,7 +99,12 @@ impl BoxReducer {
 
     /// Fills what is missing below with opaque white.
     pub(crate) fn fill_with_white(&mut self) {
-        let row = self.layout.white().repeat(self.source.width as usize);
+        self.fill_with(self.layout.white());
+    }
+
+    /// Fills what is missing below with a pixel.
+    pub(crate) fn fill_with(&mut self, pixel: &[u8]) {
+        let row = pixel.repeat(self.source.width as usize);
         while self.rows_pushed < self.source.height {
             self.push_premultiplied_row(&row);
         }

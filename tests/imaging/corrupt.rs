@@ -65,6 +65,7 @@ fn with_half_of_its_rows_a_file_gives_a_marked_thumbnail() {
     assert_cut_to(&source.to_jpeg(ColorType::Luma), 0.7, "grey JPEG");
     assert_cut_to(&source.to_png(), 0.7, "PNG");
     assert_cut_to(&gif_of(&source, false), 0.7, "GIF");
+    assert_cut_to(&fixture("vp8/701x467.webp"), 0.8, "lossy WebP");
 }
 
 #[test]
@@ -75,6 +76,7 @@ fn with_less_than_half_of_its_rows_a_file_is_corrupt() {
         source.to_png(),
         gif_of(&source, false),
         gif_of(&source, true),
+        fixture("vp8/701x467.webp"),
     ] {
         let cut = &bytes[..bytes.len() * 3 / 10];
         let error = try_thumbnail(cut).unwrap_err();
@@ -107,6 +109,7 @@ fn a_whole_file_is_not_called_truncated() {
         source.to_png(),
         gif_of(&source, false),
         gif_of(&source, true),
+        fixture("vp8/701x467.webp"),
         // A picture that is as grey as what decoders put in place of missing rows.
         Picture::of(64, 64, |_, _| [128; 3]).to_jpeg(ColorType::Rgb),
     ] {
@@ -127,6 +130,8 @@ fn cutting_a_file_anywhere_never_panics_and_fails_typed() {
         "lossy_alpha.webp",
         "anim.webp",
         "2-color.webp",
+        "vp8/177x150.webp",
+        "vp8/64x64_eight_partitions.webp",
         "bmprle8t.bmp",
     ] {
         let bytes = fixture(name);
@@ -162,6 +167,8 @@ fn changing_any_byte_never_panics() {
         "lossy_alpha.webp",
         "anim.webp",
         "2-color.webp",
+        "vp8/177x150.webp",
+        "vp8/64x64_eight_partitions.webp",
         "bmprle8t.bmp",
         "bmp24.bmp",
     ] {

@@ -276,6 +276,25 @@ fn bitmaps_and_webp_of_all_kinds_are_read() {
 }
 
 #[test]
+fn lossy_webp_has_the_colours_that_the_complete_decoder_gives() {
+    for name in [
+        "vp8/177x150.webp",
+        "vp8/65x65_four_partitions.webp",
+        "simple-rgb.webp",
+    ] {
+        let bytes = fixture(name);
+        let mut decoder = image_webp::WebPDecoder::new(std::io::Cursor::new(&bytes)).unwrap();
+        let (width, height) = decoder.dimensions();
+        let mut expected = Picture::of(width as usize, height as usize, |_, _| [0; 3]);
+        decoder.read_image(&mut expected.samples).unwrap();
+        let picture = Picture::rgb(&thumbnail_of(&bytes).jpeg);
+        let similarity = psnr(&picture, &expected);
+        // Luma that is taken for full range is below 25 dB.
+        assert!(similarity > 34.0, "{name}: {similarity:.1} dB");
+    }
+}
+
+#[test]
 fn a_thumbnail_keeps_its_aspect_and_is_never_enlarged() {
     for ((width, height), expected) in [
         ((1000, 667), (256, 171)),

@@ -84,3 +84,16 @@ fn a_hundred_megapixels_fit_in_tens_of_megabytes() {
         println!("{report:?}");
     }
 }
+
+#[test]
+fn a_lossy_webp_takes_little_more_than_a_row_of_its_macroblocks() {
+    const MAX_KIB: u64 = 4 << 10;
+    let folder = tempfile::TempDir::new().unwrap();
+    let name = "webp_flat_4000x3000.webp";
+    std::fs::write(folder.path().join(name), crate::picture::fixture(name)).unwrap();
+    for report in sweep(folder.path()) {
+        assert_eq!(report.outcome, "ok", "{report:?}");
+        assert!(report.estimate_kib <= MAX_KIB, "{report:?}");
+        println!("{report:?}");
+    }
+}

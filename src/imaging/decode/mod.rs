@@ -87,7 +87,7 @@ pub(crate) fn decode(
         SourceFormat::Jpeg => jpeg::decode(bytes, header, target, limits),
         SourceFormat::Png => png::decode(bytes, header, thumbnail, limits),
         SourceFormat::Gif => gif::decode(bytes, header, thumbnail, limits),
-        SourceFormat::Webp => webp::decode(bytes, header, thumbnail, limits),
+        SourceFormat::Webp => webp::decode(bytes, header, target, limits),
         SourceFormat::Bmp => bmp::decode(bytes, header, thumbnail, limits),
     }
 }
@@ -115,6 +115,20 @@ fn finish_rows(
         small: Small::Raster(resize(reducer.finish(), thumbnail)?),
         truncated: rows_decoded < rows,
     })
+}
+
+/// What chroma planes are resampled to: if they are to be halved, half of each side that is even. Of an odd side the last chroma
+/// sample lies half outside of the picture: such a side is halved behind the resampling, or all samples would be spread a little
+/// too far.
+fn chroma_size(thumbnail: Size, halved: bool) -> Size {
+    let side = |side: u32| {
+        if halved && side.is_multiple_of(2) {
+            side / 2
+        } else {
+            side
+        }
+    };
+    Size::new(side(thumbnail.width), side(thumbnail.height))
 }
 
 /// Averages the first `rows_decoded` rows of a picture that was decoded whole.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::corrupt;
 use crate::domain::SourceFormat;
-use crate::imaging::decode::{Decoded, Target};
+use crate::imaging::decode::{Decoded, Target, chroma_size};
 use crate::imaging::error::ImagingError;
 use crate::imaging::geometry::Size;
 use crate::imaging::jpeg::{
@@ -74,11 +74,7 @@ fn render(
     }
     let resized_since = Instant::now();
     let halve_chroma = target.halve_chroma && decoded.color == ColorKind::YCbCr;
-    let chroma = if halve_chroma {
-        chroma_size(thumbnail)
-    } else {
-        thumbnail
-    };
+    let chroma = chroma_size(thumbnail, halve_chroma);
     let mut planes = decoded
         .planes
         .iter()
@@ -142,19 +138,6 @@ fn view<'a>(plane: &jpeg::Plane<'a>) -> Plane<'a> {
         size: Size::new(plane.width as u32, plane.height as u32),
         span: (plane.exact_width, plane.exact_height),
     }
-}
-
-/// Half of each side that is even. Of an odd side the last chroma sample lies half outside of the picture: such a side is
-/// halved behind the resampling, or all samples would be spread a little too far.
-fn chroma_size(thumbnail: Size) -> Size {
-    let side = |side: u32| {
-        if side.is_multiple_of(2) {
-            side / 2
-        } else {
-            side
-        }
-    };
-    Size::new(side(thumbnail.width), side(thumbnail.height))
 }
 
 fn interleave<const CHANNELS: usize>(planes: [&[u8]; CHANNELS]) -> Vec<u8> {

@@ -1,6 +1,9 @@
 //! WebP (<https://www.rfc-editor.org/rfc/rfc9649>): the picture, or the first frame.
 //!
-//! The decoder gives whole pictures or an error, so a truncated file is a corrupt one.
+//! Lossy pictures without alpha go to our own decoder. What is lossless, has alpha or is animated goes to another, which gives
+//! whole pictures or an error, so that such a file is corrupt if it is truncated.
+
+mod lossy;
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -8,11 +11,11 @@ use std::time::{Duration, Instant};
 use image_webp::{DecodingError, WebPDecoder};
 
 use super::deadline_reader::DeadlineReader;
-use super::{Decoded, le_u16, le_u32, reduce_picture, vp8l};
+use super::{Decoded, Target, le_u16, le_u32, reduce_picture, vp8l};
 use crate::domain::SourceFormat;
 use crate::imaging::error::ImagingError;
 use crate::imaging::geometry::Size;
-use crate::imaging::header::{Coding, EmbeddedProfile, Header};
+use crate::imaging::header::{ChunkPlace, Coding, EmbeddedProfile, Header};
 use crate::imaging::limits::Limits;
 use crate::imaging::raster::Layout;
 use crate::imaging::reduce::BoxReducer;
@@ -28,9 +31,9 @@ const TABLES_BYTES: usize = 1 << 20;
 
 pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
     let mut facts = Facts::default();
-    for (index, (kind, data)) in Chunks::new(bytes).enumerate() {
+    for (index, chunk) in Chunks::new(bytes).enumerate() {
         limits.check_chunks(u32::try_from(index + 1).unwrap_or(u32::MAX))?;
-        facts.add(kind, data);
+        facts.add(&chunk);
     }
     let size = facts.size.ok_or_else(|| corrupt("it has no image"))?;
     limits.check_pixels(size.width, size.height)?;
@@ -55,6 +58,7 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
             animated: facts.animated,
             lossy_bytes: facts.lossy_bytes,
             code_bytes,
+            opaque: facts.opaque(),
         },
     })
 }
@@ -69,6 +73,8 @@ struct Facts<'a> {
     lossy_bytes: usize,
     /// What the lossy picture says of itself, if there is one beside frames.
     lossy_size: Option<Option<Size>>,
+    /// The first lossy picture beside frames.
+    lossy: Option<ChunkPlace>,
     is_contradictory: bool,
     /// The first lossless stream.
     stream: Option<&'a [u8]>,
@@ -80,8 +86,9 @@ struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// The size of an extended file is that of its canvas, which comes first.
-    fn add(&mut self, kind: &[u8; 4], data: &'a [u8]) {
-        match kind {
+    fn add(&mut self, chunk: &Chunk<'a>) {
+        let data = chunk.data;
+        match chunk.kind {
             b"VP8X" => {
                 let side = |offset: usize| Some((le_u32(data, offset)? & 0xff_ffff) + 1);
                 if let (Some(width), Some(height), Some(flags)) = (
@@ -97,6 +104,7 @@ impl<'a> Facts<'a> {
             }
             b"VP8 " => {
                 self.lossy_bytes = self.lossy_bytes.max(data.len());
+                self.lossy.get_or_insert(chunk.place);
                 let size = vp8_size(data);
                 self.is_contradictory |= *self.lossy_size.get_or_insert(size) != size;
                 self.size = self.size.or(size);
@@ -125,6 +133,13 @@ impl<'a> Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
+    /// The picture, if there is nothing about it that our own decoder does not do.
+    fn opaque(&self) -> Option<ChunkPlace> {
+        let is_opaque = !self.has_alpha || self.alpha.is_none();
+        self.lossy
+            .filter(|_| is_opaque && !self.lossless && !self.animated && self.frames == 0)
+    }
+
     /// The first frame: a header, then the chunks of a picture.
     fn add_frame(&mut self, data: &'a [u8]) {
         const FRAME_HEADER_BYTES: usize = 16;
@@ -136,7 +151,7 @@ impl<'a> Facts<'a> {
             bytes: data,
             position: FRAME_HEADER_BYTES,
         };
-        for (kind, data) in chunks.take(2) {
+        for Chunk { kind, data, .. } in chunks.take(2) {
             match kind {
                 b"VP8 " => {
                     self.lossy_bytes = self.lossy_bytes.max(data.len());
@@ -198,6 +213,12 @@ fn vp8l_facts(data: &[u8]) -> Option<(Size, bool)> {
     Some((size, bits >> 28 & 1 != 0))
 }
 
+struct Chunk<'a> {
+    kind: &'a [u8; 4],
+    data: &'a [u8],
+    place: ChunkPlace,
+}
+
 /// Walks the chunks of a RIFF file; a last chunk that is cut off is given as far as it goes.
 struct Chunks<'a> {
     bytes: &'a [u8],
@@ -214,18 +235,26 @@ impl<'a> Chunks<'a> {
 }
 
 impl<'a> Iterator for Chunks<'a> {
-    type Item = (&'a [u8; 4], &'a [u8]);
+    type Item = Chunk<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let kind = self.bytes.get(self.position..)?.first_chunk()?;
         let length = le_u32(self.bytes, self.position + 4)? as usize;
-        let data = self.bytes.get(self.position + CHUNK_HEADER_BYTES..)?;
+        let at = self.position + CHUNK_HEADER_BYTES;
+        let data = self.bytes.get(at..)?;
         // Chunks begin at even positions.
         self.position = self
             .position
             .checked_add(CHUNK_HEADER_BYTES)?
             .checked_add(length.checked_next_multiple_of(2)?)?;
-        Some((kind, &data[..length.min(data.len())]))
+        Some(Chunk {
+            kind,
+            data: &data[..length.min(data.len())],
+            place: ChunkPlace {
+                at,
+                declared_bytes: length,
+            },
+        })
     }
 }
 
@@ -235,10 +264,14 @@ pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
         animated,
         lossy_bytes,
         code_bytes,
+        opaque,
     } = header.coding
     else {
         return usize::MAX;
     };
+    if opaque.is_some() {
+        return lossy::memory_bytes(header.size, thumbnail);
+    }
     let channels = channels(header);
     // Lossless: ARGB and its transforms; lossy: YCbCr 4:2:0 and an alpha plane with its own
     // lossless decode. An animation may be either, and has a canvas besides.
@@ -263,10 +296,17 @@ fn channels(header: &Header<'_>) -> usize {
 pub(super) fn decode(
     bytes: &[u8],
     header: &Header<'_>,
-    thumbnail: Size,
+    target: Target,
     limits: &Limits,
 ) -> Result<Decoded, ImagingError> {
     limits.check_deadline()?;
+    if let Coding::Webp {
+        opaque: Some(place),
+        ..
+    } = header.coding
+    {
+        return lossy::decode(bytes, place, header.size, target, limits);
+    }
     check_lossy_time(header, limits)?;
     let source = DeadlineReader::new(bytes, limits.deadline);
     let mut decoder = WebPDecoder::new(source).map_err(failed)?;
@@ -284,10 +324,10 @@ pub(super) fn decode(
         .read_image(&mut picture)
         .map_err(|error| limits.timeout_or(failed(error)))?;
     let rows = header.size.height as usize;
-    reduce_picture(&picture, layout, header, rows, thumbnail, limits)
+    reduce_picture(&picture, layout, header, rows, target.size, limits)
 }
 
-/// The lossy decoder reads all before it decodes, so nothing ends it on its way: what it will take
+/// That decoder reads all of a lossy picture before it decodes, so nothing ends it on its way: what it will take
 /// is judged before. Measured on a core of an AMD EPYC, and rounded down, so that no picture is
 /// refused that the deadline leaves time for: 5.4 ns a pixel of one colour, and 60 ns a byte.
 ///

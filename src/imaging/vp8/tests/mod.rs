@@ -1,0 +1,4 @@
+//! The planes beside those of the complete decoder.
+
+mod planes;
+mod reference;
