@@ -89,6 +89,7 @@ async fn fault_15() {
         fault: 15,
         name: WRONG_CLOCK,
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "three workers at 0, +2 h and −2 h; {} jobs, some slower than the lease, one execution each",
@@ -174,6 +175,7 @@ async fn fault_16() {
         fault: 16,
         name: FULL_DISK,
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "full for {:.0} s with {} jobs waiting, three attempts each: {retried} met the full \

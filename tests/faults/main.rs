@@ -1,6 +1,6 @@
 //! The fault suite: processes and servers are killed, frozen and cut off under a steady load, and
 //! then every accepted job is audited. One line a fault is printed:
-//! `fault N: recovered in X s, API outage Y s`.
+//! `fault N: recovered in X s, slowest job Y s, API outage Z s`.
 //!
 //! | variable | effect |
 //! | --- | --- |
@@ -20,6 +20,7 @@ mod yardstick;
 
 mod clock_and_disk;
 mod database_server;
+mod orphaned_files;
 mod queue_server;
 mod random;
 mod readiness;

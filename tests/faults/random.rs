@@ -125,11 +125,8 @@ async fn fault_18() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let record = load.stop().await;
     let terms = Terms {
-        max_attempts: 20,
-        all_complete: true,
-        // Deaths in a row make the waits longer.
-        backoff: Duration::from_secs(60),
         api_died: true,
+        ..Terms::default()
     };
     record.check_bound();
     let findings = audit(&actors.stage, &record, lifted, &terms);
@@ -137,6 +134,7 @@ async fn fault_18() {
         fault: 18,
         name: "two `serve`, three `work`, all faults at random",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "{} events in {seconds} s (seed {seed}); {} jobs, {} accepted, {} answers 503, {} \
@@ -161,7 +159,6 @@ async fn raise_the_curtain() -> Actors {
     );
     stage.set("THUMBFORGE_DATABASE_URL", &urls.0);
     stage.set("THUMBFORGE_REDIS_URL", &urls.1);
-    stage.set("THUMBFORGE_MAX_ATTEMPTS", "20");
     stage.set("THUMBFORGE_SHUTDOWN_GRACE_SECONDS", "4");
     let processes = |command, count| -> Vec<ChildProcess> {
         (0..count)

@@ -48,7 +48,6 @@ async fn fault_01_workers_killed_at_every_step_of_a_job() {
 
 async fn fault_01() {
     let mut stage = Stage::shared().await;
-    stage.set("THUMBFORGE_MAX_ATTEMPTS", "10");
     stage.set("THUMBFORGE_THUMBNAIL_SIZE", "512");
     stage.origin.on("/big.jpg", vec![image_reply(800, 600)]);
     let mut serve = stage.process("serve", "serve");
@@ -78,17 +77,14 @@ async fn fault_01() {
     let lifted = load::now();
     eventually_blocking("300 jobs are accepted", SOON * 3, || load.accepted() >= 300);
     let record = load.stop().await;
-    let terms = Terms {
-        max_attempts: 10,
-        ..Terms::default()
-    };
-    let findings = audit(&stage, &record, lifted, &terms);
+    let findings = audit(&stage, &record, lifted, &Terms::default());
     let longest = longest_wait_for_a_retry(&stage);
     assert!(longest <= 60.0, "a retry came after {longest} s");
     tell(&Figures {
         fault: 1,
         name: "SIGKILL of a worker while fetching, decoding, writing, committing",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "{} jobs, {kills} kills, all completed; longest from an attempt to the next {longest:.1} s",
@@ -295,6 +291,7 @@ async fn fault_02() {
         fault: 2,
         name: "a job whose process always dies",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "failed as `poison` after 3 attempts; the other {} jobs completed",

@@ -97,7 +97,11 @@ fn is_clipped(theirs: &Boxed, ours: &impl Fn(usize, usize) -> f64, x: usize, y: 
 /// than another component, which libjpeg-turbo shows as we do.
 fn reference_is_wrong_on(bytes: &[u8], header: &Header) -> bool {
     let luma = &header.components[0];
-    if header.components.iter().any(|c| c.h > luma.h || c.v > luma.v) {
+    if header
+        .components
+        .iter()
+        .any(|c| c.h > luma.h || c.v > luma.v)
+    {
         return true;
     }
     let is_subsampled = header.components.iter().any(|c| (c.h, c.v) != (1, 1));
