@@ -109,7 +109,7 @@ impl Cast {
         let file = stage.storage.join(format!("{job}.jpg"));
         eventually_blocking("the file is in place", SOON, || file.exists());
         self.victim.kill();
-        self.proxy.set(Mode::Pass);
+        self.proxy.throw_away();
         assert_eq!(stage.status(&job), "processing");
         assert!(file.exists(), "nothing to clean away");
         job

@@ -298,7 +298,7 @@ async fn fault_12() {
     serve.kill();
     let lifted = load::now();
     let lost = load.accepted_since(before);
-    proxy.set(Mode::Pass);
+    proxy.throw_away();
     serve.start();
     let active = format!(
         "SELECT count(*) FROM jobs WHERE status IN ('pending', 'processing') AND id IN ('{}')",

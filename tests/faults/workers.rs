@@ -144,7 +144,7 @@ async fn kill_at(
             });
             eventually_blocking("a commit is on its way", SOON, || proxy.seen() > before);
             process.kill();
-            proxy.set(Mode::Pass);
+            proxy.throw_away();
             victim
         }
     }
