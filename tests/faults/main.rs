@@ -15,6 +15,7 @@ mod audit;
 mod ledger;
 mod load;
 mod report;
+mod schedule;
 mod stage;
 mod yardstick;
 
