@@ -104,7 +104,7 @@ pub type Urls = Box<dyn Fn(usize) -> String + Send>;
 pub struct Load {
     stop: CancellationToken,
     record: Arc<Mutex<Record>>,
-    task: tokio::task::JoinHandle<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Load {
@@ -112,18 +112,23 @@ impl Load {
     pub fn start(apis: Vec<SocketAddr>, per_second: u32, urls: Urls) -> Self {
         let stop = CancellationToken::new();
         let record = Arc::<Mutex<Record>>::default();
+        let mut tasks = JoinSet::new();
         for api in &apis {
-            tokio::spawn(ask_for_life(*api, stop.clone(), Arc::clone(&record)));
+            tasks.spawn(ask_for_life(*api, stop.clone(), Arc::clone(&record)));
         }
-        tokio::spawn(watch_the_machine(stop.clone(), Arc::clone(&record)));
-        let task = tokio::spawn(submit_steadily(
+        tasks.spawn(watch_the_machine(stop.clone(), Arc::clone(&record)));
+        tasks.spawn(submit_steadily(
             apis,
             per_second,
             urls,
             stop.clone(),
             Arc::clone(&record),
         ));
-        Self { stop, record, task }
+        Self {
+            stop,
+            record,
+            tasks,
+        }
     }
 
     pub fn accepted(&self) -> usize {
@@ -138,7 +143,7 @@ impl Load {
     /// Ends the load and waits for the last answers.
     pub async fn stop(self) -> Record {
         self.stop.cancel();
-        self.task.await.expect("the load does not panic");
+        self.tasks.join_all().await;
         std::mem::take(&mut self.record.lock().expect("not poisoned"))
     }
 }

@@ -8,7 +8,7 @@ use crate::audit::{Terms, audit};
 use crate::clock_and_disk::{SmallDisk, faketime, fill};
 use crate::load::{self, Load, Urls};
 use crate::report::{Figures, line, tell};
-use crate::schedule::{Change, Fault, SERVES, WORKERS, schedule};
+use crate::schedule::{Change, Fault, SERVES, WORKERS, schedule, setting};
 use crate::stage::{Stage, WRITES, image_reply};
 use crate::support::child_process::ChildProcess;
 use crate::support::fault_proxy::{FaultProxy, Mode};
@@ -17,14 +17,8 @@ use crate::yardstick::conclusively;
 const DEFAULT_SECONDS: u64 = 120;
 /// Longer than a lease.
 const SLOW: Duration = Duration::from_secs(3);
-
-fn setting(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name}={text}: not a number")),
-    )
-}
+/// Of each piece of data to and from Postgres.
+const DELAY: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_18_everything_at_random() {
@@ -228,10 +222,7 @@ impl Actors {
             Fault::CrashPostgres => self.stage.own_postgres_server().stop_immediately(),
             Fault::CutPostgres => self.postgres.set(Mode::Reset),
             Fault::BlackholePostgres => self.postgres.set(Mode::Blackhole),
-            Fault::DelayPostgres => {
-                let delay = Mode::Delay(Duration::from_millis(100));
-                self.postgres.set(delay);
-            }
+            Fault::DelayPostgres => self.postgres.set(Mode::Delay(DELAY)),
             Fault::CutCommits => self.postgres.set(Mode::LoseEveryThird(WRITES)),
             Fault::KillRedis => self.stage.own_redis_server().kill(),
             Fault::FreezeRedis => self.stage.redis().signal("STOP"),

@@ -140,6 +140,15 @@ fn kinds(row: usize, random: &mut StdRng) -> Vec<Fault> {
     }
 }
 
+/// A number that whoever starts the suite may set.
+pub fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text}: not a number")),
+    )
+}
+
 #[test]
 fn a_seed_repeats_its_schedule_and_all_faults_end() {
     let length = Duration::from_secs(120);

@@ -61,10 +61,7 @@ async fn fault_01() {
         workers.push(Worker { process, proxy });
     }
     let (small, big) = (stage.origin.url("/small.jpg"), stage.origin.url("/big.jpg"));
-    let urls = move |n| match n % 8 {
-        0 => format!("{big}?n={n}"),
-        _ => format!("{small}?n={n}"),
-    };
+    let urls = move |n| format!("{}?n={n}", if n % 8 == 0 { &big } else { &small });
     let load = Load::start(vec![serve.address], 12, Box::new(urls));
     let mut kills = 0;
     for round in 0..4 {
@@ -138,10 +135,11 @@ async fn kill_at(
             let victim = (round + turn) % workers.len();
             let Worker { process, proxy } = &mut workers[victim];
             let before = proxy.seen();
-            proxy.set(match step {
-                Step::BeforeCommit => Mode::Hold(COMPLETIONS),
-                _ => Mode::LoseReplyTo(COMPLETIONS),
-            });
+            let fault = match step {
+                Step::BeforeCommit => Mode::Hold,
+                _ => Mode::LoseReplyTo,
+            };
+            proxy.set(fault(COMPLETIONS));
             eventually_blocking("a commit is on its way", SOON, || proxy.seen() > before);
             process.kill();
             proxy.throw_away();
