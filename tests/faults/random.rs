@@ -67,7 +67,7 @@ async fn fault_18(seed: u64) {
     );
     assert!(unexplained.is_empty(), "{unexplained:?}");
     let reasons = actors.stage.lines(
-        "SELECT ', of them `' || error_code || '` ' || count(*) AS line FROM jobs \
+        "SELECT ', `' || error_code || '` ' || count(*) AS line FROM jobs \
          WHERE status = 'failed' GROUP BY error_code ORDER BY error_code",
     );
     tell(&Figures {
@@ -78,8 +78,8 @@ async fn fault_18(seed: u64) {
         outage: record.longest_outage(),
         remark: format!(
             "{} faults in {:.1} s, {} of them while another lasted (seed {seed}); {}; {} jobs, of \
-             {} accepted {} are there, {} answers 503, {} connections broken; {} jobs interrupted \
-             three times and failed{}",
+             {} accepted {} are there, {} answers 503, {} connections broken; failed after \
+             three interruptions: {}{}",
             schedule.faults,
             lasted.as_secs_f64(),
             schedule.overlaps,
