@@ -21,7 +21,7 @@ const BACK_OFFS: Duration = Duration::from_secs(1 + 2);
 const IN_FLIGHT: usize = 8;
 
 /// libfaketime of the package `faketime`.
-fn faketime() -> Option<PathBuf> {
+pub fn faketime() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
     folders
         .map(|folder| folder.path().join("faketime/libfaketime.so.1"))
@@ -47,10 +47,7 @@ async fn fault_15() {
     let mut workers = Vec::new();
     for (name, shift) in [("right", "+0"), ("fast", "+2h"), ("slow", "-2h")] {
         let mut worker = stage.process("work", name);
-        worker.set("LD_PRELOAD", library.to_str().expect("a plain path"));
-        worker.set("FAKETIME", shift);
-        // A wrong wall clock; time itself passes as it does.
-        worker.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        worker.set_clock(&library, shift);
         worker.start();
         workers.push(worker);
     }
@@ -89,6 +86,7 @@ async fn fault_15() {
         fault: 15,
         name: WRONG_CLOCK,
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "three workers at 0, +2 h and −2 h; {} jobs, some slower than the lease, one execution each",
@@ -103,13 +101,16 @@ fn hour_of_first_line(log: &str) -> String {
 }
 
 /// A small file system of its own; needs the right to mount.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn mount(path: &Path) -> Result<Self, String> {
+    /// Of so many bytes, as `mount` writes them.
+    pub fn mount(path: &Path, size: &str) -> Result<Self, String> {
         std::fs::create_dir_all(path).expect("a folder");
         let output = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o"])
+            .arg(format!("size={size}"))
+            .arg("tmpfs")
             .arg(path)
             .output();
         match output {
@@ -133,7 +134,7 @@ async fn fault_16_a_full_disk_is_survived() {
 
 async fn fault_16() {
     let stage = Stage::shared().await;
-    let _disk = match SmallDisk::mount(&stage.storage) {
+    let _disk = match SmallDisk::mount(&stage.storage, "1m") {
         Ok(disk) => disk,
         Err(reason) => {
             let reason = format!("a small file system can't be mounted: {reason}");
@@ -174,6 +175,7 @@ async fn fault_16() {
         fault: 16,
         name: FULL_DISK,
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "full for {:.0} s with {} jobs waiting, three attempts each: {retried} met the full \
@@ -185,7 +187,7 @@ async fn fault_16() {
 }
 
 /// Takes the space that is left.
-fn fill(ballast: &Path) {
+pub fn fill(ballast: &Path) {
     use std::io::Write;
     let mut file = std::fs::File::create(ballast).expect("a file");
     for size in [4096, 512] {

@@ -1,6 +1,6 @@
 //! The fault suite: processes and servers are killed, frozen and cut off under a steady load, and
 //! then every accepted job is audited. One line a fault is printed:
-//! `fault N: recovered in X s, API outage Y s`.
+//! `fault N: recovered in X s, slowest job Y s, API outage Z s`.
 //!
 //! | variable | effect |
 //! | --- | --- |
@@ -15,11 +15,14 @@ mod audit;
 mod ledger;
 mod load;
 mod report;
+mod schedule;
 mod stage;
 mod yardstick;
 
 mod clock_and_disk;
 mod database_server;
+mod lost_ids;
+mod orphaned_files;
 mod queue_server;
 mod random;
 mod readiness;

@@ -13,7 +13,7 @@ use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn start_workers(stage: &Stage, count: usize) -> Vec<ChildProcess> {
+pub fn start_workers(stage: &Stage, count: usize) -> Vec<ChildProcess> {
     let mut workers: Vec<_> = (0..count)
         .map(|n| stage.process("work", &format!("worker-{n}")))
         .collect();
@@ -80,58 +80,11 @@ async fn fault_06() {
         fault: 6,
         name: "Redis SIGKILL and restart (empty)",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "{meanwhile} jobs accepted while it was away; workers back after {:.1} s",
             back.as_secs_f64()
-        ),
-    });
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fault_07_a_backlog_survives_flushall_and_is_not_starved() {
-    conclusively("fault 07", fault_07).await;
-}
-
-async fn fault_07() {
-    let stage = Stage::own_redis().await;
-    let mut serve = stage.process("serve", "serve");
-    serve.start();
-    let load = Load::start(vec![serve.address], 50, stage.small_urls());
-    eventually_blocking("a backlog", SOON, || load.accepted() >= 200);
-    let mut record = load.stop().await;
-    eventually_blocking("the backlog is announced", SOON, || {
-        stage.queue_length() == record.accepted.len()
-    });
-    let backlog = record.accepted.clone();
-    let outage = record.longest_outage();
-    redis::cmd("FLUSHALL")
-        .exec(&mut stage.redis().connection())
-        .expect("Redis answers");
-    let lifted = load::now();
-    let load = Load::start(vec![serve.address], 20, stage.small_urls());
-    let _workers = start_workers(&stage, 2);
-    let active = format!(
-        "SELECT count(*) FROM jobs WHERE status IN ('pending', 'processing') AND id IN ('{}')",
-        backlog.join("','")
-    );
-    let waiting = Instant::now();
-    eventually_blocking("the whole backlog ends", Duration::from_secs(60), || {
-        stage.count(&active) == 0
-    });
-    let found = waiting.elapsed();
-    let later = load.stop().await;
-    record.accepted.extend(later.accepted.clone());
-    let findings = audit(&stage, &record, lifted, &Terms::default());
-    tell(&Figures {
-        fault: 7,
-        name: "`FLUSHALL` with a backlog",
-        recovered: findings.recovered,
-        outage: outage.max(later.longest_outage()),
-        remark: format!(
-            "{} lost ids found again within {:.1} s, beside new work",
-            backlog.len(),
-            found.as_secs_f64()
         ),
     });
 }
@@ -188,6 +141,7 @@ async fn fault_08() {
         fault: 8,
         name: "Redis frozen (SIGSTOP) for 20 s",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "{} jobs, slowest answer {:.2} s, {probes} health checks in bounds; workers back after {:.1} s",
@@ -224,6 +178,7 @@ async fn fault_09() {
         fault: 9,
         name: "the reply to `LPUSH` lost",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "{} replies lost; {} jobs, one execution each",
@@ -239,64 +194,6 @@ fn assert_one_execution(stage: &Stage) {
     assert!(repeated.is_empty(), "claimed more than once: {repeated:?}");
     let jobs = stage.count("SELECT count(*) FROM jobs");
     assert_eq!(stage.origin.hits("/small.jpg"), jobs, "one download each");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fault_12_the_api_dies_between_commit_and_push() {
-    conclusively("fault 12", fault_12).await;
-}
-
-async fn fault_12() {
-    let mut stage = Stage::shared().await;
-    let proxy = FaultProxy::start(stage.redis().port).await;
-    let direct = stage.redis().url();
-    stage.set(
-        "THUMBFORGE_REDIS_URL",
-        &stage.redis().url_through(proxy.port()),
-    );
-    let mut serve = stage.process("serve", "serve");
-    serve.start();
-    stage.set("THUMBFORGE_REDIS_URL", &direct);
-    let _workers = start_workers(&stage, 2);
-    let load = Load::start(vec![serve.address], 20, stage.small_urls());
-    eventually_blocking("some jobs", SOON, || load.accepted() >= 20);
-    // Commands wait in the proxy, and die there with the API.
-    proxy.set(Mode::Hold(b"LPUSH"));
-    let (seen, before) = (proxy.seen(), load.accepted());
-    eventually_blocking("a push hangs, and more jobs are accepted", SOON, || {
-        proxy.seen() > seen && load.accepted() >= before + 10
-    });
-    serve.kill();
-    let lifted = load::now();
-    let lost = load.accepted_since(before);
-    proxy.set(Mode::Pass);
-    serve.start();
-    let active = format!(
-        "SELECT count(*) FROM jobs WHERE status IN ('pending', 'processing') AND id IN ('{}')",
-        lost.join("','")
-    );
-    let waiting = Instant::now();
-    eventually_blocking("they are found", Duration::from_secs(60), || {
-        stage.count(&active) == 0
-    });
-    let found = waiting.elapsed();
-    let record = load.stop().await;
-    let terms = Terms {
-        api_died: true,
-        ..Terms::default()
-    };
-    let findings = audit(&stage, &record, lifted, &terms);
-    tell(&Figures {
-        fault: 12,
-        name: "crash between commit and push",
-        recovered: findings.recovered,
-        outage: record.longest_outage(),
-        remark: format!(
-            "{} committed jobs never announced, ended {:.1} s after the restart",
-            lost.len(),
-            found.as_secs_f64()
-        ),
-    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -353,6 +250,7 @@ async fn fault_13() {
         fault: 13,
         name: "every id pushed twice, and junk pushed by a stranger",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "{repeated} ids repeated, {junk} words of junk; {} jobs, one execution each",

@@ -14,6 +14,9 @@ pub struct Figures {
     pub fault: u32,
     pub name: &'static str,
     pub recovered: Duration,
+    /// The longest that a job took from the end of the fault, or from its submission if that was
+    /// later.
+    pub slowest: Duration,
     pub outage: Duration,
     pub remark: String,
 }
@@ -23,21 +26,24 @@ pub fn tell(figures: &Figures) {
     let Figures {
         fault,
         recovered,
+        slowest,
         outage,
         remark,
         ..
     } = figures;
     line(&format!(
-        "fault {fault}: recovered in {:.1} s, API outage {:.1} s ({remark})",
+        "fault {fault}: recovered in {:.1} s, slowest job {:.1} s, API outage {:.1} s ({remark})",
         recovered.as_secs_f64(),
+        slowest.as_secs_f64(),
         outage.as_secs_f64()
     ));
     write_row(
         *fault,
         &format!(
-            "| {fault} | {} | {:.1} s | {:.1} s | {remark} |",
+            "| {fault} | {} | {:.1} s | {:.1} s | {:.1} s | {remark} |",
             figures.name,
             recovered.as_secs_f64(),
+            slowest.as_secs_f64(),
             outage.as_secs_f64()
         ),
     );
@@ -48,7 +54,7 @@ pub fn skipped(fault: u32, name: &'static str, reason: &str) {
     line(&format!("fault {fault}: SKIPPED: {reason}"));
     write_row(
         fault,
-        &format!("| {fault} | {name} | not run | | {reason} |"),
+        &format!("| {fault} | {name} | not run | | | {reason} |"),
     );
 }
 
@@ -75,8 +81,8 @@ fn write_row(fault: u32, row: &str) {
     rows.push((fault, row.to_owned()));
     rows.sort_by_key(|(known, _)| *known);
     let rows: String = rows.into_iter().map(|(_, row)| row + "\n").collect();
-    let header = "| # | fault | recovered in | longest API outage | what happened |\n\
-                  | --- | --- | --- | --- | --- |\n";
+    let header = "| # | fault | recovered in | slowest job | longest API outage | what happened |\n\
+                  | --- | --- | --- | --- | --- | --- |\n";
     let written = format!("{head}{BEGIN}\n{header}{rows}{END}{tail}");
     std::fs::write(&path, written).expect("the document can be written");
 }

@@ -1,18 +1,23 @@
 //! One process on SQLite: its file is locked by a stranger, and it is killed and restarted.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use tokio::sync::Semaphore;
 
 use crate::audit::{Terms, audit};
 use crate::ledger::{Ledger, sqlite};
-use crate::load::{self, Load};
+use crate::load::{self, Load, accept};
 use crate::report::{Figures, tell};
-use crate::stage::Stage;
+use crate::stage::{Stage, image_reply};
 use crate::support::deadline::eventually_blocking;
 use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(20);
+/// Jobs that are being downloaded at each kill.
+const HELD: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_17_sqlite_locked_by_a_stranger_and_all_killed() {
@@ -20,8 +25,7 @@ async fn fault_17_sqlite_locked_by_a_stranger_and_all_killed() {
 }
 
 async fn fault_17() {
-    let mut stage = Stage::sqlite().await;
-    stage.set("THUMBFORGE_MAX_ATTEMPTS", "8");
+    let stage = Stage::sqlite().await;
     let Ledger::Sqlite(file) = &stage.ledger else {
         panic!("no SQLite")
     };
@@ -39,18 +43,32 @@ async fn fault_17() {
         load.accepted() >= before + 10
     });
 
+    let unfinished = "SELECT id AS line FROM jobs WHERE status IN ('pending', 'processing')";
+    let mut interrupted = HashSet::new();
     let kills = 4;
-    for _ in 0..kills {
+    for kill in 0..kills {
         let before = load.accepted();
         eventually_blocking("jobs are accepted", SOON, || load.accepted() >= before + 10);
+        // A few that are certainly under way.
+        let path = format!("/held-{kill}.jpg");
+        let gate = Arc::new(Semaphore::new(0));
+        stage
+            .origin
+            .on(&path, vec![image_reply(120, 90).behind(&gate)]);
+        for n in 0..HELD {
+            accept(all.address, &stage.origin.url(&format!("{path}?n={n}"))).await;
+        }
+        eventually_blocking("they are begun", SOON, || stage.origin.hits(&path) == HELD);
         all.kill();
+        let left = stage.lines(unfinished);
+        assert!(left.len() >= HELD, "{left:?}");
+        interrupted.extend(left);
+        gate.add_permits(1000);
         all.start();
     }
     let lifted = load::now();
     let record = load.stop().await;
     let terms = Terms {
-        max_attempts: 8,
-        backoff: Duration::from_secs(16),
         api_died: true,
         ..Terms::default()
     };
@@ -60,10 +78,14 @@ async fn fault_17() {
         fault: 17,
         name: "SQLite locked by another process; `all` killed with SIGKILL and restarted",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
-            "locked for 7 s ({} answers 503), killed {kills} times; {} jobs resumed and completed",
-            record.unavailable, findings.jobs
+            "locked for 7 s ({} answers 503), killed {kills} times; {} jobs were unfinished \
+             at a kill, resumed and completed, as the other {}",
+            record.unavailable,
+            interrupted.len(),
+            findings.jobs - interrupted.len()
         ),
     });
 }

@@ -217,6 +217,12 @@ impl Stage {
         self.lines(&sql).first().cloned().unwrap_or_default()
     }
 
+    /// How many of these jobs the database knows.
+    pub fn known(&self, ids: &[String]) -> usize {
+        let ids = ids.join("','");
+        self.count(&format!("SELECT count(*) FROM jobs WHERE id IN ('{ids}')"))
+    }
+
     /// Distinct URLs of one small image.
     pub fn small_urls(&self) -> Urls {
         let base = self.origin.url("/small.jpg");

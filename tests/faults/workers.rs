@@ -48,7 +48,6 @@ async fn fault_01_workers_killed_at_every_step_of_a_job() {
 
 async fn fault_01() {
     let mut stage = Stage::shared().await;
-    stage.set("THUMBFORGE_MAX_ATTEMPTS", "10");
     stage.set("THUMBFORGE_THUMBNAIL_SIZE", "512");
     stage.origin.on("/big.jpg", vec![image_reply(800, 600)]);
     let mut serve = stage.process("serve", "serve");
@@ -62,10 +61,7 @@ async fn fault_01() {
         workers.push(Worker { process, proxy });
     }
     let (small, big) = (stage.origin.url("/small.jpg"), stage.origin.url("/big.jpg"));
-    let urls = move |n| match n % 8 {
-        0 => format!("{big}?n={n}"),
-        _ => format!("{small}?n={n}"),
-    };
+    let urls = move |n| format!("{}?n={n}", if n % 8 == 0 { &big } else { &small });
     let load = Load::start(vec![serve.address], 12, Box::new(urls));
     let mut kills = 0;
     for round in 0..4 {
@@ -78,17 +74,14 @@ async fn fault_01() {
     let lifted = load::now();
     eventually_blocking("300 jobs are accepted", SOON * 3, || load.accepted() >= 300);
     let record = load.stop().await;
-    let terms = Terms {
-        max_attempts: 10,
-        ..Terms::default()
-    };
-    let findings = audit(&stage, &record, lifted, &terms);
+    let findings = audit(&stage, &record, lifted, &Terms::default());
     let longest = longest_wait_for_a_retry(&stage);
     assert!(longest <= 60.0, "a retry came after {longest} s");
     tell(&Figures {
         fault: 1,
         name: "SIGKILL of a worker while fetching, decoding, writing, committing",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "{} jobs, {kills} kills, all completed; longest from an attempt to the next {longest:.1} s",
@@ -142,13 +135,14 @@ async fn kill_at(
             let victim = (round + turn) % workers.len();
             let Worker { process, proxy } = &mut workers[victim];
             let before = proxy.seen();
-            proxy.set(match step {
-                Step::BeforeCommit => Mode::Hold(COMPLETIONS),
-                _ => Mode::LoseReplyTo(COMPLETIONS),
-            });
+            let fault = match step {
+                Step::BeforeCommit => Mode::Hold,
+                _ => Mode::LoseReplyTo,
+            };
+            proxy.set(fault(COMPLETIONS));
             eventually_blocking("a commit is on its way", SOON, || proxy.seen() > before);
             process.kill();
-            proxy.set(Mode::Pass);
+            proxy.throw_away();
             victim
         }
     }
@@ -295,6 +289,7 @@ async fn fault_02() {
         fault: 2,
         name: "a job whose process always dies",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "failed as `poison` after 3 attempts; the other {} jobs completed",

@@ -1,28 +1,36 @@
 //! A panic inside a job. No image is known that makes the decoder panic, and production code has
-//! no hook for it: here the workers run in the test's process with a resolver that panics, i.e. a
-//! part of the attempt itself.
+//! no hook for it. So beside the built binary's processes one more worker runs in the test's own
+//! process, on the same Postgres, Redis and storage, with a resolver that panics, i.e. with a part
+//! of the attempt itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use thumbforge::db::{Database, Submission, Target};
-use thumbforge::domain::{DuplicateHandling, JobStatus, SourceUrl, ThumbnailSpec};
+use thumbforge::db::{Database, Target};
+use thumbforge::domain::ThumbnailSpec;
 use thumbforge::fetch::{FetchSettings, Fetcher, Resolve, Resolving};
-use thumbforge::queue::{MemoryQueue, Queue};
+use thumbforge::queue::{Queue, RedisQueue};
 use thumbforge::storage::Storage;
 use thumbforge::worker::{DecodeLimits, Engine, Parts, WorkerSettings, Workers};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Terms, audit};
+use crate::load::{self, Load, accept};
 use crate::report::{Figures, tell};
-use crate::stage::image_reply;
-use crate::support::deadline::eventually;
-use crate::support::origin::Origin;
+use crate::stage::{LEASE, Stage};
+use crate::support::deadline::eventually_blocking;
 use crate::yardstick::conclusively;
 
-struct PanickingResolver;
+const SOON: Duration = Duration::from_secs(20);
+/// Jobs that meet nobody but the panicking worker.
+const ALONE: usize = 10;
+
+struct PanickingResolver(Arc<AtomicUsize>);
 
 impl Resolve for PanickingResolver {
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
+        self.0.fetch_add(1, Ordering::SeqCst);
         panic!("told to panic at {name}")
     }
 }
@@ -33,10 +41,79 @@ async fn fault_03_a_panic_inside_a_job_leaves_the_worker_alive() {
 }
 
 async fn fault_03() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let target = Target::Sqlite(folder.path().join("thumbforge.db"));
-    let database = Database::open(&target, 4).expect("a file");
-    database.migrate(&target).await.expect("a schema");
+    let stage = Stage::shared().await;
+    let mut serve = stage.process("serve", "serve");
+    serve.start();
+    let panics = Arc::<AtomicUsize>::default();
+    let workers = panicking_workers(&stage, PanickingResolver(Arc::clone(&panics)));
+    let pulse = workers.pulse();
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(workers.run(stop.clone()));
+
+    // A name is resolved, which panics; an address is not.
+    let small = stage.origin.url("/small.jpg");
+    let port = stage.origin.address.port();
+    let named = format!("http://localhost:{port}/small.jpg");
+    let mut alone = Vec::new();
+    for n in 0..ALONE {
+        alone.push(accept(serve.address, &format!("{named}?alone={n}")).await);
+    }
+    let urls = {
+        let (named, small) = (named.clone(), small.clone());
+        move |n| match n % 4 {
+            0 => format!("{named}?n={n}"),
+            _ => format!("{small}?n={n}"),
+        }
+    };
+    let load = Load::start(vec![serve.address], 12, Box::new(urls));
+    let failed = format!(
+        "SELECT count(*) FROM jobs WHERE status = 'failed' AND error_code = 'internal' \
+         AND attempts = 3 AND id IN ('{}')",
+        alone.join("','")
+    );
+    eventually_blocking("they fail, typed", SOON, || stage.count(&failed) == ALONE);
+    // Now a worker joins in that resolves names, as in production: a retry may succeed.
+    let mut sound = stage.process("work", "sound");
+    sound.start();
+    let (before, met) = (load.accepted(), panics.load(Ordering::SeqCst));
+    eventually_blocking("more jobs panic, beside sound ones", SOON, || {
+        load.accepted() >= before + 60 && panics.load(Ordering::SeqCst) >= met + 5
+    });
+    let lifted = load::now();
+    let record = load.stop().await;
+    let terms = Terms {
+        all_complete: false,
+        ..Terms::default()
+    };
+    let findings = audit(&stage, &record, lifted, &terms);
+    assert!(pulse.is_consuming(), "the worker lives");
+    let untyped = stage.lines(&format!(
+        "SELECT id || ' ' || url || ' ' || error_code AS line FROM jobs WHERE status = 'failed' \
+         AND (error_code <> 'internal' OR attempts <> 3 OR url NOT LIKE '{named}%')"
+    ));
+    assert!(untyped.is_empty(), "{untyped:?}");
+    // It is asked to end only now, and does so in peace.
+    assert!(!working.is_finished(), "the worker has ended");
+    stop.cancel();
+    working.await.expect("the workers ended in peace");
+    tell(&Figures {
+        fault: 3,
+        name: "a panic inside a job",
+        recovered: findings.recovered,
+        slowest: findings.slowest,
+        outage: record.longest_outage(),
+        remark: format!(
+            "{} panics; of {} jobs {} met three and failed as `internal`, all others completed; \
+             the worker that panics lived (in the test's process, beside a `serve` and a `work`)",
+            panics.load(Ordering::SeqCst),
+            findings.jobs,
+            findings.failed
+        ),
+    });
+}
+
+fn panicking_workers(stage: &Stage, resolver: PanickingResolver) -> Workers {
+    let target = Target::Postgres(stage.postgres_url(stage.postgres().port));
     let fetch = FetchSettings {
         allowed_networks: vec!["127.0.0.0/8".parse().expect("a network")],
         allowed_ports: "*".parse().expect("all ports"),
@@ -47,74 +124,24 @@ async fn fault_03() {
         memory_bytes: 64 << 20,
         timeout: Duration::from_secs(5),
     };
+    let queue = RedisQueue::open(&stage.redis().url(), &stage.key).expect("a URL");
     let parts = Parts {
-        database: database.clone(),
-        queue: Queue::Memory(MemoryQueue::default()),
-        storage: Storage::open(&folder.path().join("thumbnails")).expect("a folder"),
-        fetcher: Fetcher::with_resolver(fetch, Arc::new(PanickingResolver)).expect("a fetcher"),
+        database: Database::open(&target, 4).expect("a URL"),
+        queue: Queue::Redis(queue),
+        storage: Storage::open(&stage.storage).expect("a folder"),
+        fetcher: Fetcher::with_resolver(fetch, Arc::new(resolver)).expect("a fetcher"),
         engine: Engine::new(1, limits),
     };
-    let queue = parts.queue.clone();
     let settings = WorkerSettings {
-        concurrency: 4,
+        concurrency: 8,
         poll_timeout: Duration::from_secs(1),
-        max_attempts: 2,
-        lease: Duration::from_secs(2),
+        max_attempts: 3,
+        lease: LEASE,
         shutdown_grace: Duration::from_secs(5),
         spec: ThumbnailSpec {
             max_side: 64,
             jpeg_quality: 85,
         },
     };
-    let workers = Workers::new(parts, settings);
-    let pulse = workers.pulse();
-    let stop = CancellationToken::new();
-    let working = tokio::spawn(workers.run(stop.clone()));
-
-    let origin = Origin::start().await;
-    origin.on("/small.jpg", vec![image_reply(120, 90)]);
-    let mut ids = Vec::new();
-    for n in 0..40 {
-        // A name is resolved, which panics; an address is not.
-        let url = match n % 4 {
-            0 => format!("http://panic.example/{n}"),
-            _ => origin.url(&format!("/small.jpg?n={n}")),
-        };
-        let url = SourceUrl::parse(&url).expect("a URL");
-        let submitted = database.submit(&url, DuplicateHandling::AllowRetry).await;
-        let Ok(Submission::Created(job)) = submitted else {
-            panic!("{submitted:?}")
-        };
-        queue.push(job.id).await;
-        ids.push((n % 4 == 0, job.id));
-    }
-    let begun = std::time::Instant::now();
-    let all_ended = || async {
-        let counts = database.counts().await.expect("counts");
-        counts.pending + counts.processing == 0
-    };
-    eventually("all jobs end", Duration::from_secs(20), all_ended).await;
-    for (panics, id) in ids {
-        let job = database.find(id).await.expect("readable").expect("there");
-        if panics {
-            assert_eq!(job.status, JobStatus::Failed);
-            assert_eq!(job.error_code.as_deref(), Some("internal"));
-            assert_eq!(job.attempts, 2, "tried again, and given up");
-        } else {
-            assert_eq!(job.status, JobStatus::Completed, "{:?}", job.error);
-        }
-    }
-    assert!(pulse.is_consuming(), "the worker lives");
-    let took = begun.elapsed();
-    stop.cancel();
-    working.await.expect("the workers ended in peace");
-    tell(&Figures {
-        fault: 3,
-        name: "a panic inside a job",
-        recovered: took,
-        outage: Duration::ZERO,
-        remark: "10 of 40 jobs panicked: failed as `internal` after 2 attempts; the worker lived \
-                 (in the test's process, without an API)"
-            .to_owned(),
-    });
+    Workers::new(parts, settings)
 }

@@ -115,6 +115,7 @@ async fn fault_04() {
         fault: 4,
         name: "SIGSTOP of a worker for 2 × lease, then SIGCONT",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "{} jobs taken over; the stale worker published none, its late write was refused",
@@ -159,6 +160,7 @@ async fn fault_05() {
         fault: 5,
         name: "a job slower than the lease",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: "7 s under a lease of 2 s: renewed, ran once".to_owned(),
     });
@@ -216,6 +218,7 @@ async fn fault_14() {
         fault: 14,
         name: "SIGTERM under load, rolling restart of all workers",
         recovered: findings.recovered,
+        slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
             "{} jobs, {handed_back} handed back, each with one attempt; exit 0; second signal: exit 130",

@@ -96,6 +96,13 @@ impl ChildProcess {
             .push((variable.to_owned(), value.to_owned()));
     }
 
+    /// Sets its wall clock wrong by libfaketime; time itself passes as it does.
+    pub fn set_clock(&mut self, library: &Path, shift: &str) {
+        self.set("LD_PRELOAD", library.to_str().expect("a plain path"));
+        self.set("FAKETIME", shift);
+        self.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    }
+
     /// Starts the process without waiting for it.
     pub fn launch(&mut self) {
         let log = File::options()

@@ -43,6 +43,8 @@ pub struct FaultProxy {
     mode: watch::Sender<Mode>,
     /// How often the bytes of the mode were seen.
     seen: Arc<AtomicUsize>,
+    /// Grows whenever what is held is thrown away.
+    epoch: Arc<AtomicUsize>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -53,13 +55,15 @@ impl FaultProxy {
         let (mode, modes) = watch::channel(Mode::Pass);
         let seen = Arc::<AtomicUsize>::default();
         let upstream = SocketAddr::from(([127, 0, 0, 1], port));
-        let counter = Arc::clone(&seen);
+        let epoch = Arc::<AtomicUsize>::default();
+        let counters = (Arc::clone(&seen), Arc::clone(&epoch));
         let listener = TcpListener::bind(address).await.expect("loopback");
-        let server = tokio::spawn(serve(listener, address, upstream, modes, counter));
+        let server = tokio::spawn(serve(listener, address, upstream, modes, counters));
         Self {
             address,
             mode,
             seen,
+            epoch,
             server,
         }
     }
@@ -70,6 +74,13 @@ impl FaultProxy {
 
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
+    }
+
+    /// Throws away what is held, as if it had died with its client, and passes what is new. After
+    /// [`Self::set`] it would still arrive.
+    pub fn throw_away(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.set(Mode::Pass);
     }
 
     /// How many requests met the bytes that a mode named, since the start.
@@ -89,7 +100,7 @@ async fn serve(
     address: SocketAddr,
     upstream: SocketAddr,
     mut modes: watch::Receiver<Mode>,
-    seen: Arc<AtomicUsize>,
+    counters: (Arc<AtomicUsize>, Arc<AtomicUsize>),
 ) {
     let mut listener = Some(first);
     loop {
@@ -107,7 +118,7 @@ async fn serve(
         tokio::select! {
             accepted = open.accept() => {
                 if let Ok((client, _)) = accepted {
-                    tokio::spawn(relay(client, upstream, modes.clone(), Arc::clone(&seen)));
+                    tokio::spawn(relay(client, upstream, modes.clone(), counters.clone()));
                 }
             }
             changed = modes.changed() => if changed.is_err() { return },
@@ -123,7 +134,7 @@ async fn relay(
     client: TcpStream,
     upstream: SocketAddr,
     modes: watch::Receiver<Mode>,
-    seen: Arc<AtomicUsize>,
+    (seen, epoch): (Arc<AtomicUsize>, Arc<AtomicUsize>),
 ) {
     let reset_at_end = |stream: &TcpStream| {
         let _ = stream.set_nodelay(true);
@@ -143,7 +154,7 @@ async fn relay(
     let losing = Arc::<AtomicBool>::default();
     // Whichever comes first ends both directions.
     tokio::select! {
-        _ = requests(client_read, server_write, modes.clone(), seen, Arc::clone(&losing)) => {}
+        _ = requests(client_read, server_write, modes.clone(), (seen, epoch), Arc::clone(&losing)) => {}
         _ = replies(server_read, client_write, modes, losing) => {}
         _ = resets.wait_for(|mode| *mode == Mode::Reset) => {}
     }
@@ -153,9 +164,10 @@ async fn requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut modes: watch::Receiver<Mode>,
-    seen: Arc<AtomicUsize>,
+    (seen, epoch): (Arc<AtomicUsize>, Arc<AtomicUsize>),
     losing: Arc<AtomicBool>,
 ) -> Result<(), Cut> {
+    let born = epoch.load(Ordering::SeqCst);
     let mut chunk = vec![0_u8; 64 * 1024];
     loop {
         let length = from.read(&mut chunk).await.map_err(|_| Cut)?;
@@ -165,6 +177,9 @@ async fn requests(
         let bytes = &chunk[..length];
         loop {
             let mode = modes.borrow_and_update().clone();
+            if epoch.load(Ordering::SeqCst) != born {
+                return Err(Cut);
+            }
             let met = |needle: &[u8]| {
                 let met = bytes.windows(needle.len()).any(|window| window == needle);
                 met.then(|| seen.fetch_add(1, Ordering::SeqCst))

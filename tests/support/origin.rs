@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +17,8 @@ pub struct Reply {
     pub body: Arc<Vec<u8>>,
     /// The answer waits for a permit of this.
     pub gate: Option<Arc<Semaphore>>,
+    /// How long the answer takes.
+    pub delay: Duration,
 }
 
 impl Reply {
@@ -25,6 +28,7 @@ impl Reply {
             headers: vec![("Content-Type", content_type.to_owned())],
             body: Arc::new(body),
             gate: None,
+            delay: Duration::ZERO,
         }
     }
 
@@ -34,11 +38,18 @@ impl Reply {
             headers: Vec::new(),
             body: Arc::default(),
             gate: None,
+            delay: Duration::ZERO,
         }
     }
 
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Answers only after so long.
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
         self
     }
 
@@ -142,6 +153,9 @@ async fn serve(mut stream: TcpStream, routes: Arc<Mutex<Routes>>) {
                 Ok(permit) => permit.forget(),
                 Err(_) => return,
             }
+        }
+        if !reply.delay.is_zero() {
+            tokio::time::sleep(reply.delay).await;
         }
         if write_reply(&mut stream, &reply).await.is_err() {
             return;
