@@ -1,11 +1,10 @@
 //! The CPU side: at most so many decodes at once, in at most so much memory.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::source_url::hex;
@@ -29,6 +28,7 @@ pub struct Engine {
     /// One permit a KiB.
     memory: Arc<Semaphore>,
     limits: DecodeLimits,
+    overtime: Duration,
 }
 
 /// A thumbnail with the SHA-256 of its source as 64 hex digits.
@@ -37,7 +37,7 @@ pub struct Made {
     pub sha256: String,
 }
 
-/// What the engine may run over its own time limit before its thread is given up for lost.
+/// What a decode may run over its own time limit before its thread is given up for lost.
 const OVERTIME: Duration = Duration::from_secs(5);
 
 impl Engine {
@@ -49,79 +49,149 @@ impl Engine {
             threads: Arc::new(Semaphore::new(threads)),
             memory: Arc::new(Semaphore::new(kib)),
             limits,
+            overtime: OVERTIME,
         }
     }
 
-    /// Waits for a thread and for memory, then decodes, resizes and encodes. A panic of the
-    /// decoder is a failure of this job alone.
+    /// Waits for a thread and for memory, then decodes, resizes and encodes. The waits count for no
+    /// time limit: they are not the image's fault, and end because each decode does. A panic of
+    /// the decoder is a failure of this job alone.
     pub async fn make(&self, bytes: Bytes, spec: ThumbnailSpec) -> Result<Made, Failure> {
-        let thread = Arc::clone(&self.threads)
-            .acquire_owned()
-            .await
-            .map_err(|_| Failure::new(FailureCode::Internal, "the engine has stopped"))?;
+        let thread = take(&self.threads, 1).await?;
         let engine = self.clone();
-        let runtime = Handle::current();
-        let work = tokio::task::spawn_blocking(move || {
-            let made = engine.make_blocking(&runtime, &bytes, &spec);
-            drop(thread);
-            made
+        let source = bytes.clone();
+        let first = self.run(thread, move |thread| {
+            let kib = engine.needed_kib(&source, &spec)?;
+            // Rarely is there none: then there is no second thread to wait for.
+            match Arc::clone(&engine.memory).try_acquire_many_owned(kib) {
+                Ok(memory) => {
+                    thread.hold(memory);
+                    engine.make_blocking(&source, &spec).map(Progress::Made)
+                }
+                Err(_) => Ok(Progress::Needs { kib }),
+            }
         });
-        match tokio::time::timeout(self.limits.timeout + OVERTIME, work).await {
-            Ok(Ok(made)) => made,
-            Ok(Err(error)) => {
+        let kib = match first.await? {
+            Progress::Made(made) => return Ok(made),
+            Progress::Needs { kib } => kib,
+        };
+        // Without a thread, so that what fits beside the others goes on.
+        let memory = take(&self.memory, kib).await?;
+        let thread = take(&self.threads, 1).await?;
+        let engine = self.clone();
+        let second = self.run(thread, move |places| {
+            places.hold(memory);
+            engine.make_blocking(&bytes, &spec)
+        });
+        second.await
+    }
+
+    /// Runs `work` on a blocking thread, for at most the time of a decode and its overtime. No
+    /// decoder should need it; if one hangs, its thread is lost, but not its places.
+    async fn run<T: Send + 'static>(
+        &self,
+        thread: OwnedSemaphorePermit,
+        work: impl FnOnce(&Places) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let places = Places::default();
+        places.hold(thread);
+        let held = places.clone();
+        let working = tokio::task::spawn_blocking(move || {
+            let result = work(&held);
+            held.give_back();
+            result
+        });
+        let limit = self.limits.timeout + self.overtime;
+        // A task of its own, because a job whose lease is lost waits no longer.
+        let watched = tokio::spawn(async move {
+            let ended = tokio::time::timeout(limit, working).await;
+            places.give_back();
+            ended
+        });
+        match watched.await {
+            Ok(Ok(Ok(result))) => result,
+            Ok(Err(_elapsed)) => {
+                tracing::error!("a decode does not end; its place is given to others");
+                Err(Failure::new(
+                    FailureCode::DecodeTimeout,
+                    "the image took too long to decode",
+                ))
+            }
+            Ok(Ok(Err(error))) | Err(error) => {
                 tracing::error!(%error, "a panic in the image engine");
                 Err(Failure::new(
                     FailureCode::Internal,
                     "the image engine failed on this image",
                 ))
             }
-            Err(_) => Err(Failure::new(
-                FailureCode::DecodeTimeout,
-                "the image took too long to decode",
-            )),
         }
     }
 
-    fn make_blocking(
-        &self,
-        runtime: &Handle,
-        bytes: &[u8],
-        spec: &ThumbnailSpec,
-    ) -> Result<Made, Failure> {
-        let limits = imaging::Limits {
-            max_pixels: self.limits.max_pixels,
-            max_memory_bytes: usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX),
-            deadline: Some(Instant::now() + self.limits.timeout),
-            ..imaging::Limits::default()
-        };
-        let probe = imaging::probe(bytes, spec, &limits)?;
-        let _memory = self.reserve(runtime, probe.memory_bytes)?;
-        let limits = imaging::Limits {
-            // Waiting for memory is not the image's fault.
-            deadline: Some(Instant::now() + self.limits.timeout),
-            ..limits
-        };
-        let thumbnail = imaging::thumbnail(bytes, spec, &limits)?;
-        Ok(Made {
-            thumbnail,
-            sha256: hex(&Sha256::digest(bytes)),
-        })
-    }
-
-    /// Those who hold memory hold a thread too and will end: the wait is bounded.
-    fn reserve(&self, runtime: &Handle, bytes: usize) -> Result<OwnedSemaphorePermit, Failure> {
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+    /// What the decode of an image takes of the memory of all.
+    fn needed_kib(&self, bytes: &[u8], spec: &ThumbnailSpec) -> Result<u32, Failure> {
+        let probe = imaging::probe(bytes, spec, &self.image_limits())?;
+        let kib = u32::try_from(probe.memory_bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         if u64::from(kib) * 1024 > self.limits.memory_bytes.next_multiple_of(1024) {
             return Err(Failure::new(
                 FailureCode::ImageTooLarge,
                 "the image needs more memory than all decodes together may use",
             ));
         }
-        let memory = Arc::clone(&self.memory);
-        runtime
-            .block_on(memory.acquire_many_owned(kib))
-            .map_err(|_| Failure::new(FailureCode::Internal, "the engine has stopped"))
+        Ok(kib)
     }
+
+    fn make_blocking(&self, bytes: &[u8], spec: &ThumbnailSpec) -> Result<Made, Failure> {
+        let thumbnail = imaging::thumbnail(bytes, spec, &self.image_limits())?;
+        Ok(Made {
+            thumbnail,
+            sha256: hex(&Sha256::digest(bytes)),
+        })
+    }
+
+    /// With the deadline of what begins now.
+    fn image_limits(&self) -> imaging::Limits {
+        imaging::Limits {
+            max_pixels: self.limits.max_pixels,
+            max_memory_bytes: usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX),
+            deadline: Some(Instant::now() + self.limits.timeout),
+            ..imaging::Limits::default()
+        }
+    }
+}
+
+/// How far a decode came at the first go.
+enum Progress {
+    Made(Made),
+    /// The others left it too little memory.
+    Needs {
+        kib: u32,
+    },
+}
+
+/// What a decode holds of the thread and memory of all, given back by its thread or, if that
+/// hangs, by who watches it.
+#[derive(Clone, Default)]
+struct Places(Arc<Mutex<Vec<OwnedSemaphorePermit>>>);
+
+impl Places {
+    fn hold(&self, permit: OwnedSemaphorePermit) {
+        self.permits().push(permit);
+    }
+
+    fn give_back(&self) {
+        self.permits().clear();
+    }
+
+    fn permits(&self) -> MutexGuard<'_, Vec<OwnedSemaphorePermit>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn take(of: &Arc<Semaphore>, count: u32) -> Result<OwnedSemaphorePermit, Failure> {
+    Arc::clone(of)
+        .acquire_many_owned(count)
+        .await
+        .map_err(|_| Failure::new(FailureCode::Internal, "the engine has stopped"))
 }
 
 #[cfg(test)]
@@ -181,5 +251,63 @@ mod tests {
             all,
             "memory was not given back"
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_decode_that_waits_for_memory_leaves_the_threads_to_others_and_has_its_whole_time() {
+        let limits = DecodeLimits {
+            max_pixels: 1_000_000,
+            memory_bytes: needed_bytes() * 3 / 2,
+            // Less than the wait.
+            timeout: Duration::ZERO,
+        };
+        let engine = Engine::new(1, limits);
+        let all = engine.memory.available_permits() as u32;
+        let others = take(&engine.memory, all / 2).await.unwrap();
+        let mut made = std::pin::pin!(engine.make(picture(), SPEC));
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut made).await;
+        assert!(early.is_err(), "it did not wait");
+        assert_eq!(
+            engine.threads.available_permits(),
+            1,
+            "it waits on a thread"
+        );
+        drop(others);
+        // Its time begins here, and is over at once.
+        let failure = made.await.err().map(|failure| failure.code);
+        assert_eq!(failure, Some(FailureCode::DecodeTimeout));
+        assert_eq!(engine.memory.available_permits() as u32, all);
+        assert_eq!(engine.threads.available_permits(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_decode_that_never_ends_fails_and_gives_its_places_to_others() {
+        let mut engine = engine(1 << 20);
+        engine.limits.timeout = Duration::ZERO;
+        engine.overtime = Duration::from_millis(50);
+        let thread = take(&engine.threads, 1).await.unwrap();
+        let memory = take(&engine.memory, 100).await.unwrap();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let hanging = engine.run(thread, move |places| {
+            places.hold(memory);
+            // Until the test is over.
+            let _ = ended.recv();
+            Ok(())
+        });
+        let failure = hanging.await.err().map(|failure| failure.code);
+        assert_eq!(failure, Some(FailureCode::DecodeTimeout));
+        assert_eq!(engine.threads.available_permits(), 2);
+        assert_eq!(engine.memory.available_permits(), 1024);
+        drop(end);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_gives_its_places_back() {
+        let engine = engine(1 << 20);
+        let thread = take(&engine.threads, 1).await.unwrap();
+        let made = engine.run::<()>(thread, |_| panic!("a decoder's fault"));
+        let failure = made.await.err().map(|failure| failure.code);
+        assert_eq!(failure, Some(FailureCode::Internal));
+        assert_eq!(engine.threads.available_permits(), 2);
     }
 }

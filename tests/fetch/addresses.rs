@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use thumbforge::domain::FailureCode;
+use thumbforge::domain::{FailureCode, SourceUrl};
+use thumbforge::fetch::Fetcher;
 
 use crate::canary::{ALLOWED, FORBIDDEN, Trap};
 use crate::client::{fetch_with, url, wary_settings};
@@ -25,7 +26,6 @@ const LITERALS: &[&str] = &[
     "0x7f.1",
     "0177.0.0.1",
     "127.0.0.1.",
-    "１２７.0.0.1",
     "0.0.0.0",
     "0",
     "[::1]",
@@ -36,8 +36,15 @@ const LITERALS: &[&str] = &[
     "[::127.0.0.1]",
     "localhost",
     "LOCALHOST.",
-    "loc%61lhost",
     "a.localhost",
+];
+
+/// Ways that a lenient parser would repair to an address of this machine.
+const DISGUISES: &[&str] = &[
+    "１２７.0.0.1",
+    "loc%61lhost",
+    "%31%32%37.0.0.1",
+    "127。0。0。1",
 ];
 
 #[tokio::test]
@@ -47,6 +54,21 @@ async fn no_literal_leads_to_a_forbidden_address() {
         let target = format!("http://{host}:{}/", trap.port());
         let failure = fetch_with(wary_settings(), &target).await.unwrap_err();
         assert_eq!(failure.code, FailureCode::ForbiddenSource, "{host}");
+        assert_eq!(trap.caught(), [], "{host}");
+    }
+}
+
+#[tokio::test]
+async fn no_disguised_literal_leads_to_a_forbidden_address() {
+    let trap = Trap::answering(ok("secret")).await;
+    for host in DISGUISES {
+        let target = format!("http://{host}:{}/", trap.port());
+        // Refused as a URL, or where it leads.
+        if let Ok(target) = SourceUrl::parse(&target) {
+            let fetcher = Fetcher::new(wary_settings()).unwrap();
+            let failure = fetcher.fetch(&target).await.unwrap_err();
+            assert_eq!(failure.code, FailureCode::ForbiddenSource, "{host}");
+        }
         assert_eq!(trap.caught(), [], "{host}");
     }
 }

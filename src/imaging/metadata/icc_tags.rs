@@ -16,8 +16,9 @@ const ENTRY_BYTES: usize = 12;
 
 /// Points, matrices and code points: at most 44 bytes.
 const MAX_VALUE_BYTES: usize = 64;
-/// A curve of 40,000 entries, the most that is read.
-const MAX_CURVE_BYTES: usize = 12 + 2 * 40_000;
+/// The most that is read.
+const MAX_CURVE_ENTRIES: usize = 40_000;
+const MAX_CURVE_BYTES: usize = 12 + 2 * MAX_CURVE_ENTRIES;
 /// A look-up table of 4 inks with 23 steps each in 16 bits takes 1.7 MB.
 const MAX_LUT_BYTES: usize = 2 << 20;
 
@@ -45,25 +46,36 @@ impl<'a> IccTags<'a> {
     /// tag beyond its bound is cut, which its reader refuses if it misses the rest. `None` if a
     /// needed tag lies outside of the profile.
     pub(super) fn for_conversion(&self) -> Option<Vec<u8>> {
-        // The table of the profile's own intent, the only one that is asked for.
-        let table: &[u8; 4] = match u32_at(self.bytes, 64)? {
-            1 | 3 => b"A2B1",
-            2 => b"A2B2",
-            _ => b"A2B0",
-        };
         let bounds = VALUES
             .iter()
             .map(|name| (*name, MAX_VALUE_BYTES))
-            .chain(CURVES.iter().map(|name| (*name, MAX_CURVE_BYTES)))
-            .chain([(table, MAX_LUT_BYTES)]);
+            .chain(CURVES.iter().map(|name| (*name, MAX_CURVE_BYTES)));
         let mut kept = Vec::new();
         for (name, max_bytes) in bounds {
             if let Some(range) = self.range(name) {
-                let data = self.bytes.get(range)?;
-                kept.push((name, &data[..data.len().min(max_bytes)]));
+                kept.push((name, self.data(range, max_bytes)?));
             }
         }
+        let table = self.table_of_intent()?;
+        // In its place the one of the perceptual intent (ICC.1:2022, 8.10.2).
+        if let Some(range) = self.range(table).or_else(|| self.range(b"A2B0")) {
+            kept.push((table, self.data(range, MAX_LUT_BYTES)?));
+        }
         Some(self.with_tags(&kept))
+    }
+
+    /// The table of the profile's own intent, the only one that its reader is asked for.
+    fn table_of_intent(&self) -> Option<&'static [u8; 4]> {
+        Some(match u32_at(self.bytes, 64)? {
+            1 | 3 => b"A2B1",
+            2 => b"A2B2",
+            _ => b"A2B0",
+        })
+    }
+
+    fn data(&self, range: Range<usize>, max_bytes: usize) -> Option<&[u8]> {
+        let data = self.bytes.get(range)?;
+        Some(&data[..data.len().min(max_bytes)])
     }
 
     /// The description: of several languages English, or else the first.
