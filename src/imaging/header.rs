@@ -1,10 +1,13 @@
 //! What is known of an image before it is decoded.
 
 use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
 
 use super::geometry::Size;
 use super::jpeg;
-use super::metadata::ExifFacts;
+use super::metadata::{ExifFacts, icc_tags};
 use crate::domain::SourceFormat;
 
 /// The facts of a file's header and chunks.
@@ -86,14 +89,30 @@ pub(crate) enum EmbeddedProfile<'a> {
 }
 
 impl EmbeddedProfile<'_> {
-    /// What reading it takes, by estimate: its bytes, their parsed form and the tables of the
-    /// conversion. A deflated one is taken for ten times its size, the most that real profiles
-    /// shrink; beyond, the limit on its inflation holds.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Plain(bytes) => bytes.len() * 3,
-            Self::Deflated(stream) => stream.len() * 10 * 3,
+    /// The bytes of the profile by what it tells of itself (ICC.1:2022, 7.2.2): no more of a
+    /// deflated one is inflated. 0 if there is none or it is cut short.
+    pub(crate) fn declared_bytes(&self) -> usize {
+        let mut size = [0; 4];
+        let read = match self {
+            Self::None => return 0,
+            Self::Plain(bytes) => (&**bytes).read_exact(&mut size),
+            Self::Deflated(stream) => ZlibDecoder::new(*stream).read_exact(&mut size),
+        };
+        read.map_or(0, |()| u32::from_be_bytes(size) as usize)
+    }
+
+    /// The most that reading it takes: the profile, what is used of it, its parsed form, in
+    /// which a byte of a table is a float, and the tables of the conversion. One of more than
+    /// `max_bytes` is not read.
+    pub(crate) fn memory_bytes(&self, max_bytes: usize) -> usize {
+        const TIMES_PARSED: usize = 6;
+        let bytes = match self {
+            Self::Plain(bytes) => bytes.len(),
+            Self::None | Self::Deflated(_) => self.declared_bytes(),
+        };
+        if bytes > max_bytes {
+            return 0;
         }
+        bytes + bytes.min(icc_tags::MAX_USED_BYTES) * TIMES_PARSED
     }
 }

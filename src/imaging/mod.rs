@@ -65,7 +65,7 @@ pub struct Probe {
 /// Not an image, a broken header, or an image beyond `limits`.
 pub fn probe(bytes: &[u8], spec: &ThumbnailSpec, limits: &Limits) -> Result<Probe, ImagingError> {
     let header = decode::inspect(bytes, limits)?;
-    let memory_bytes = memory_bytes(&header, spec);
+    let memory_bytes = memory_bytes(&header, spec, limits);
     limits.check_memory(memory_bytes)?;
     Ok(Probe {
         format: header.format,
@@ -111,7 +111,7 @@ pub fn thumbnail_timed(
 ) -> Result<(Thumbnail, StageTimes), ImagingError> {
     let begun = Instant::now();
     let header = decode::inspect(bytes, limits)?;
-    limits.check_memory(memory_bytes(&header, spec))?;
+    limits.check_memory(memory_bytes(&header, spec, limits))?;
     let exif = header.exif_facts();
     let profile = IccProfile::read(&header.icc, limits.max_icc_bytes);
     let stored_size = thumbnail_size(header.size, spec.max_side);
@@ -161,12 +161,12 @@ pub fn thumbnail_timed(
 
 /// Decoding, plus what every image takes: the profile's tables, the resampler's rows, the
 /// thumbnail in three planes and its file.
-fn memory_bytes(header: &Header<'_>, spec: &ThumbnailSpec) -> usize {
+fn memory_bytes(header: &Header<'_>, spec: &ThumbnailSpec, limits: &Limits) -> usize {
     const FIXED_BYTES: usize = 1 << 20;
     let thumbnail = thumbnail_size(header.size, spec.max_side);
     decode::memory_bytes(header, thumbnail)
         .saturating_add(small_picture_bytes(thumbnail))
-        .saturating_add(header.icc.memory_bytes())
+        .saturating_add(header.icc.memory_bytes(limits.max_icc_bytes))
         .saturating_add(FIXED_BYTES)
 }
 

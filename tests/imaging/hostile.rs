@@ -50,20 +50,42 @@ fn png_with(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn deflated_zeros(bytes: usize) -> Vec<u8> {
+fn deflated(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
-    let block = vec![0; 1 << 20];
-    for _ in 0..bytes >> 20 {
-        encoder.write_all(&block).unwrap();
-    }
+    encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-/// PNG files whose metadata inflates to `bytes`.
+/// A profile with the largest table that is read, all zeros, in the largest profile.
+fn profile_of_one_large_table() -> Vec<u8> {
+    const GRID_POINTS: u8 = 88;
+    let mut table = b"mft1\0\0\0\0".to_vec();
+    table.extend([3, 3, GRID_POINTS, 0]);
+    let one = 0x1_0000_u32.to_be_bytes();
+    let zero = [0; 4];
+    table.extend([one, zero, zero, zero, one, zero, zero, zero, one].concat());
+    table.extend([0; 3 * 256]);
+    table.resize(table.len() + usize::from(GRID_POINTS).pow(3) * 3, 0);
+    table.extend([0; 3 * 256]);
+    let mut profile = moxcms::ColorProfile::new_srgb().encode().unwrap();
+    profile.truncate(128);
+    profile.extend(1_u32.to_be_bytes());
+    profile.extend(b"A2B0");
+    profile.extend(144_u32.to_be_bytes());
+    profile.extend((table.len() as u32).to_be_bytes());
+    profile.extend(table);
+    profile.resize(4 << 20, 0);
+    profile[..4].copy_from_slice(&(4_u32 << 20).to_be_bytes());
+    profile
+}
+
+/// PNG files whose metadata inflates to `bytes`, or to all that is taken.
 pub fn metadata_bombs(bytes: usize) -> Vec<(&'static str, Vec<u8>)> {
-    let zeros = deflated_zeros(bytes);
+    let zeros = deflated(&vec![0; bytes]);
     let bomb = |kind, prefix: &[u8]| png_with(kind, &[prefix, &zeros].concat());
+    let profile = [b"profile\0\0", &deflated(&profile_of_one_large_table())[..]].concat();
     vec![
+        ("icc_table.png", png_with(b"iCCP", &profile)),
         ("iccp.png", bomb(b"iCCP", b"profile\0\0")),
         ("ztxt.png", bomb(b"zTXt", b"Comment\0\0")),
         ("itxt.png", bomb(b"iTXt", b"Comment\0\x01\0\0\0")),

@@ -48,7 +48,10 @@ impl IccProfile {
             EmbeddedProfile::None => return None,
             EmbeddedProfile::Plain(bytes) if bytes.len() > max_bytes => return None,
             EmbeddedProfile::Plain(bytes) => Cow::Borrowed(&**bytes),
-            EmbeddedProfile::Deflated(stream) => Cow::Owned(inflate(stream, max_bytes)?),
+            EmbeddedProfile::Deflated(_) if embedded.declared_bytes() > max_bytes => return None,
+            EmbeddedProfile::Deflated(stream) => {
+                Cow::Owned(inflate(stream, embedded.declared_bytes())?)
+            }
         };
         if bytes.len() > MAX_KEPT_BYTES {
             return Self::prepare(&bytes).map(Rc::new);
@@ -148,14 +151,14 @@ fn changes_nothing(transform: &Arc<Transform8BitExecutor>) -> bool {
             .all(|(before, after)| before.abs_diff(after) <= SRGB_TOLERANCE)
 }
 
-fn inflate(stream: &[u8], max_bytes: usize) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = max_bytes as u64 + 1;
+/// The first `length` bytes; `None` if there are fewer.
+fn inflate(stream: &[u8], length: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
     flate2::read::ZlibDecoder::new(stream)
-        .take(limit)
+        .take(length as u64)
         .read_to_end(&mut bytes)
         .ok()?;
-    (bytes.len() <= max_bytes).then_some(bytes)
+    (bytes.len() == length).then_some(bytes)
 }
 
 #[cfg(test)]
@@ -265,6 +268,21 @@ mod tests {
         let read = IccProfile::read(&EmbeddedProfile::Plain(Cow::Owned(profile)), 4 << 20);
         assert!(begun.elapsed().as_millis() < 2_000, "{:?}", begun.elapsed());
         read
+    }
+
+    #[test]
+    fn the_perceptual_table_stands_in_for_that_of_the_profiles_own_intent() {
+        let needed = |mut profile: Vec<u8>, intent: u8| {
+            profile[64..68].copy_from_slice(&[0, 0, 0, intent]);
+            IccTags::read(&profile).unwrap().for_conversion().unwrap()
+        };
+        let holds = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|at| at == part);
+        for (intent, name) in [(0, b"A2B0"), (1, b"A2B1"), (2, b"A2B2"), (3, b"A2B1")] {
+            let alone = needed(with_tags(&[b"A2B0"], b"mft1 a table"), intent);
+            assert!(holds(&alone, name) && holds(&alone, b"mft1 a table"));
+        }
+        let both = needed(with_tags(&[b"A2B0", b"A2B1"], b"mft1 a table"), 1);
+        assert!(holds(&both, b"A2B1") && !holds(&both, b"A2B0"));
     }
 
     #[test]

@@ -22,6 +22,10 @@ const MAX_CURVE_BYTES: usize = 12 + 2 * MAX_CURVE_ENTRIES;
 /// A look-up table of 4 inks with 23 steps each in 16 bits takes 1.7 MB.
 const MAX_LUT_BYTES: usize = 2 << 20;
 
+/// Of all tags that a conversion uses.
+pub(crate) const MAX_USED_BYTES: usize =
+    MAX_LUT_BYTES + CURVES.len() * MAX_CURVE_BYTES + VALUES.len() * MAX_VALUE_BYTES;
+
 const VALUES: [&[u8; 4]; 6] = [b"rXYZ", b"gXYZ", b"bXYZ", b"wtpt", b"chad", b"cicp"];
 const CURVES: [&[u8; 4]; 4] = [b"rTRC", b"gTRC", b"bTRC", b"kTRC"];
 

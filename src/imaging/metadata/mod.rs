@@ -2,7 +2,7 @@
 
 mod exif;
 mod icc;
-mod icc_tags;
+pub(super) mod icc_tags;
 mod tiff;
 
 pub(crate) use exif::ExifFacts;
