@@ -227,6 +227,7 @@ impl App {
                 max_pending: self.settings.max_pending,
                 api_keys,
                 cors_origins: self.settings.cors_allowed_origins.clone(),
+                pace: http::Pace::default(),
             },
         ))
     }
