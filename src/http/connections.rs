@@ -122,3 +122,18 @@ fn prepared(listener: TcpListener) -> io::Result<TcpListener> {
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted_connections_end_when_nothing_is_acknowledged() {
+        let listener = prepared(TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let deadline = SockRef::from(&accepted).tcp_user_timeout().unwrap();
+        assert_eq!(deadline, Some(UNACKNOWLEDGED_DEADLINE));
+        drop(client);
+    }
+}
