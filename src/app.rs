@@ -39,8 +39,8 @@ pub enum AppError {
     Storage { path: String, cause: StorageError },
     #[error(transparent)]
     Fetch(#[from] FetchSetupError),
-    #[error(transparent)]
-    ApiKeys(#[from] ApiKeysError),
+    #[error("the file {path} that THUMBFORGE_API_KEYS_FILE names: {cause}")]
+    ApiKeys { path: String, cause: ApiKeysError },
     #[error("the HTTP server failed")]
     Http(#[source] std::io::Error),
 }
@@ -51,6 +51,21 @@ pub enum AppError {
 /// If the address can't be bound.
 pub fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).map_err(|cause| AppError::Listen { address, cause })
+}
+
+/// The keys that may use the API, or `None` where it asks for none.
+///
+/// # Errors
+/// If there is a file of keys that can't be read, or that has a fault or no key.
+pub fn read_api_keys(settings: &Settings) -> Result<Option<ApiKeys>, AppError> {
+    let Some(path) = &settings.api_keys_file else {
+        return Ok(None);
+    };
+    let keys = ApiKeys::read(path).map_err(|cause| AppError::ApiKeys {
+        path: path.display().to_string(),
+        cause,
+    })?;
+    Ok(Some(keys))
 }
 
 /// Applies pending migrations; returns their names.
@@ -133,9 +148,10 @@ impl App {
     pub async fn serve(
         &self,
         listener: TcpListener,
+        api_keys: Option<ApiKeys>,
         stop: CancellationToken,
     ) -> Result<(), AppError> {
-        let state = self.api_state()?;
+        let state = self.api_state(api_keys);
         self.run_api(listener, state, stop).await
     }
 
@@ -166,10 +182,13 @@ impl App {
     pub async fn all(
         &self,
         listener: TcpListener,
+        api_keys: Option<ApiKeys>,
         stop: CancellationToken,
     ) -> Result<(), AppError> {
         let workers = self.workers()?;
-        let state = self.api_state()?.with_workers(consuming_probe(&workers));
+        let state = self
+            .api_state(api_keys)
+            .with_workers(consuming_probe(&workers));
         let working = tokio::spawn(workers.run(stop.clone()));
         let served = self.run_api(listener, state, stop.clone()).await;
         // Without the API there is nothing to work for.
@@ -205,13 +224,9 @@ impl App {
             .map_err(AppError::Http)
     }
 
-    fn api_state(&self) -> Result<ApiState, AppError> {
-        let api_keys = match &self.settings.api_keys_file {
-            Some(path) => Some(ApiKeys::read(path)?),
-            None => None,
-        };
+    fn api_state(&self, api_keys: Option<ApiKeys>) -> ApiState {
         let policy = SourcePolicy::new(&self.fetch);
-        Ok(ApiState::new(
+        ApiState::new(
             self.database.clone(),
             self.queue.clone(),
             self.storage.clone(),
@@ -227,8 +242,9 @@ impl App {
                 max_pending: self.settings.max_pending,
                 api_keys,
                 cors_origins: self.settings.cors_allowed_origins.clone(),
+                pace: http::Pace::default(),
             },
-        ))
+        )
     }
 
     fn workers(&self) -> Result<Workers, AppError> {

@@ -7,8 +7,9 @@ use crate::lifecycle;
 
 pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     let listener = app::listen(settings.bind)?;
+    let api_keys = app::read_api_keys(&settings)?;
     let stop = lifecycle::stop_on_signals(settings.shutdown_grace)?;
     let app = App::open(settings).await?;
     announce(&listener)?;
-    Ok(app.all(listener, stop).await?)
+    Ok(app.all(listener, api_keys, stop).await?)
 }

@@ -10,7 +10,7 @@
 //!
 //! A fast hash is enough because keys are long random strings, not passwords that can be guessed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -39,25 +39,19 @@ struct KeyEntry {
 /// Why a keys file can't be used. Tells lines, never their content.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiKeysError {
-    #[error("the API keys file {path} can't be read: {cause}")]
-    Unreadable {
-        path: PathBuf,
-        cause: std::io::Error,
-    },
-    #[error("line {line} of the API keys file is not `name:sha256` with 64 hexadecimal digits")]
+    #[error("can't be read: {0}")]
+    Unreadable(std::io::Error),
+    #[error("line {line} is not `name:sha256` with 64 hexadecimal digits")]
     Malformed { line: usize },
-    #[error("line {line} of the API keys file repeats a name or a key")]
+    #[error("line {line} repeats a name or a key")]
     Repeated { line: usize },
-    #[error("the API keys file has no key, so nobody could use the API")]
+    #[error("there is no key in it, so nobody could use the API")]
     Empty,
 }
 
 impl ApiKeys {
     pub fn read(path: &Path) -> Result<Self, ApiKeysError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| ApiKeysError::Unreadable {
-            path: path.to_owned(),
-            cause,
-        })?;
+        let text = std::fs::read_to_string(path).map_err(ApiKeysError::Unreadable)?;
         Self::parse(&text)
     }
 

@@ -14,8 +14,9 @@ use super::problem_kind::ProblemKind;
 /// A URL of the longest kind, with every byte escaped as `\u00xx`, fits.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// A slow client loses its connection, not we a worker.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// Bounds the reading, and so the handler. What a client sends after its answer is bounded by the
+/// [`Pace`](super::paced_stream::Pace) of its connection.
+pub(super) const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Reads and checks the body of `POST /v1/images`.
 pub async fn read_submission(

@@ -6,11 +6,13 @@
 mod auth;
 mod backlog;
 mod body;
+mod connections;
 mod descriptors;
 mod dto;
 mod envelope;
 mod health;
 mod openapi;
+mod paced_stream;
 mod problem;
 mod problem_kind;
 mod query;
@@ -21,5 +23,6 @@ mod state;
 
 pub use auth::{ApiKeys, ApiKeysError};
 pub use health::{Probe, probe};
+pub use paced_stream::Pace;
 pub use server::{run, run_probes};
 pub use state::{ApiSettings, ApiState, SourceCheck};

@@ -11,27 +11,18 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, header};
 use actix_web::middleware::{Compat, Condition, from_fn};
-use actix_web::{App, Error, HttpServer, web};
-use socket2::SockRef;
+use actix_web::{App, Error, web};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::connections::{self, Capacity};
 use super::descriptors::connections_that_fit;
 use super::envelope;
 use super::health::{HealthCheck, Probe};
 use super::openapi::Description;
+use super::paced_stream::Pace;
 use super::routes::{self, submit::DUPLICATE_HEADER};
 use super::state::{ApiSettings, ApiState};
-
-/// For the whole head of a request, once its first byte was awaited; also between requests.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// A client that acknowledges nothing, or reads nothing, for this long is cut off.
-const UNACKNOWLEDGED_DEADLINE: Duration = Duration::from_secs(30);
-
-/// Connections that wait to be accepted.
-const BACKLOG: i32 = 1024;
 
 /// Serves the API until `shutdown` ends; then accepts no more, and finishes what is in flight
 /// and announces what was accepted, for at most `grace` together. Installs no signal handlers.
@@ -55,18 +46,14 @@ pub async fn run(
     };
     let shared = state.clone();
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    // Beyond it new connections wait in the backlog.
-    let connections = connections_that_fit() / threads;
-    let server = HttpServer::new(move || app(shared.clone(), description.clone()))
-        .workers(threads)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_DEADLINE)
-        .max_connections(connections.max(1))
-        .tcp_nodelay(true)
-        .shutdown_signal(stop)
-        .shutdown_timeout(whole_seconds(grace))
-        .listen(prepared(listener)?)?
-        .run();
+    let capacity = Capacity {
+        threads,
+        connections_of_a_thread: (connections_that_fit() / threads).max(1),
+        pace: state.settings.pace,
+        grace,
+    };
+    let app = move || app(shared.clone(), description.clone());
+    let server = connections::serve(listener, &capacity, stop, app)?;
     server.await?;
     // A server that has ended by itself has no end to keep to.
     let end = begin.await.unwrap_or_else(|_| Instant::now()) + grace;
@@ -92,34 +79,20 @@ pub async fn run_probes(
 ) -> io::Result<()> {
     let check = web::Data::new(HealthCheck::new(parts));
     let runtime = web::Data::new(tokio::runtime::Handle::current());
-    let server = HttpServer::new(move || {
+    let capacity = Capacity {
+        threads: 1,
+        connections_of_a_thread: 100,
+        pace: Pace::default(),
+        grace: Duration::from_secs(1),
+    };
+    let app = move || {
         App::new()
             .app_data(check.clone())
             .app_data(runtime.clone())
             .wrap(from_fn(envelope::envelop))
             .configure(routes::configure_probes)
-    })
-    .workers(1)
-    .max_connections(100)
-    .client_request_timeout(HEAD_DEADLINE)
-    .shutdown_signal(shutdown)
-    .shutdown_timeout(1)
-    .listen(prepared(listener)?)?
-    .run();
-    server.await
-}
-
-fn prepared(listener: TcpListener) -> io::Result<TcpListener> {
-    let socket = SockRef::from(&listener);
-    socket.listen(BACKLOG)?;
-    // Accepted sockets inherit it.
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_DEADLINE))?;
-    Ok(listener)
-}
-
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+    };
+    connections::serve(listener, &capacity, shutdown, app)?.await
 }
 
 pub(super) fn app(

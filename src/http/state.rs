@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::auth::ApiKeys;
 use super::backlog::BacklogLimit;
 use super::health::{HealthCheck, Probe, probe};
+use super::paced_stream::Pace;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use crate::db::{Database, DbError};
@@ -20,7 +21,7 @@ use crate::queue::Queue;
 use crate::storage::{Storage, StorageError};
 
 /// Longest wait of a request for the database or the storage.
-const PART_DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const PART_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Judges where a URL leads before it is accepted; the error is a sentence for the client.
 pub type SourceCheck = Arc<dyn Fn(&SourceUrl) -> Result<(), String> + Send + Sync>;
@@ -56,6 +57,8 @@ pub struct ApiSettings {
     pub api_keys: Option<ApiKeys>,
     /// Origins whose pages may use the API (CORS); `*` for all. Empty: none.
     pub cors_origins: Vec<String>,
+    /// How long, and how much, a client may send without being answered.
+    pub pace: Pace,
 }
 
 impl ApiState {

@@ -25,8 +25,8 @@ fn variables(folder: &std::path::Path, more: &[(&str, &str)]) -> Vec<(String, St
         .collect()
 }
 
-/// Starts `command`, which must end with `code` and one line that says `words`.
-fn refused(command: &str, more: &[(&str, &str)], code: i32, words: &[&str]) {
+/// Starts `command`, which must end with `code` and one line that says `words`. Returns what it printed.
+fn refused(command: &str, more: &[(&str, &str)], code: i32, words: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let (exit, output) = ChildProcess::run(command, folder.path(), &variables(folder.path(), more));
     assert_eq!(exit, Some(code), "{output}");
@@ -46,6 +46,7 @@ fn refused(command: &str, more: &[(&str, &str)], code: i32, words: &[&str]) {
             );
         }
     }
+    output
 }
 
 #[test]
@@ -149,9 +150,25 @@ fn separate_processes_without_redis_are_sent_to_all() {
 }
 
 #[test]
-fn a_missing_keys_file_is_one_line() {
-    let keys = [("THUMBFORGE_API_KEYS_FILE", "/nowhere/keys")];
-    refused("all", &keys, 1, &["/nowhere/keys"]);
+fn a_keys_file_without_a_key_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = Redis::shared().url();
+    for text in [None, Some(""), Some("\n# one:\n"), Some("one:two\n")] {
+        let path = folder.path().join("keys");
+        if let Some(text) = text {
+            std::fs::write(&path, text).unwrap();
+        }
+        let path = path.display().to_string();
+        let said = format!("the file {path} that THUMBFORGE_API_KEYS_FILE names");
+        let settings = [
+            ("THUMBFORGE_API_KEYS_FILE", path.as_str()),
+            ("THUMBFORGE_REDIS_URL", &redis),
+        ];
+        for command in ["all", "serve"] {
+            let output = refused(command, &settings, 1, &[&said]);
+            assert!(!output.contains("listens"), "{output}");
+        }
+    }
 }
 
 #[test]

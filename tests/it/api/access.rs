@@ -8,12 +8,15 @@ use crate::support::http_client::request;
 /// By `printf %s secret-one | sha256sum`.
 const KEYS: &str = "one:ea77193cc4e6f18656f3130e296203880c4b9b3772afc855211b82fdd46e9185";
 
-async fn guarded() -> Api {
-    let keyed = ApiSettings {
+pub fn keyed() -> ApiSettings {
+    ApiSettings {
         api_keys: Some(ApiKeys::parse(KEYS).unwrap()),
         ..settings()
-    };
-    Api::on_sqlite(keyed).await
+    }
+}
+
+async fn guarded() -> Api {
+    Api::on_sqlite(keyed()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thumbforge::db::{ClaimSource, Database};
 use thumbforge::domain::{DuplicateHandling, JobId, JobResult, Outcome, SourceUrl, ThumbnailInfo};
-use thumbforge::http::{ApiSettings, ApiState, Probe, run};
+use thumbforge::http::{ApiSettings, ApiState, Pace, Probe, run};
 use thumbforge::queue::{MemoryQueue, Queue};
 use thumbforge::storage::Storage;
 use tokio::sync::oneshot;
@@ -37,6 +37,7 @@ pub fn settings() -> ApiSettings {
         max_pending: None,
         api_keys: None,
         cors_origins: Vec::new(),
+        pace: Pace::default(),
     }
 }
 

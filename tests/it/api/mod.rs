@@ -7,5 +7,6 @@ mod harness;
 mod health;
 mod limits;
 mod reading;
+mod slow_clients;
 mod submitting;
 mod thumbnails;
