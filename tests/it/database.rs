@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
 use thumbforge::db::{ClaimSource, Database, Submission, Target};
 use thumbforge::domain::{
     Claim, DuplicateHandling, FailureCode, Job, JobFilter, JobId, JobResult, JobStatus, Outcome,
@@ -35,6 +37,21 @@ impl Fixture {
         Self {
             target: Target::Sqlite(folder.path().join("jobs.db")),
             _folder: Some(folder),
+        }
+    }
+
+    /// Runs SQL past ThumbForge; `{}` in it is the name of the database (Postgres).
+    pub fn execute(&self, sql: &str) {
+        match &self.target {
+            Target::Postgres(url) => {
+                let (_, name) = url.rsplit_once('/').unwrap();
+                let output = Postgres::shared().psql(name, &sql.replace("{}", name));
+                assert!(output.status.success(), "{output:?}");
+            }
+            Target::Sqlite(path) => {
+                let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+                connection.batch_execute(sql).unwrap();
+            }
         }
     }
 
@@ -483,4 +500,33 @@ async fn an_unreachable_server_is_unavailable_within_seconds() {
     assert!(error.is_unavailable(), "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+/// After a failover the old primary is a standby: its connections live, and can only read.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_can_only_read_are_replaced() {
+    let fixture = Fixture::postgres();
+    fixture.open().await;
+    fixture.execute("ALTER DATABASE {} SET default_transaction_read_only = on");
+    let database = Database::open(&fixture.target, 4).unwrap();
+    // Several at once, so that several connections are made.
+    let pings = (0..16).map(|_| {
+        let database = database.clone();
+        tokio::spawn(async move { database.ping().await.unwrap() })
+    });
+    for ping in pings.collect::<Vec<_>>() {
+        ping.await.unwrap();
+    }
+    fixture.execute(
+        "SET transaction_read_only = off; ALTER DATABASE {} RESET default_transaction_read_only",
+    );
+    let submit = async || {
+        let url = url("a.jpg");
+        database.submit(&url, DuplicateHandling::AllowRetry).await
+    };
+    let error = submit().await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    for _ in 0..8 {
+        submit().await.unwrap();
+    }
 }
