@@ -19,6 +19,7 @@ mod row;
 mod schema;
 mod submit;
 mod tls;
+mod trial_write;
 mod types;
 mod worker_presence;
 

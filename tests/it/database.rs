@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
-use thumbforge::db::{ClaimSource, Database, Submission, Target};
+use diesel::{Connection, RunQueryDsl, SqliteConnection};
+use thumbforge::db::{ClaimSource, Database, JobCounts, Submission, Target};
 use thumbforge::domain::{
     Claim, DuplicateHandling, FailureCode, Job, JobFilter, JobId, JobResult, JobStatus, Outcome,
     SourceUrl, ThumbnailInfo,
@@ -17,6 +16,12 @@ use crate::support::postgres::Postgres;
 
 const LEASE: Duration = Duration::from_secs(30);
 const EXPIRED: Duration = Duration::ZERO;
+
+#[derive(diesel::QueryableByName)]
+struct Line {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    line: String,
+}
 
 /// A database of one test's own.
 pub struct Fixture {
@@ -40,17 +45,21 @@ impl Fixture {
         }
     }
 
-    /// Runs SQL past ThumbForge; `{}` in it is the name of the database (Postgres).
-    pub fn execute(&self, sql: &str) {
+    /// Runs SQL past ThumbForge, whose only column is a text named `line`; `{}` in it is the name of
+    /// the database (Postgres).
+    pub fn lines(&self, sql: &str) -> Vec<String> {
         match &self.target {
             Target::Postgres(url) => {
                 let (_, name) = url.rsplit_once('/').unwrap();
                 let output = Postgres::shared().psql(name, &sql.replace("{}", name));
                 assert!(output.status.success(), "{output:?}");
+                let text = String::from_utf8(output.stdout).unwrap();
+                text.lines().map(str::to_owned).collect()
             }
             Target::Sqlite(path) => {
                 let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-                connection.batch_execute(sql).unwrap();
+                let rows: Vec<Line> = diesel::sql_query(sql).load(&mut connection).unwrap();
+                rows.into_iter().map(|row| row.line).collect()
             }
         }
     }
@@ -459,6 +468,22 @@ on_both_databases! {
         assert_eq!(database.counts().await.unwrap().workers_alive, 0);
     }
 
+    async fn a_trial_write_is_no_worker_and_is_cleaned_up(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let trials = (0..16).map(|_| {
+            let database = database.clone();
+            tokio::spawn(async move { database.try_writing().await.unwrap() })
+        });
+        for trial in trials.collect::<Vec<_>>() {
+            trial.await.unwrap();
+        }
+        let counts = database.counts().await.unwrap();
+        assert_eq!(counts, JobCounts::default());
+        let worker = Uuid::now_v7();
+        database.mark_worker_alive(worker).await.unwrap();
+        assert_eq!(fixture.lines("SELECT CAST(id AS text) AS line FROM workers"), [worker.to_string()]);
+    }
+
     async fn ten_migrations_at_once_are_one(fixture: &Fixture) {
         let tries = (0..10).map(|_| {
             let target = fixture.target.clone();
@@ -507,7 +532,7 @@ async fn an_unreachable_server_is_unavailable_within_seconds() {
 async fn connections_that_can_only_read_are_replaced() {
     let fixture = Fixture::postgres();
     fixture.open().await;
-    fixture.execute("ALTER DATABASE {} SET default_transaction_read_only = on");
+    fixture.lines("ALTER DATABASE {} SET default_transaction_read_only = on");
     let database = Database::open(&fixture.target, 4).unwrap();
     // Several at once, so that several connections are made.
     let pings = (0..16).map(|_| {
@@ -517,7 +542,7 @@ async fn connections_that_can_only_read_are_replaced() {
     for ping in pings.collect::<Vec<_>>() {
         ping.await.unwrap();
     }
-    fixture.execute(
+    fixture.lines(
         "SET transaction_read_only = off; ALTER DATABASE {} RESET default_transaction_read_only",
     );
     let submit = async || {
