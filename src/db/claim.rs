@@ -1,4 +1,4 @@
-//! Taking jobs, keeping them, and taking them over from those that died.
+//! Taking jobs, and taking them over from those that died.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -87,43 +87,6 @@ impl Database {
         write_query!(self.pools, connection => claiming!(
             jobs::table.filter(jobs::id.eq_any(ids)), worker, lease
         ).load(connection).await)
-    }
-
-    /// Prolongs the leases of `held` and returns those of them that are still held: the others
-    /// were taken over, and work on them must stop.
-    pub async fn renew(
-        &self,
-        held: &[Claim],
-        worker: uuid::Uuid,
-        lease: Duration,
-    ) -> Result<HashSet<JobId>, DbError> {
-        let mut ids: Vec<Id> = held.iter().map(|claim| claim.id.into()).collect();
-        // Row by row in the order in which `finish` goes: one statement for all would lock the rows
-        // in an order of the database's choice, and deadlock with it.
-        ids.sort_by_key(|id| id.0);
-        let rows: Vec<(Id, i64)> = write_transaction!(self.pools, connection => {
-            let mut rows = Vec::with_capacity(ids.len());
-            for id in &ids {
-                let renewed: Option<(Id, i64)> = diesel::update(
-                    jobs::table
-                        .find(*id)
-                        .filter(is_processing())
-                        .filter(jobs::worker_id.eq(Id(worker))),
-                )
-                .set(jobs::due_at.eq(clock::after(lease).nullable()))
-                .returning((jobs::id, jobs::fence))
-                .get_result(connection)
-                .await
-                .optional()?;
-                rows.extend(renewed);
-            }
-            Ok::<_, diesel::result::Error>(rows)
-        })?;
-        Ok(held
-            .iter()
-            .filter(|claim| rows.contains(&(claim.id.into(), claim.fence)))
-            .map(|claim| claim.id)
-            .collect())
     }
 
     /// Which of these `(job, fence)` pairs are held by some worker right now.

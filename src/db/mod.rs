@@ -15,6 +15,7 @@ mod insert_many;
 mod migrate;
 mod pools;
 mod read;
+mod renew;
 mod row;
 mod schema;
 mod submit;

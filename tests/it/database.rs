@@ -260,6 +260,42 @@ on_both_databases! {
         assert_eq!(taken, (vec![], vec![]));
     }
 
+    async fn leases_are_renewed_beside_ends_without_deadlock(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let worker = Uuid::now_v7();
+        let mut claims = Vec::new();
+        for number in 0..60 {
+            let job = submitted(&database, &number.to_string()).await;
+            claims.push(claimed(&database, job.id, worker, LEASE).await.unwrap());
+        }
+        // The order of the list is not that of the ids.
+        claims.reverse();
+        let renewals = tokio::spawn({
+            let (database, claims) = (database.clone(), claims.clone());
+            async move {
+                loop {
+                    let kept = database.renew(&claims, worker, LEASE).await.unwrap();
+                    if kept.is_empty() {
+                        return;
+                    }
+                }
+            }
+        });
+        let ends = claims.into_iter().map(|claim| {
+            let database = database.clone();
+            tokio::spawn(async move {
+                // Several ends a job, so that the two meet often.
+                assert!(database.finish(&claim, &Outcome::Released).await.unwrap());
+                let claim = claimed(&database, claim.id, worker, LEASE).await.unwrap();
+                assert!(database.finish(&claim, &completed()).await.unwrap());
+            })
+        });
+        for end in ends.collect::<Vec<_>>() {
+            end.await.unwrap();
+        }
+        renewals.await.unwrap();
+    }
+
     async fn a_job_that_always_kills_its_worker_ends_as_poison(fixture: &Fixture) {
         let database = fixture.open().await;
         let job = submitted(&database, "a.jpg").await;
@@ -525,6 +561,35 @@ async fn an_unreachable_server_is_unavailable_within_seconds() {
     assert!(error.is_unavailable(), "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+/// A worker of a hundred jobs on a distant server would else spend its lease on round trips.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_leases_of_a_worker_are_renewed_by_one_statement() {
+    let fixture = Fixture::postgres();
+    let database = fixture.open().await;
+    let worker = Uuid::now_v7();
+    let mut claims = Vec::new();
+    for number in 0..20 {
+        let job = submitted(&database, &number.to_string()).await;
+        claims.push(claimed(&database, job.id, worker, LEASE).await.unwrap());
+    }
+    let other = submitted(&database, "other").await;
+    let other = claimed_now(&database, other.id).await;
+    fixture.lines(
+        "CREATE TABLE statements (at timestamptz NOT NULL);
+         CREATE FUNCTION note_statement() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO statements VALUES (now());
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER note_statement AFTER UPDATE ON jobs
+             FOR EACH STATEMENT EXECUTE FUNCTION note_statement()",
+    );
+    let asked = [&claims[..], &[other]].concat();
+    let kept = database.renew(&asked, worker, LEASE).await.unwrap();
+    let own: HashSet<JobId> = claims.iter().map(|claim| claim.id).collect();
+    assert_eq!(kept, own);
+    assert_eq!(fixture.lines("SELECT count(*) FROM statements"), ["1"]);
 }
 
 /// After a failover the old primary is a standby: its connections live, and can only read.
