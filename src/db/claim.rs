@@ -48,15 +48,7 @@ impl Database {
         };
         // RETURNING keeps no order; UUIDv7 ids sort by the time of submission.
         rows.sort_by_key(|row| row.0.0);
-        Ok(rows
-            .into_iter()
-            .map(|(id, url, attempts, fence)| Claim {
-                id: JobId(id.0),
-                url,
-                attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
-                fence,
-            })
-            .collect())
+        Ok(rows.into_iter().map(claim_of).collect())
     }
 
     async fn claim_due(
@@ -102,6 +94,17 @@ impl Database {
             .into_iter()
             .map(|(id, fence)| (JobId(id.0), fence))
             .collect())
+    }
+
+    /// What `worker` holds, whether it knows or not.
+    pub async fn held_by(&self, worker: uuid::Uuid) -> Result<Vec<Claim>, DbError> {
+        let rows: Vec<ClaimRow> = read_query!(self.pools, connection => jobs::table
+            .filter(is_processing())
+            .filter(jobs::worker_id.eq(Id(worker)))
+            .select((jobs::id, jobs::url, jobs::attempts, jobs::fence))
+            .load(connection)
+            .await)?;
+        Ok(rows.into_iter().map(claim_of).collect())
     }
 
     /// Makes jobs pending again whose lease has expired; those that have used up `max_attempts`
@@ -182,6 +185,15 @@ impl Database {
             }
             Ok::<_, diesel::result::Error>((requeued, failed))
         })
+    }
+}
+
+fn claim_of((id, url, attempts, fence): ClaimRow) -> Claim {
+    Claim {
+        id: JobId(id.0),
+        url,
+        attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
+        fence,
     }
 }
 
