@@ -15,6 +15,7 @@ use super::parse::{
     word,
 };
 use super::redis_url::RedisUrl;
+use crate::domain::job::LONGEST_LEASE;
 use crate::domain::{AllowedPorts, DuplicateHandling};
 
 /// What every variable begins with.
@@ -157,7 +158,7 @@ settings! {
         /// Attempts for failures that may pass
         max_attempts: u32 = "max_attempts", Text("3"), integer(1, 100);
         /// Seconds after which a job is taken over from a worker that stopped renewing it
-        lease: Duration = "lease_seconds", Text("30"), seconds(2.0, 3600.0);
+        lease: Duration = "lease_seconds", Text("30"), seconds(2.0, LONGEST_LEASE.as_secs_f64());
         /// Seconds to finish or hand back running jobs on SIGTERM or SIGINT; a second signal ends at once
         shutdown_grace: Duration = "shutdown_grace_seconds", Text("30"), seconds(0.0, 3600.0);
         /// Address and port of a worker process's health checks; unset: none

@@ -14,6 +14,7 @@ mod finish_many;
 mod insert_many;
 mod migrate;
 mod pools;
+mod pull_in;
 mod read;
 mod renew;
 mod row;

@@ -127,6 +127,8 @@ impl Database {
     async fn workers_alive(&self) -> Result<u64, DbError> {
         let alive: i64 = read_query!(self.pools, connection => workers::table
             .filter(workers::seen_at.gt(clock::before(ALIVE_WITHIN)))
+            // Seen before the clock was set back: that tells nothing.
+            .filter(workers::seen_at.lt(clock::after(ALIVE_WITHIN)))
             .select(count_star())
             .first(connection)
             .await)?;

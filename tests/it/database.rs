@@ -520,6 +520,61 @@ on_both_databases! {
         assert_eq!(fixture.lines("SELECT CAST(id AS text) AS line FROM workers"), [worker.to_string()]);
     }
 
+    async fn a_clock_set_back_strands_no_waiting_job(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let hour = Duration::from_secs(3600);
+        let mut waiting = Vec::new();
+        for (path, delay) in [("far.jpg", hour * 2), ("near.jpg", hour / 2)] {
+            let job = submitted(&database, path).await;
+            let claim = claimed_now(&database, job.id).await;
+            assert!(database.finish(&claim, &retry_after(delay)).await.unwrap());
+            waiting.push(job.id);
+        }
+        assert_eq!(database.pull_in_delays(hour).await.unwrap(), 1);
+        assert_eq!(database.pull_in_delays(hour).await.unwrap(), 0);
+        assert!(claimed(&database, waiting[0], Uuid::now_v7(), LEASE).await.is_some());
+        assert_eq!(claimed(&database, waiting[1], Uuid::now_v7(), LEASE).await, None);
+    }
+
+    async fn a_clock_set_back_strands_no_job_of_a_dead_worker(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let hour = Duration::from_secs(3600);
+        let dead = submitted(&database, "far.jpg").await;
+        claimed(&database, dead.id, Uuid::now_v7(), hour * 2).await.unwrap();
+        let near = submitted(&database, "near.jpg").await;
+        let near = claimed(&database, near.id, Uuid::now_v7(), hour / 2).await.unwrap();
+        let worker = Uuid::now_v7();
+        let alive = submitted(&database, "alive.jpg").await;
+        let alive = claimed(&database, alive.id, worker, hour * 2).await.unwrap();
+        assert_eq!(database.pull_in_leases(hour, LEASE).await.unwrap(), 2);
+        assert_eq!(database.pull_in_leases(hour, LEASE).await.unwrap(), 0);
+        let taken = database.take_over_expired(3, |_| Duration::ZERO).await.unwrap();
+        assert_eq!(taken, (vec![], vec![]), "who works has time to renew");
+        assert_eq!(database.pull_in_leases(Duration::ZERO, EXPIRED).await.unwrap(), 3);
+        let alive_id = alive.id;
+        database.renew(&[alive], worker, LEASE).await.unwrap();
+        eventually("the dead are taken over", Duration::from_secs(5), async || {
+            database.take_over_expired(3, |_| Duration::ZERO).await.unwrap();
+            found(&database, dead.id).await.status == JobStatus::Pending
+                && found(&database, near.id).await.status == JobStatus::Pending
+        }).await;
+        assert_eq!(found(&database, alive_id).await.status, JobStatus::Processing);
+    }
+
+    async fn workers_of_the_future_are_not_alive_and_are_forgotten(fixture: &Fixture) {
+        let database = fixture.open().await;
+        database.mark_worker_alive(Uuid::now_v7()).await.unwrap();
+        assert_eq!(database.counts().await.unwrap().workers_alive, 1);
+        fixture.lines(match fixture.target {
+            Target::Postgres(_) => "UPDATE workers SET seen_at = seen_at + interval '2 hours'",
+            Target::Sqlite(_) => "UPDATE workers SET seen_at = seen_at + 7200000000",
+        });
+        assert_eq!(database.counts().await.unwrap().workers_alive, 0);
+        let worker = Uuid::now_v7();
+        database.mark_worker_alive(worker).await.unwrap();
+        assert_eq!(fixture.lines("SELECT CAST(id AS text) AS line FROM workers"), [worker.to_string()]);
+    }
+
     async fn ten_migrations_at_once_are_one(fixture: &Fixture) {
         let tries = (0..10).map(|_| {
             let target = fixture.target.clone();
