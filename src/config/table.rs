@@ -135,7 +135,7 @@ settings! {
         default_page_size: u32 = "default_page_size", Text("20"), integer(1, 10_000);
         /// Jobs in a list at most
         max_page_size: u32 = "max_page_size", Text("100"), integer(1, 10_000);
-        /// Unfinished jobs beyond which submissions are answered 429; unset: no limit
+        /// Pending jobs, i.e. not those in work, beyond which submissions are answered 429; unset: no limit
         max_pending: Option<u64> = "max_pending", Unset, optional(integer(1, NO_LIMIT));
         /// File of hashed API keys; unset: no key is asked for
         api_keys_file: Option<PathBuf> = "api_keys_file", Unset, optional(path);
