@@ -61,3 +61,40 @@ async fn answer_lost() {
     assert_eq!(story(&lost), ["1 attempts, 0 deaths, claimed again: true"]);
     assert_eq!(story(&held), ["1 attempts, 0 deaths, claimed again: false"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_claim_whose_answer_is_on_its_way_is_not_taken_for_a_lost_one() {
+    conclusively("lost claims", answer_late).await;
+}
+
+async fn answer_late() {
+    let mut stage = Stage::shared().await;
+    for path in ["/first.jpg", "/second.jpg"] {
+        stage.origin.on(path, vec![image_reply(120, 90)]);
+    }
+    stage.set("THUMBFORGE_LEASE_SECONDS", "600");
+    stage.set("THUMBFORGE_MAX_ATTEMPTS", "1");
+    let proxy = FaultProxy::start(stage.postgres().port).await;
+    let mut serve = stage.process("serve", "serve");
+    serve.start();
+    let mut worker = stage.process_through_postgres("work", "worker", proxy.port());
+    worker.start();
+    // From a lost claim on, the worker looks for more of them.
+    proxy.set(Mode::LoseReplyTo(CLAIMS));
+    let first = accept(serve.address, &stage.origin.url("/first.jpg")).await;
+    eventually_blocking("a claim is lost", SOON, || proxy.seen() > 0);
+    proxy.set(Mode::HoldReplyTo(CLAIMS));
+    let seen = proxy.seen();
+    let second = accept(serve.address, &stage.origin.url("/second.jpg")).await;
+    eventually_blocking("a claim is under way", SOON, || proxy.seen() > seen);
+    // Longer than two pauses between looks, shorter than the limit of a statement.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    proxy.set(Mode::Pass);
+    for (id, path) in [(first, "/first.jpg"), (second, "/second.jpg")] {
+        eventually_blocking("the job completes", SOON, || {
+            stage.status(&id) == "completed"
+        });
+        // A job that is handed back under a running attempt is downloaded again.
+        assert_eq!(stage.origin.hits(path), 1, "{path}");
+    }
+}
