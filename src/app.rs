@@ -289,7 +289,7 @@ impl App {
         let database = self.database.clone();
         http::probe(move || {
             let database = database.clone();
-            async move { database.ping().await }
+            async move { database.try_writing().await }
         })
     }
 }

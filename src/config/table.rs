@@ -15,6 +15,7 @@ use super::parse::{
     word,
 };
 use super::redis_url::RedisUrl;
+use crate::domain::job::LONGEST_LEASE;
 use crate::domain::{AllowedPorts, DuplicateHandling};
 
 /// What every variable begins with.
@@ -134,7 +135,7 @@ settings! {
         default_page_size: u32 = "default_page_size", Text("20"), integer(1, 10_000);
         /// Jobs in a list at most
         max_page_size: u32 = "max_page_size", Text("100"), integer(1, 10_000);
-        /// Unfinished jobs beyond which submissions are answered 429; unset: no limit
+        /// Pending jobs, i.e. not those in work, beyond which submissions are answered 429; unset: no limit
         max_pending: Option<u64> = "max_pending", Unset, optional(integer(1, NO_LIMIT));
         /// File of hashed API keys; unset: no key is asked for
         api_keys_file: Option<PathBuf> = "api_keys_file", Unset, optional(path);
@@ -157,7 +158,7 @@ settings! {
         /// Attempts for failures that may pass
         max_attempts: u32 = "max_attempts", Text("3"), integer(1, 100);
         /// Seconds after which a job is taken over from a worker that stopped renewing it
-        lease: Duration = "lease_seconds", Text("30"), seconds(2.0, 3600.0);
+        lease: Duration = "lease_seconds", Text("30"), seconds(2.0, LONGEST_LEASE.as_secs_f64());
         /// Seconds to finish or hand back running jobs on SIGTERM or SIGINT; a second signal ends at once
         shutdown_grace: Duration = "shutdown_grace_seconds", Text("30"), seconds(0.0, 3600.0);
         /// Address and port of a worker process's health checks; unset: none

@@ -1,4 +1,4 @@
-//! Taking jobs, keeping them, and taking them over from those that died.
+//! Taking jobs, and taking them over from those that died.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -48,15 +48,7 @@ impl Database {
         };
         // RETURNING keeps no order; UUIDv7 ids sort by the time of submission.
         rows.sort_by_key(|row| row.0.0);
-        Ok(rows
-            .into_iter()
-            .map(|(id, url, attempts, fence)| Claim {
-                id: JobId(id.0),
-                url,
-                attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
-                fence,
-            })
-            .collect())
+        Ok(rows.into_iter().map(claim_of).collect())
     }
 
     async fn claim_due(
@@ -89,43 +81,6 @@ impl Database {
         ).load(connection).await)
     }
 
-    /// Prolongs the leases of `held` and returns those of them that are still held: the others
-    /// were taken over, and work on them must stop.
-    pub async fn renew(
-        &self,
-        held: &[Claim],
-        worker: uuid::Uuid,
-        lease: Duration,
-    ) -> Result<HashSet<JobId>, DbError> {
-        let mut ids: Vec<Id> = held.iter().map(|claim| claim.id.into()).collect();
-        // Row by row in the order in which `finish` goes: one statement for all would lock the rows
-        // in an order of the database's choice, and deadlock with it.
-        ids.sort_by_key(|id| id.0);
-        let rows: Vec<(Id, i64)> = write_transaction!(self.pools, connection => {
-            let mut rows = Vec::with_capacity(ids.len());
-            for id in &ids {
-                let renewed: Option<(Id, i64)> = diesel::update(
-                    jobs::table
-                        .find(*id)
-                        .filter(is_processing())
-                        .filter(jobs::worker_id.eq(Id(worker))),
-                )
-                .set(jobs::due_at.eq(clock::after(lease).nullable()))
-                .returning((jobs::id, jobs::fence))
-                .get_result(connection)
-                .await
-                .optional()?;
-                rows.extend(renewed);
-            }
-            Ok::<_, diesel::result::Error>(rows)
-        })?;
-        Ok(held
-            .iter()
-            .filter(|claim| rows.contains(&(claim.id.into(), claim.fence)))
-            .map(|claim| claim.id)
-            .collect())
-    }
-
     /// Which of these `(job, fence)` pairs are held by some worker right now.
     pub async fn held(&self, pairs: &[(JobId, i64)]) -> Result<HashSet<(JobId, i64)>, DbError> {
         let ids: Vec<Id> = pairs.iter().map(|(id, _)| (*id).into()).collect();
@@ -139,6 +94,17 @@ impl Database {
             .into_iter()
             .map(|(id, fence)| (JobId(id.0), fence))
             .collect())
+    }
+
+    /// What `worker` holds, whether it knows or not.
+    pub async fn held_by(&self, worker: uuid::Uuid) -> Result<Vec<Claim>, DbError> {
+        let rows: Vec<ClaimRow> = read_query!(self.pools, connection => jobs::table
+            .filter(is_processing())
+            .filter(jobs::worker_id.eq(Id(worker)))
+            .select((jobs::id, jobs::url, jobs::attempts, jobs::fence))
+            .load(connection)
+            .await)?;
+        Ok(rows.into_iter().map(claim_of).collect())
     }
 
     /// Makes jobs pending again whose lease has expired; those that have used up `max_attempts`
@@ -219,6 +185,15 @@ impl Database {
             }
             Ok::<_, diesel::result::Error>((requeued, failed))
         })
+    }
+}
+
+fn claim_of((id, url, attempts, fence): ClaimRow) -> Claim {
+    Claim {
+        id: JobId(id.0),
+        url,
+        attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
+        fence,
     }
 }
 

@@ -46,6 +46,19 @@ impl From<DieselError> for DbError {
     }
 }
 
+/// SQLite's words for a file, or a connection, that can only be read.
+const SQLITE_READ_ONLY: &str = "attempt to write a readonly database";
+
+/// True if the connection is well but can't write: the server became a standby, or was set to
+/// read only. It will not write later either; a new connection may find another server.
+pub(super) fn is_read_only(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => true,
+        DieselError::DatabaseError(_, told) => told.message().contains(SQLITE_READ_ONLY),
+        _ => false,
+    }
+}
+
 /// Diesel has no kinds for these: they arrive as `Unknown` with the server's or SQLite's words.
 fn says_unavailable(message: &str) -> bool {
     const WORDS: [&str; 17] = [
@@ -65,7 +78,7 @@ fn says_unavailable(message: &str) -> bool {
         "too many clients",
         "remaining connection slots",
         "No space left on device",
-        "attempt to write a readonly database",
+        SQLITE_READ_ONLY,
     ];
     WORDS.iter().any(|words| message.contains(words))
 }

@@ -14,11 +14,14 @@ mod finish_many;
 mod insert_many;
 mod migrate;
 mod pools;
+mod pull_in;
 mod read;
+mod renew;
 mod row;
 mod schema;
 mod submit;
 mod tls;
+mod trial_write;
 mod types;
 mod worker_presence;
 

@@ -95,7 +95,7 @@ pub(super) async fn detached<T: Send + 'static>(
 }
 
 /// Runs `$query` (an expression of `QueryResult`) on a connection of `$pool`, for at most
-/// [`OPERATION_TIMEOUT`]; a connection that did not answer is thrown away.
+/// [`OPERATION_TIMEOUT`]. A connection that did not answer, or can only read, is thrown away.
 macro_rules! on_pool {
     ($pool:expr, $connection:ident => $query:expr) => {{
         let pool = $pool.clone();
@@ -107,17 +107,22 @@ macro_rules! on_pool {
                 $query
             })
             .await;
+            let useless = match &outcome {
+                Ok(Ok(_)) => false,
+                Ok(Err(error)) => $crate::db::error::is_read_only(error),
+                Err(_) => true,
+            };
+            if useless {
+                drop(deadpool::managed::Object::take(object));
+                // The idle ones lead to the same server, which is silent or was made a standby, or
+                // through the same dead path: to find out one by one would cost a failure each.
+                pool.retain(|_, _| false);
+            }
             match outcome {
                 Ok(result) => result.map_err($crate::db::DbError::from),
-                Err(_) => {
-                    drop(deadpool::managed::Object::take(object));
-                    // The idle ones lead to the same silent server, or through the same dead path:
-                    // to find out one by one would cost a time limit each.
-                    pool.retain(|_, _| false);
-                    Err($crate::db::DbError::Unavailable(
-                        "no answer in time".to_owned(),
-                    ))
-                }
+                Err(_) => Err($crate::db::DbError::Unavailable(
+                    "no answer in time".to_owned(),
+                )),
             }
         })
         .await
@@ -172,3 +177,26 @@ macro_rules! write_transaction {
 }
 
 pub(super) use {on_pool, read_query, write_query, write_transaction};
+
+#[cfg(test)]
+mod tests {
+    use diesel_async::SimpleAsyncConnection;
+
+    use super::*;
+    use crate::db::Database;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_sqlite_connection_that_can_only_read_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite(folder.path().join("jobs.db"));
+        let database = Database::open(&target, 2).unwrap();
+        database.migrate(&target).await.unwrap();
+        write_query!(database.pools, connection =>
+            connection.batch_execute("PRAGMA query_only = ON").await)
+        .unwrap();
+        let worker = uuid::Uuid::now_v7();
+        let error = database.mark_worker_alive(worker).await.unwrap_err();
+        assert!(error.is_unavailable(), "{error}");
+        database.mark_worker_alive(worker).await.unwrap();
+    }
+}

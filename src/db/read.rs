@@ -32,7 +32,8 @@ pub struct JobCounts {
 }
 
 impl Database {
-    /// A round trip to the database.
+    /// A round trip to the database. It may answer and yet not take a write: for that there is
+    /// [`Self::try_writing`].
     pub async fn ping(&self) -> Result<(), DbError> {
         read_query!(self.pools, connection =>
             jobs::table.select(jobs::id).limit(1).load::<Id>(connection).await.map(|_| ()))
@@ -126,6 +127,8 @@ impl Database {
     async fn workers_alive(&self) -> Result<u64, DbError> {
         let alive: i64 = read_query!(self.pools, connection => workers::table
             .filter(workers::seen_at.gt(clock::before(ALIVE_WITHIN)))
+            // Seen before the clock was set back: that tells nothing.
+            .filter(workers::seen_at.lt(clock::after(ALIVE_WITHIN)))
             .select(count_star())
             .first(connection)
             .await)?;

@@ -26,7 +26,12 @@ impl Database {
             .execute(connection)
             .await)?;
         write_query!(self.pools, connection => diesel::delete(
-                workers::table.filter(workers::seen_at.lt(clock::before(FORGOTTEN_AFTER))))
+                workers::table.filter(
+                    workers::seen_at
+                        .lt(clock::before(FORGOTTEN_AFTER))
+                        // The clock was set back since.
+                        .or(workers::seen_at.gt(clock::after(FORGOTTEN_AFTER))),
+                ))
             .execute(connection)
             .await)
         .map(|_| ())

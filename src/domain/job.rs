@@ -1,5 +1,7 @@
 //! A job, its states, and which states may follow which.
 
+use std::time::Duration;
+
 use super::failure::FailureCode;
 use super::image::ExifSummary;
 use super::timestamp::Timestamp;
@@ -28,6 +30,9 @@ impl std::str::FromStr for JobId {
         uuid::Uuid::parse_str(text).map(Self)
     }
 }
+
+/// No lease is ever granted for longer.
+pub const LONGEST_LEASE: Duration = Duration::from_secs(3600);
 
 /// The states of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,6 +6,8 @@ const BASE: Duration = Duration::from_secs(1);
 const CEILING: Duration = Duration::from_secs(60);
 /// A source may ask for patience, but not park a job for days.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+/// No job is ever told to wait for longer.
+pub const LONGEST_DELAY: Duration = LONGEST_RETRY_AFTER.saturating_add(CEILING);
 
 /// Exponential back-off with full jitter
 /// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
@@ -59,5 +61,6 @@ mod tests {
         assert_eq!(delay(1, asked, 0.0), Duration::from_secs(30));
         let forever = Some(Duration::from_secs(u64::MAX));
         assert_eq!(delay(1, forever, 0.0), LONGEST_RETRY_AFTER);
+        assert_eq!(delay(u32::MAX, forever, 1.0), LONGEST_DELAY);
     }
 }

@@ -76,7 +76,7 @@ impl ApiState {
             let database = database.clone();
             probe(move || {
                 let database = database.clone();
-                async move { database.ping().await }
+                async move { database.try_writing().await }
             })
         };
         let queue_probe = {

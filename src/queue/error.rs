@@ -11,12 +11,26 @@ pub enum QueueError {
     Url(String),
 }
 
-/// First words of errors that no waiting mends: no password, a wrong one, a user without the right,
-/// a key that holds something else.
-const REFUSALS: [&str; 4] = ["NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE"];
+/// First words of errors that no waiting mends: no password, a wrong one, a user without the
+/// right.
+const REFUSALS: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
+
+impl QueueError {
+    /// Of a write that is only tried. A user who lacks the right for this one command may have all
+    /// those that jobs need: that is no reason not to start.
+    pub(super) fn of_trial_write(error: redis::RedisError) -> Self {
+        match error.code() {
+            Some("NOPERM") => Self::Unavailable(error.to_string()),
+            _ => error.into(),
+        }
+    }
+}
 
 impl From<redis::RedisError> for QueueError {
     fn from(error: redis::RedisError) -> Self {
+        if error.code() == Some("WRONGTYPE") {
+            return Self::Refused(format!("the key of QUEUE_NAME holds no list ({error})"));
+        }
         let refused = match error.kind() {
             redis::ErrorKind::AuthenticationFailed | redis::ErrorKind::InvalidClientConfig => true,
             // A database number that is not there is a general error (`ERR`) to the client.

@@ -51,7 +51,11 @@ impl Queue {
         }
     }
 
-    /// A round trip to the queue.
+    /// Whether ids can be read and written; changes nothing.
+    ///
+    /// # Errors
+    /// [`QueueError::Refused`] if a setting is wrong, [`QueueError::Unavailable`] if the same call
+    /// may succeed later.
     pub async fn ping(&self) -> Result<(), QueueError> {
         match self {
             Self::Redis(queue) => queue.ping().await,

@@ -130,7 +130,24 @@ impl RedisQueue {
 
     pub(super) async fn ping(&self) -> Result<(), QueueError> {
         // A server may take a connection and serve no command on it, or not on this key.
-        self.backlog().await.map(drop)
+        self.backlog().await?;
+        let tried = bounded(async {
+            let mut connection = self.pool.get().await?;
+            // A replica, a full server and one that can't save itself serve reads alone. This is a
+            // write to them, and yet never changes a list: none is so long.
+            let tried = redis::cmd("LSET")
+                .arg(&*self.key)
+                .arg(i64::MAX)
+                .arg("")
+                .exec_async(&mut connection)
+                .await;
+            Ok(tried)
+        })
+        .await?;
+        match tried {
+            Err(error) if !is_out_of_range(&error) => Err(QueueError::of_trial_write(error)),
+            _ => Ok(()),
+        }
     }
 
     pub(super) async fn backlog(&self) -> Result<usize, QueueError> {
@@ -144,6 +161,11 @@ pub(super) async fn bounded<T>(
     timeout(ANSWER_TIMEOUT, work)
         .await
         .unwrap_or_else(|_| Err(no_answer()))
+}
+
+/// Redis' words when it would have written: there is no list, or it is shorter.
+fn is_out_of_range(error: &redis::RedisError) -> bool {
+    matches!(error.detail(), Some("no such key" | "index out of range"))
 }
 
 fn no_answer() -> QueueError {

@@ -107,10 +107,21 @@ impl Storage {
         .await
     }
 
-    /// True to its word: writes as much as a large thumbnail takes, and removes it.
+    /// True to its word: writes as much as a large thumbnail takes, and removes it. The folder of
+    /// temporary files is made again as [`Self::publish`] would; a storage that is gone as a whole,
+    /// which may be a disk that is not mounted, is not.
+    ///
+    /// # Errors
+    /// If a thumbnail could not be written now.
     pub async fn ping(&self) -> Result<(), StorageError> {
         let storage = self.clone();
-        blocking(move || storage.try_writing()).await
+        blocking(move || match fs::create_dir(storage.temporary_folder()) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(StorageError::of("make the storage folder")(error))
+            }
+            _ => storage.try_writing(),
+        })
+        .await
     }
 
     /// The name under which clients know a thumbnail, relative to the folder.

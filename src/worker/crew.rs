@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use super::attempt::Attempt;
 use super::leases::{Lease, Leases};
+use super::lost_claims::LostClaims;
 use super::pulse::Pulse;
 use super::storage_gate::StorageGate;
 use super::{Parts, WorkerSettings, outcome};
@@ -34,6 +35,7 @@ pub(super) struct Crew {
     pub parts: Parts,
     pub settings: WorkerSettings,
     pub leases: Leases,
+    pub lost_claims: LostClaims,
     pub pulse: Pulse,
     pub storage_gate: StorageGate,
     slots: Arc<Semaphore>,
@@ -60,6 +62,7 @@ impl Crew {
         Self {
             id,
             leases: Leases::new(parts.database.clone(), id, settings.lease),
+            lost_claims: LostClaims::none(),
             pulse: Pulse::new(settings.poll_timeout, settings.lease, storage_gate.clone()),
             storage_gate,
             slots: Arc::new(Semaphore::new(settings.concurrency)),
@@ -92,9 +95,19 @@ impl Crew {
         source: ClaimSource,
         slots: Slots,
     ) -> Result<usize, DbError> {
+        let noted = self.lost_claims.claiming().await;
         let asked = Instant::now();
         let lease = self.settings.lease;
-        let claims = self.parts.database.claim(source, self.id, lease).await?;
+        let claims = self
+            .parts
+            .database
+            .claim(source, self.id, lease)
+            .await
+            .inspect_err(|error| {
+                if error.is_unavailable() {
+                    self.lost_claims.suspect();
+                }
+            })?;
         self.pulse.claimed();
         let count = claims.len();
         for (claim, slot) in claims.into_iter().zip(slots.0) {
@@ -109,6 +122,7 @@ impl Crew {
                 .instrument(span),
             );
         }
+        drop(noted);
         Ok(count)
     }
 

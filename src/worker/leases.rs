@@ -1,6 +1,6 @@
 //! Which jobs this process holds, and until when.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -102,6 +102,14 @@ impl Leases {
                 false
             }
         }
+    }
+
+    /// The claims that attempts of this process run under.
+    pub(super) fn known(&self) -> HashSet<(JobId, i64)> {
+        let all = self.held();
+        all.values()
+            .map(|held| (held.claim.id, held.claim.fence))
+            .collect()
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<JobId, Held>> {

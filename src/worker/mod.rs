@@ -5,6 +5,7 @@
 //! | `attempt` | one attempt at one job, from URL to published thumbnail; the step that tests call |
 //! | `engine` | the CPU side: how many decodes at once, in how much memory |
 //! | `leases` | which jobs this process holds, and until when |
+//! | `lost_claims` | jobs that were claimed and whose answer did not arrive |
 //! | `crew` | slots and running attempts |
 //! | `dispatcher` | from the queue to the crew |
 //! | `sweeper` | from the database to the crew: retries, and what the queue has lost |
@@ -17,6 +18,7 @@ mod crew;
 mod dispatcher;
 mod engine;
 mod leases;
+mod lost_claims;
 mod outcome;
 mod pulse;
 mod reconciler;
@@ -92,6 +94,7 @@ impl Workers {
         taking.spawn(sweeper::run(Arc::clone(&crew), stop.clone()));
         let mut keeping = JoinSet::new();
         keeping.spawn(leases::renew_forever(Arc::clone(&crew)));
+        keeping.spawn(lost_claims::release_forever(Arc::clone(&crew)));
         keeping.spawn(storage_gate::guard(Arc::clone(&crew)));
         keeping.spawn(reconciler::run(Arc::clone(&crew), stop.clone()));
         stop.cancelled().await;
@@ -99,6 +102,7 @@ impl Workers {
         let drained = crew.drain(taking, end);
         let noted = async {
             drained.await;
+            lost_claims::release(&crew).await;
             crew.parts.database.mark_worker_gone(crew.id).await
         };
         match timeout_at(end, noted).await {

@@ -7,12 +7,15 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::crew::Crew;
+use crate::domain::job::LONGEST_LEASE;
 use crate::domain::retry;
 use crate::storage::TemporaryFile;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Signs of life and litter are looked after once in so many rounds.
 const SLOW_ROUNDS: u32 = 4;
+/// A clock may be set by so much in its normal course.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
     let mut round: u32 = 0;
@@ -23,6 +26,7 @@ pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
                 sign_of_life(&crew).await;
             }
             remove_litter(&crew).await;
+            pull_in(&crew).await;
         }
         round = round.wrapping_add(1);
         tokio::select! {
@@ -56,6 +60,27 @@ async fn take_over_expired(crew: &Crew) {
 async fn sign_of_life(crew: &Crew) {
     if let Err(error) = crew.parts.database.mark_worker_alive(crew.id).await {
         tracing::debug!(%error, "no sign of life given");
+    }
+}
+
+/// Mends times that lie in the future because the database's clock was set back.
+async fn pull_in(crew: &Crew) {
+    let database = &crew.parts.database;
+    let delays = database.pull_in_delays(retry::LONGEST_DELAY + CLOCK_TOLERANCE);
+    match delays.await {
+        Ok(0) => {}
+        Ok(jobs) => tracing::warn!(jobs, "due too far in the future: due now"),
+        Err(error) => tracing::warn!(%error, "times in the future could not be looked for"),
+    }
+    let longest = LONGEST_LEASE + CLOCK_TOLERANCE;
+    let leases = database.pull_in_leases(longest, crew.settings.lease);
+    match leases.await {
+        Ok(0) => {}
+        Ok(jobs) => tracing::warn!(
+            jobs,
+            "leases that would end too far in the future: shortened"
+        ),
+        Err(error) => tracing::warn!(%error, "leases in the future could not be looked for"),
     }
 }
 

@@ -95,6 +95,33 @@ async fn fault_15() {
     });
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_database_clock_that_was_set_back_strands_no_job() {
+    conclusively("clock set back", clock_set_back).await;
+}
+
+async fn clock_set_back() {
+    let stage = Stage::shared().await;
+    let mut serve = stage.process("serve", "serve");
+    serve.start();
+    let new = load::accept(serve.address, &stage.origin.url("/small.jpg")).await;
+    let held = load::accept(serve.address, &stage.origin.url("/small.jpg?n=1")).await;
+    // As if all had been written before the clock went back by two hours; the second is held by a
+    // worker that died since.
+    stage.lines(&format!(
+        "UPDATE jobs SET status = 'processing', attempts = 1, fence = 1, \
+         worker_id = gen_random_uuid() WHERE id = '{held}'"
+    ));
+    stage.lines("UPDATE jobs SET due_at = due_at + interval '2 hours'");
+    let mut worker = stage.process("work", "worker");
+    worker.start();
+    for id in [new, held] {
+        eventually_blocking("the job completes", SOON, || {
+            stage.status(&id) == "completed"
+        });
+    }
+}
+
 fn hour_of_first_line(log: &str) -> String {
     let line = log.lines().find(|line| line.contains("workers start"));
     line.expect("the workers started")[..13].to_owned()

@@ -21,6 +21,7 @@ mod yardstick;
 
 mod clock_and_disk;
 mod database_server;
+mod lost_claims;
 mod lost_ids;
 mod orphaned_files;
 mod queue_server;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use tokio_postgres::NoTls;
 
+use crate::ledger::{Ledger, sqlite};
 use crate::load::accept;
 use crate::stage::{Stage, image_reply};
 use crate::support::child_process::ChildProcess;
@@ -114,5 +116,66 @@ async fn storage_replaced() {
     eventually_blocking("the job completes", SOON, || {
         stage.status(&id) == "completed"
     });
+    eventually_blocking("it is ready again", SOON, || failing(&all).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_database_that_can_only_be_read_is_named_until_it_can_be_written() {
+    conclusively("readiness", read_only).await;
+}
+
+async fn read_only() {
+    let stage = Stage::shared().await;
+    let mut processes = [
+        stage.process("serve", "serve"),
+        stage.process("work", "work"),
+    ];
+    for process in &mut processes {
+        process.start();
+    }
+    let Ledger::Postgres { database } = &stage.ledger else {
+        panic!("no Postgres")
+    };
+    // As a standby does: connections end, and new ones can only read.
+    stage.lines(&format!(
+        "ALTER DATABASE {database} SET default_transaction_read_only = on"
+    ));
+    stage.lines(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    for process in &processes {
+        eventually_blocking("the database is named", SOON, || {
+            failing(process) == ["database"]
+        });
+    }
+    stage.lines(&format!(
+        "SET transaction_read_only = off; \
+         ALTER DATABASE {database} RESET default_transaction_read_only"
+    ));
+    for process in &processes {
+        eventually_blocking("they are ready again", SOON, || failing(process).is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_sqlite_file_that_a_stranger_writes_for_long_is_named() {
+    conclusively("readiness", sqlite_locked).await;
+}
+
+async fn sqlite_locked() {
+    let stage = Stage::sqlite().await;
+    let Ledger::Sqlite(file) = &stage.ledger else {
+        panic!("no SQLite")
+    };
+    let mut all = stage.process("all", "all");
+    all.start();
+    let mut stranger = sqlite(file);
+    // Reading goes on under this lock.
+    stranger.batch_execute("BEGIN IMMEDIATE").expect("the lock");
+    eventually_blocking("the database is named", SOON, || {
+        failing(&all).contains(&"database".to_owned())
+    });
+    stranger.batch_execute("ROLLBACK").expect("our own lock");
     eventually_blocking("it is ready again", SOON, || failing(&all).is_empty());
 }

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use thumbforge::db::{ClaimSource, Database, Submission, Target};
+use diesel::{Connection, RunQueryDsl, SqliteConnection};
+use thumbforge::db::{ClaimSource, Database, JobCounts, Submission, Target};
 use thumbforge::domain::{
     Claim, DuplicateHandling, FailureCode, Job, JobFilter, JobId, JobResult, JobStatus, Outcome,
     SourceUrl, ThumbnailInfo,
@@ -15,6 +16,12 @@ use crate::support::postgres::Postgres;
 
 const LEASE: Duration = Duration::from_secs(30);
 const EXPIRED: Duration = Duration::ZERO;
+
+#[derive(diesel::QueryableByName)]
+struct Line {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    line: String,
+}
 
 /// A database of one test's own.
 pub struct Fixture {
@@ -35,6 +42,25 @@ impl Fixture {
         Self {
             target: Target::Sqlite(folder.path().join("jobs.db")),
             _folder: Some(folder),
+        }
+    }
+
+    /// Runs SQL past ThumbForge, whose only column is a text named `line`; `{}` in it is the name of
+    /// the database (Postgres).
+    pub fn lines(&self, sql: &str) -> Vec<String> {
+        match &self.target {
+            Target::Postgres(url) => {
+                let (_, name) = url.rsplit_once('/').unwrap();
+                let output = Postgres::shared().psql(name, &sql.replace("{}", name));
+                assert!(output.status.success(), "{output:?}");
+                let text = String::from_utf8(output.stdout).unwrap();
+                text.lines().map(str::to_owned).collect()
+            }
+            Target::Sqlite(path) => {
+                let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+                let rows: Vec<Line> = diesel::sql_query(sql).load(&mut connection).unwrap();
+                rows.into_iter().map(|row| row.line).collect()
+            }
         }
     }
 
@@ -232,6 +258,42 @@ on_both_databases! {
         assert_eq!(kept, HashSet::from([job.id]));
         let taken = database.take_over_expired(3, |_| Duration::ZERO).await.unwrap();
         assert_eq!(taken, (vec![], vec![]));
+    }
+
+    async fn leases_are_renewed_beside_ends_without_deadlock(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let worker = Uuid::now_v7();
+        let mut claims = Vec::new();
+        for number in 0..60 {
+            let job = submitted(&database, &number.to_string()).await;
+            claims.push(claimed(&database, job.id, worker, LEASE).await.unwrap());
+        }
+        // The order of the list is not that of the ids.
+        claims.reverse();
+        let renewals = tokio::spawn({
+            let (database, claims) = (database.clone(), claims.clone());
+            async move {
+                loop {
+                    let kept = database.renew(&claims, worker, LEASE).await.unwrap();
+                    if kept.is_empty() {
+                        return;
+                    }
+                }
+            }
+        });
+        let ends = claims.into_iter().map(|claim| {
+            let database = database.clone();
+            tokio::spawn(async move {
+                // Several ends a job, so that the two meet often.
+                assert!(database.finish(&claim, &Outcome::Released).await.unwrap());
+                let claim = claimed(&database, claim.id, worker, LEASE).await.unwrap();
+                assert!(database.finish(&claim, &completed()).await.unwrap());
+            })
+        });
+        for end in ends.collect::<Vec<_>>() {
+            end.await.unwrap();
+        }
+        renewals.await.unwrap();
     }
 
     async fn a_job_that_always_kills_its_worker_ends_as_poison(fixture: &Fixture) {
@@ -442,6 +504,77 @@ on_both_databases! {
         assert_eq!(database.counts().await.unwrap().workers_alive, 0);
     }
 
+    async fn a_trial_write_is_no_worker_and_is_cleaned_up(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let trials = (0..16).map(|_| {
+            let database = database.clone();
+            tokio::spawn(async move { database.try_writing().await.unwrap() })
+        });
+        for trial in trials.collect::<Vec<_>>() {
+            trial.await.unwrap();
+        }
+        let counts = database.counts().await.unwrap();
+        assert_eq!(counts, JobCounts::default());
+        let worker = Uuid::now_v7();
+        database.mark_worker_alive(worker).await.unwrap();
+        assert_eq!(fixture.lines("SELECT CAST(id AS text) AS line FROM workers"), [worker.to_string()]);
+    }
+
+    async fn a_clock_set_back_strands_no_waiting_job(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let hour = Duration::from_secs(3600);
+        let mut waiting = Vec::new();
+        for (path, delay) in [("far.jpg", hour * 2), ("near.jpg", hour / 2)] {
+            let job = submitted(&database, path).await;
+            let claim = claimed_now(&database, job.id).await;
+            assert!(database.finish(&claim, &retry_after(delay)).await.unwrap());
+            waiting.push(job.id);
+        }
+        assert_eq!(database.pull_in_delays(hour).await.unwrap(), 1);
+        assert_eq!(database.pull_in_delays(hour).await.unwrap(), 0);
+        assert!(claimed(&database, waiting[0], Uuid::now_v7(), LEASE).await.is_some());
+        assert_eq!(claimed(&database, waiting[1], Uuid::now_v7(), LEASE).await, None);
+    }
+
+    async fn a_clock_set_back_strands_no_job_of_a_dead_worker(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let hour = Duration::from_secs(3600);
+        let dead = submitted(&database, "far.jpg").await;
+        claimed(&database, dead.id, Uuid::now_v7(), hour * 2).await.unwrap();
+        let near = submitted(&database, "near.jpg").await;
+        let near = claimed(&database, near.id, Uuid::now_v7(), hour / 2).await.unwrap();
+        let worker = Uuid::now_v7();
+        let alive = submitted(&database, "alive.jpg").await;
+        let alive = claimed(&database, alive.id, worker, hour * 2).await.unwrap();
+        assert_eq!(database.pull_in_leases(hour, LEASE).await.unwrap(), 2);
+        assert_eq!(database.pull_in_leases(hour, LEASE).await.unwrap(), 0);
+        let taken = database.take_over_expired(3, |_| Duration::ZERO).await.unwrap();
+        assert_eq!(taken, (vec![], vec![]), "who works has time to renew");
+        assert_eq!(database.pull_in_leases(Duration::ZERO, EXPIRED).await.unwrap(), 3);
+        let alive_id = alive.id;
+        database.renew(&[alive], worker, LEASE).await.unwrap();
+        eventually("the dead are taken over", Duration::from_secs(5), async || {
+            database.take_over_expired(3, |_| Duration::ZERO).await.unwrap();
+            found(&database, dead.id).await.status == JobStatus::Pending
+                && found(&database, near.id).await.status == JobStatus::Pending
+        }).await;
+        assert_eq!(found(&database, alive_id).await.status, JobStatus::Processing);
+    }
+
+    async fn workers_of_the_future_are_not_alive_and_are_forgotten(fixture: &Fixture) {
+        let database = fixture.open().await;
+        database.mark_worker_alive(Uuid::now_v7()).await.unwrap();
+        assert_eq!(database.counts().await.unwrap().workers_alive, 1);
+        fixture.lines(match fixture.target {
+            Target::Postgres(_) => "UPDATE workers SET seen_at = seen_at + interval '2 hours'",
+            Target::Sqlite(_) => "UPDATE workers SET seen_at = seen_at + 7200000000",
+        });
+        assert_eq!(database.counts().await.unwrap().workers_alive, 0);
+        let worker = Uuid::now_v7();
+        database.mark_worker_alive(worker).await.unwrap();
+        assert_eq!(fixture.lines("SELECT CAST(id AS text) AS line FROM workers"), [worker.to_string()]);
+    }
+
     async fn ten_migrations_at_once_are_one(fixture: &Fixture) {
         let tries = (0..10).map(|_| {
             let target = fixture.target.clone();
@@ -483,4 +616,62 @@ async fn an_unreachable_server_is_unavailable_within_seconds() {
     assert!(error.is_unavailable(), "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+/// A worker of a hundred jobs on a distant server would else spend its lease on round trips.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_leases_of_a_worker_are_renewed_by_one_statement() {
+    let fixture = Fixture::postgres();
+    let database = fixture.open().await;
+    let worker = Uuid::now_v7();
+    let mut claims = Vec::new();
+    for number in 0..20 {
+        let job = submitted(&database, &number.to_string()).await;
+        claims.push(claimed(&database, job.id, worker, LEASE).await.unwrap());
+    }
+    let other = submitted(&database, "other").await;
+    let other = claimed_now(&database, other.id).await;
+    fixture.lines(
+        "CREATE TABLE statements (at timestamptz NOT NULL);
+         CREATE FUNCTION note_statement() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO statements VALUES (now());
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER note_statement AFTER UPDATE ON jobs
+             FOR EACH STATEMENT EXECUTE FUNCTION note_statement()",
+    );
+    let asked = [&claims[..], &[other]].concat();
+    let kept = database.renew(&asked, worker, LEASE).await.unwrap();
+    let own: HashSet<JobId> = claims.iter().map(|claim| claim.id).collect();
+    assert_eq!(kept, own);
+    assert_eq!(fixture.lines("SELECT count(*) FROM statements"), ["1"]);
+}
+
+/// After a failover the old primary is a standby: its connections live, and can only read.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_can_only_read_are_replaced() {
+    let fixture = Fixture::postgres();
+    fixture.open().await;
+    fixture.lines("ALTER DATABASE {} SET default_transaction_read_only = on");
+    let database = Database::open(&fixture.target, 4).unwrap();
+    // Several at once, so that several connections are made.
+    let pings = (0..16).map(|_| {
+        let database = database.clone();
+        tokio::spawn(async move { database.ping().await.unwrap() })
+    });
+    for ping in pings.collect::<Vec<_>>() {
+        ping.await.unwrap();
+    }
+    fixture.lines(
+        "SET transaction_read_only = off; ALTER DATABASE {} RESET default_transaction_read_only",
+    );
+    let submit = async || {
+        let url = url("a.jpg");
+        database.submit(&url, DuplicateHandling::AllowRetry).await
+    };
+    let error = submit().await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    for _ in 0..8 {
+        submit().await.unwrap();
+    }
 }

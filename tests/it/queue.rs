@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use redis::Commands;
 use thumbforge::domain::JobId;
-use thumbforge::queue::{MemoryQueue, Queue, RedisQueue};
+use thumbforge::queue::{MemoryQueue, Queue, QueueError, RedisQueue};
 
 use crate::support::redis::Redis;
 
@@ -141,4 +141,79 @@ async fn a_frozen_redis_holds_nobody_for_long() {
         begun.elapsed()
     );
     server.signal("CONT");
+}
+
+/// Sends a command, its words separated by spaces.
+fn tell(server: &Redis, command: &str) {
+    let words: Vec<&str> = command.split(' ').collect();
+    redis::cmd(words[0])
+        .arg(&words[1..])
+        .exec(&mut server.connection())
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_takes_no_writes_does_not_work_and_a_ping_changes_nothing() {
+    let server = Redis::start();
+    let queue = Queue::Redis(RedisQueue::open(&server.url(), "jobs").unwrap());
+    queue.ping().await.unwrap();
+    assert_eq!(queue.backlog().await.unwrap(), 0);
+    let id = JobId::generate();
+    queue.push(id).await;
+    queue.ping().await.unwrap();
+    let nowhere = crate::support::server_process::free_port();
+    for (fault, end, word) in [
+        (
+            "CONFIG SET maxmemory 1",
+            "CONFIG SET maxmemory 0",
+            "maxmemory",
+        ),
+        (
+            &*format!("REPLICAOF 127.0.0.1 {nowhere}"),
+            "REPLICAOF NO ONE",
+            "read only replica",
+        ),
+    ] {
+        tell(&server, fault);
+        let error = queue.ping().await.unwrap_err();
+        assert!(matches!(error, QueueError::Unavailable(_)), "{error}");
+        assert!(error.to_string().contains(word), "{error}");
+        tell(&server, end);
+        queue.ping().await.unwrap();
+    }
+    assert_eq!(queue.pop(10, NO_WAIT).await.unwrap(), [id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_holds_no_list_is_refused_by_name() {
+    let server = Redis::start();
+    tell(&server, "SET jobs word");
+    let queue = Queue::Redis(RedisQueue::open(&server.url(), "jobs").unwrap());
+    let error = queue.ping().await.unwrap_err();
+    assert!(matches!(error, QueueError::Refused(_)), "{error}");
+    assert!(error.to_string().contains("QUEUE_NAME"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_without_the_right_to_the_trial_write_may_start_and_is_told() {
+    let server = Redis::start();
+    // The list in docs/API.md without its last word.
+    let rights = "+ping +unwatch +llen +lpush +rpush +rpop +brpop";
+    tell(
+        &server,
+        &format!("ACL SETUSER worker on >word ~jobs {rights}"),
+    );
+    let url = format!("redis://worker:word@127.0.0.1:{}/0", server.port);
+    let queue = Queue::Redis(RedisQueue::open(&url, "jobs").unwrap());
+    let error = queue.ping().await.unwrap_err();
+    assert!(matches!(error, QueueError::Unavailable(_)), "{error}");
+    assert!(error.to_string().contains("lset"), "{error}");
+    let id = JobId::generate();
+    queue.push(id).await;
+    let taken = queue.pop(1, NO_WAIT).await.unwrap();
+    assert_eq!(taken, [id]);
+    queue.push_back(&taken).await;
+    assert_eq!(queue.pop(1, NO_WAIT).await.unwrap(), [id]);
+    tell(&server, "ACL SETUSER worker +lset");
+    queue.ping().await.unwrap();
 }

@@ -30,6 +30,8 @@ pub enum Mode {
     /// A request that contains these bytes reaches the server; its reply does not come back, and
     /// the connection ends.
     LoseReplyTo(&'static [u8]),
+    /// A request that contains these bytes reaches the server; its reply waits for the next mode.
+    HoldReplyTo(&'static [u8]),
     /// A request that contains these bytes does not reach the server; the connection ends.
     CutBefore(&'static [u8]),
     /// In turn: passed, lost before the server, lost after it.
@@ -152,10 +154,11 @@ async fn relay(
     let (server_read, server_write) = server.into_split();
     let mut resets = modes.clone();
     let losing = Arc::<AtomicBool>::default();
+    let holding = Arc::<AtomicBool>::default();
     // Whichever comes first ends both directions.
     tokio::select! {
-        _ = requests(client_read, server_write, modes.clone(), (seen, epoch), Arc::clone(&losing)) => {}
-        _ = replies(server_read, client_write, modes, losing) => {}
+        _ = requests(client_read, server_write, modes.clone(), (seen, epoch), (Arc::clone(&losing), Arc::clone(&holding))) => {}
+        _ = replies(server_read, client_write, modes, (losing, holding)) => {}
         _ = resets.wait_for(|mode| *mode == Mode::Reset) => {}
     }
 }
@@ -165,7 +168,7 @@ async fn requests(
     mut to: OwnedWriteHalf,
     mut modes: watch::Receiver<Mode>,
     (seen, epoch): (Arc<AtomicUsize>, Arc<AtomicUsize>),
-    losing: Arc<AtomicBool>,
+    (losing, holding): (Arc<AtomicBool>, Arc<AtomicBool>),
 ) -> Result<(), Cut> {
     let born = epoch.load(Ordering::SeqCst);
     let mut chunk = vec![0_u8; 64 * 1024];
@@ -193,6 +196,9 @@ async fn requests(
                 Mode::Hold(needle) if met(needle).is_some() => {
                     modes.changed().await.map_err(|_| Cut)?;
                     continue;
+                }
+                Mode::HoldReplyTo(needle) if met(needle).is_some() => {
+                    holding.store(true, Ordering::SeqCst);
                 }
                 Mode::CutBefore(needle) if met(needle).is_some() => return Err(Cut),
                 Mode::LoseReplyTo(needle) if met(needle).is_some() => {
@@ -230,7 +236,7 @@ async fn replies(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut modes: watch::Receiver<Mode>,
-    losing: Arc<AtomicBool>,
+    (losing, holding): (Arc<AtomicBool>, Arc<AtomicBool>),
 ) -> Result<(), Cut> {
     let mut chunk = vec![0_u8; 64 * 1024];
     let mut passed = 0;
@@ -245,6 +251,11 @@ async fn replies(
                 Mode::Delay(time) => tokio::time::sleep(time).await,
                 Mode::Blackhole => {
                     modes.changed().await.map_err(|_| Cut)?;
+                    continue;
+                }
+                Mode::HoldReplyTo(_) if holding.load(Ordering::SeqCst) => {
+                    modes.changed().await.map_err(|_| Cut)?;
+                    holding.store(false, Ordering::SeqCst);
                     continue;
                 }
                 Mode::CutAfter(limit) => length = length.min(limit.saturating_sub(passed)),

@@ -11,7 +11,7 @@ use crate::http::state::ApiState;
 
 /// Check health
 ///
-/// Asks the database, the queue and the storage, each for at most two seconds.
+/// Tries to write to the database, the queue and the storage, each for at most two seconds.
 #[utoipa::path(
     get,
     path = "/v1/healthz",
@@ -26,8 +26,8 @@ pub async fn healthy(state: web::Data<ApiState>) -> Result<HttpResponse, Problem
 
 /// Check readiness
 ///
-/// Whether requests should be sent here: the database and the storage answer, workers in this
-/// process (`all`) consume, and no shutdown has begun. A queue that fails does not count: jobs are
+/// Whether requests should be sent here: the database and the storage can be written, workers in
+/// this process (`all`) consume, and no shutdown has begun. A queue that fails does not count: jobs are
 /// accepted, and found, without it.
 #[utoipa::path(
     get,

@@ -35,6 +35,14 @@ on_both_databases! {
         assert_eq!(api.get("/livez").await.status, 200);
     }
 
+    async fn a_storage_without_its_temporary_folder_mends_itself(fixture: &Fixture) {
+        let api = Api::start(fixture).await;
+        let temporary = api.folder.path().join("thumbnails/.tmp");
+        std::fs::remove_dir_all(&temporary).unwrap();
+        assert_eq!(api.get("/readyz").await.status, 200);
+        assert!(temporary.is_dir());
+    }
+
     async fn a_lost_queue_is_named_and_jobs_are_still_accepted(fixture: &Fixture) {
         let port = crate::support::server_process::free_port();
         let url = format!("redis://127.0.0.1:{port}/0");

@@ -1,0 +1,84 @@
+//! After the database's clock was set back: times that were written before lie in the future, and
+//! nobody would look at their jobs until the clock is there again.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+
+use super::pools::{read_query, write_query, write_transaction};
+use super::read::{is_pending, is_processing};
+use super::schema::jobs;
+use super::types::{Id, Status};
+use super::{Database, DbError, clock};
+use crate::domain::JobStatus;
+
+/// Most jobs that are pulled in at once.
+const LARGEST_GROUP: i64 = 500;
+
+impl Database {
+    /// Makes pending jobs due now that are due later than `longest` from now; returns how many.
+    pub async fn pull_in_delays(&self, longest: Duration) -> Result<usize, DbError> {
+        let mut pulled = 0;
+        loop {
+            // Looked for first: there is rarely any, and a look takes no lock.
+            let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
+                .filter(is_pending())
+                .filter(jobs::due_at.gt(clock::after(longest).nullable()))
+                .order((jobs::due_at.asc(), jobs::id.asc()))
+                .select(jobs::id)
+                .limit(LARGEST_GROUP)
+                .load(connection)
+                .await)?;
+            let found = ids.len();
+            if found == 0 {
+                return Ok(pulled);
+            }
+            pulled += write_query!(self.pools, connection => diesel::update(
+                    jobs::table
+                        .filter(jobs::id.eq_any(ids))
+                        // A bound value, so that the ids are looked up (`is_pending`).
+                        .filter(jobs::status.eq(Status(JobStatus::Pending)))
+                        .filter(jobs::due_at.gt(clock::after(longest).nullable())),
+                )
+                .set(jobs::due_at.eq(clock::now().nullable()))
+                .execute(connection)
+                .await)?;
+        }
+    }
+
+    /// Ends leases after `lease` from now that would end later than `longest` from now; returns how
+    /// many. Who still works renews them meanwhile.
+    pub async fn pull_in_leases(
+        &self,
+        longest: Duration,
+        lease: Duration,
+    ) -> Result<usize, DbError> {
+        let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
+            .filter(is_processing())
+            .filter(jobs::due_at.gt(clock::after(longest).nullable()))
+            .order(jobs::id.asc())
+            .select(jobs::id)
+            .limit(LARGEST_GROUP)
+            .load(connection)
+            .await)?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        // Locked in the order of their ids, as by all who lock several that are held.
+        write_transaction!(self.pools, connection => {
+            let mut pulled = 0;
+            for id in ids {
+                let job = jobs::table
+                    .find(id)
+                    .filter(is_processing())
+                    .filter(jobs::due_at.gt(clock::after(longest).nullable()));
+                pulled += diesel::update(job)
+                    .set(jobs::due_at.eq(clock::after(lease).nullable()))
+                    .execute(connection)
+                    .await?;
+            }
+            Ok::<_, diesel::result::Error>(pulled)
+        })
+    }
+}

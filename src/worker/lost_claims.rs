@@ -1,0 +1,96 @@
+//! Claims whose answer was lost. When a connection breaks, the database may have claimed jobs for a
+//! worker that does not know of it. Left alone, they would wait for their leases to end, and each
+//! would count a death that nobody died.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{RwLock, RwLockReadGuard, watch};
+use tokio::time::{Instant, sleep};
+
+use super::crew::Crew;
+use crate::db::DbError;
+use crate::domain::{Claim, JobId, Outcome};
+
+/// A claim may still arrive after its connection broke: it is looked for at growing intervals.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+pub(super) struct LostClaims {
+    /// Read from a claim's request until its jobs are noted as held, and written to ask for what
+    /// is held: in between, nobody can tell a lost claim from one that is under way.
+    claiming: RwLock<()>,
+    /// When a claim last failed.
+    failed: watch::Sender<Option<Instant>>,
+}
+
+impl LostClaims {
+    pub(super) fn none() -> Self {
+        Self {
+            claiming: RwLock::new(()),
+            failed: watch::Sender::new(None),
+        }
+    }
+
+    /// To be kept from a claim's request until its jobs are noted.
+    pub(super) async fn claiming(&self) -> RwLockReadGuard<'_, ()> {
+        self.claiming.read().await
+    }
+
+    /// A claim failed, and nobody knows whether it happened.
+    pub(super) fn suspect(&self) {
+        self.failed.send_replace(Some(Instant::now()));
+    }
+
+    /// True if a claim failed whose lease may still run.
+    fn are_possible(&self, lease: Duration) -> bool {
+        self.failed.borrow().is_some_and(|at| at.elapsed() < lease)
+    }
+}
+
+/// After each claim that failed, hands back what it may have claimed, until its lease would be over.
+pub(super) async fn release_forever(crew: Arc<Crew>) {
+    let mut failed = crew.lost_claims.failed.subscribe();
+    while failed.changed().await.is_ok() {
+        let mut pause = FIRST_PAUSE;
+        while crew.lost_claims.are_possible(crew.settings.lease) {
+            release(&crew).await;
+            tokio::select! {
+                _ = failed.changed() => pause = FIRST_PAUSE,
+                () = sleep(pause) => pause = LONGEST_PAUSE.min(pause * 2),
+            }
+        }
+    }
+}
+
+/// Hands back what is claimed for this worker and not known to it, if a claim failed of late. Each
+/// job gets its attempt back, as after any other hand-over.
+pub(super) async fn release(crew: &Crew) {
+    if !crew.lost_claims.are_possible(crew.settings.lease) {
+        return;
+    }
+    let lost = match find(crew).await {
+        Ok(lost) => lost,
+        Err(error) => return tracing::debug!(%error, "lost claims could not be looked for"),
+    };
+    for claim in lost {
+        match crew.parts.database.finish(&claim, &Outcome::Released).await {
+            Ok(true) => {
+                tracing::info!(job.id = %claim.id, "claimed without our knowing: handed back");
+            }
+            Ok(false) => {}
+            Err(error) => tracing::debug!(%error, job.id = %claim.id, "not handed back yet"),
+        }
+    }
+}
+
+/// Claims of this worker that no attempt runs under.
+async fn find(crew: &Crew) -> Result<Vec<Claim>, DbError> {
+    let _nobody_claims = crew.lost_claims.claiming.write().await;
+    // Noted before the question, so that an attempt that ends meanwhile is not taken for lost.
+    let known: HashSet<(JobId, i64)> = crew.leases.known();
+    let mut held = crew.parts.database.held_by(crew.id).await?;
+    held.retain(|claim| !known.contains(&(claim.id, claim.fence)));
+    Ok(held)
+}
