@@ -8,7 +8,7 @@ use thumbforge::domain::{SourceFormat, ThumbnailSpec};
 use thumbforge::imaging::{ImagingError, Limits, probe, thumbnail};
 
 #[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
+pub(crate) static MEMORY: PeakAlloc = PeakAlloc;
 
 /// Small, so that many files a second are tried.
 const MAX_PIXELS: u64 = 1 << 19;

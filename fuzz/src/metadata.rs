@@ -1,9 +1,15 @@
 //! The readers of EXIF blocks and ICC profiles.
 
+use std::borrow::Cow;
+
 use thumbforge::imaging::fuzzing;
+
+use crate::image::MEMORY;
 
 /// As `Limits::default()` has it.
 const MAX_ICC_BYTES: usize = 4 << 20;
+/// Profiles that a thread keeps, and what every thumbnail reserves anyhow.
+const UNESTIMATED_BYTES: usize = 4 << 20;
 
 /// What is shown of a block is fit to be shown, whatever the block holds.
 pub fn check_exif(tiff: &[u8]) {
@@ -17,16 +23,33 @@ pub fn check_exif(tiff: &[u8]) {
     }
 }
 
-/// A profile is ignored, or converts as many pixels as it was given. The first byte says how it is
-/// embedded, and what is converted.
+/// A profile is ignored, or converts as many pixels as it was given, in the memory that is reserved for
+/// it. The first byte says whether it is deflated, whether it is filled up with zeros to the size that
+/// it declares, as a stream of a few KiB can do, and what is converted.
 pub fn check_icc(bytes: &[u8]) {
     let Some((&first, profile)) = bytes.split_first() else {
         return;
     };
+    let profile = match profile.first_chunk() {
+        Some(size) if first & 3 == 2 => {
+            let declared = u32::from_be_bytes(*size) as usize;
+            let mut filled = profile.to_vec();
+            filled.resize(declared.clamp(profile.len(), MAX_ICC_BYTES), 0);
+            Cow::Owned(filled)
+        }
+        _ => Cow::Borrowed(profile),
+    };
     let pixels: Vec<u8> = (0..48)
         .map(|sample: u8| sample.wrapping_mul(first | 1))
         .collect();
-    let read = fuzzing::icc(profile, first & 1 == 1, MAX_ICC_BYTES, &pixels);
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let (read, reserved) = fuzzing::icc(&profile, first & 1 == 1, MAX_ICC_BYTES, &pixels);
+    let used = MEMORY.peak_usage().saturating_sub(before);
+    assert!(
+        used <= reserved + UNESTIMATED_BYTES,
+        "{used} bytes used, {reserved} reserved"
+    );
     if let Some((name, converted)) = read {
         check_text(name.as_deref(), 200);
         if let Some((count, rgb)) = converted {

@@ -12,22 +12,27 @@ pub fn exif(tiff: &[u8]) -> (u8, Option<ExifSummary>) {
     (facts.orientation, facts.summary)
 }
 
-/// Reads a profile, deflated or not, of at most `max_bytes`, and converts `pixels` by it. Gives its
-/// name, and the converted pixels with their number.
+/// Name of a profile, and converted pixels with their number.
+pub type ReadProfile = (Option<String>, Option<(usize, Vec<u8>)>);
+
+/// Reads a profile, deflated or not, of at most `max_bytes`, and converts `pixels` by it. Gives what
+/// was read, and the memory in bytes that is reserved for reading it.
 pub fn icc(
     profile: &[u8],
     is_deflated: bool,
     max_bytes: usize,
     pixels: &[u8],
-) -> Option<(Option<String>, Option<(usize, Vec<u8>)>)> {
+) -> (Option<ReadProfile>, usize) {
     let embedded = if is_deflated {
         EmbeddedProfile::Deflated(profile)
     } else {
         EmbeddedProfile::Plain(Cow::Borrowed(profile))
     };
-    let profile = IccProfile::read(&embedded, max_bytes)?;
-    let channels = profile.channels();
-    let count = pixels.len().checked_div(channels).unwrap_or(0);
-    let converted = profile.to_srgb(&pixels[..count * channels]);
-    Some((profile.name.clone(), converted.map(|rgb| (count, rgb))))
+    let read = IccProfile::read(&embedded, max_bytes).map(|profile| {
+        let channels = profile.channels();
+        let count = pixels.len().checked_div(channels).unwrap_or(0);
+        let converted = profile.to_srgb(&pixels[..count * channels]);
+        (profile.name.clone(), converted.map(|rgb| (count, rgb)))
+    });
+    (read, embedded.memory_bytes(max_bytes))
 }
