@@ -49,7 +49,7 @@ pub struct SourceImage {
     /// Description of the embedded ICC profile.
     pub icc_profile: Option<String>,
     pub exif: Option<ExifSummary>,
-    /// True if the file ended early and only a part of the rows could be decoded.
+    /// True if the file ended early: at least half of the rows were decoded, or all but coarser.
     pub truncated: bool,
 }
 

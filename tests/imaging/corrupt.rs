@@ -102,6 +102,33 @@ fn the_missing_rows_of_an_interlaced_file_repeat_those_above() {
 }
 
 #[test]
+fn a_progressive_file_that_ends_early_is_marked_though_it_has_all_rows() {
+    let picture = Picture::textured(400, 300);
+    let mut bytes = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 85);
+    encoder.set_progressive(true);
+    encoder
+        .encode(&picture.samples, 400, 300, ColorType::Rgb)
+        .unwrap();
+    let whole = thumbnail_of(&bytes);
+    assert!(!whole.source.truncated);
+    let scans: Vec<usize> = (0..bytes.len() - 1)
+        .filter(|&at| bytes[at..at + 2] == [0xff, 0xda])
+        .collect();
+    let [.., before, last] = scans[..] else {
+        panic!("{scans:?}");
+    };
+    // At the marker of a scan that refines, within one, and within the last.
+    for end in [before, before + 50, last + 50] {
+        let cut = thumbnail_of(&bytes[..end]);
+        assert!(cut.source.truncated, "cut at {end}");
+        let picture = Picture::rgb(&cut.jpeg);
+        let bottom = picture.row(picture.height - 1);
+        assert!(bottom.iter().any(|sample| *sample < 245), "it is white");
+    }
+}
+
+#[test]
 fn a_whole_file_is_not_called_truncated() {
     let source = Picture::textured(333, 222);
     for bytes in [

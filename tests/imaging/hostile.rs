@@ -50,6 +50,44 @@ fn png_with(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
+#[test]
+fn of_several_exif_blocks_the_first_counts_with_its_prefix_or_without() {
+    let block = |orientation| {
+        let mut tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+        tiff.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+        tiff
+    };
+    let prefixed = [b"Exif\0\0", &block(6)[..]].concat();
+    let png = |first: &[u8]| {
+        let mut bytes = png_with(b"eXIf", &block(3));
+        bytes.splice(33..33, png_chunk(b"eXIf", first));
+        bytes
+    };
+    let webp = |first: &[u8]| {
+        let chunks = [
+            &fixture("simple-rgb.webp")[8..],
+            &riff_chunk(b"EXIF", first),
+            &riff_chunk(b"EXIF", &block(3)),
+        ];
+        riff_chunk(b"RIFF", &chunks.concat())
+    };
+    let jpeg = |first: &[u8]| {
+        let mut bytes = Picture::textured(64, 64).to_jpeg(ColorType::Rgb);
+        for block in [&block(3), first] {
+            let length = (block.len() as u16 + 8).to_be_bytes();
+            let segment = [b"\xff\xe1", &length[..], b"Exif\0\0", block].concat();
+            bytes.splice(2..2, segment);
+        }
+        bytes
+    };
+    for first in [block(6), prefixed] {
+        for bytes in [png(&first), webp(&first), jpeg(&first)] {
+            let source = thumbnail_of(&bytes).source;
+            assert_eq!(source.orientation, 6, "{:?} {first:?}", source.format);
+        }
+    }
+}
+
 fn deflated(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();

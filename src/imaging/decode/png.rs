@@ -52,8 +52,9 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         }
         match kind {
             b"tRNS" => has_transparent_colour = true,
-            b"iCCP" => icc = deflated_profile(data),
-            b"eXIf" => exif = Some(data),
+            // There may be one of each; of several the first counts, as in the other formats.
+            b"iCCP" if matches!(icc, EmbeddedProfile::None) => icc = deflated_profile(data),
+            b"eXIf" if exif.is_none() => exif = Some(data),
             b"fcTL" => frames += 1,
             b"IEND" => break,
             _ => {}

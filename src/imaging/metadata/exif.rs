@@ -41,6 +41,8 @@ impl ExifFacts {
         if tiff.len() > MAX_EXIF_BYTES {
             return Self::default();
         }
+        // Some writers put the prefix that EXIF has in JPEG before it elsewhere too, or twice.
+        let tiff = tiff.strip_prefix(b"Exif\0\0").unwrap_or(tiff);
         let Some(image) = Tiff::read(tiff).and_then(Tiff::first) else {
             return Self::default();
         };

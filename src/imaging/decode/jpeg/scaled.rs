@@ -118,15 +118,15 @@ fn render(
         }
         _ => return Err(corrupt("its planes do not match its colours")),
     };
-    let truncated = rows_decoded < rows;
-    if truncated {
+    if rows_decoded < rows {
         // Rounded down, so that no row that is half missing stays.
         let kept = u64::from(rows_decoded) * u64::from(thumbnail.height) / u64::from(rows);
         small.whiten_below(kept as usize);
     }
     Ok(Decoded {
         small,
-        truncated,
+        // A progressive picture that breaks off may have all rows, if coarser ones.
+        truncated: decoded.stopped.is_some(),
         resized_since,
     })
 }

@@ -124,9 +124,9 @@ impl<'a> Facts<'a> {
                 }
                 self.frames += 1;
             }
-            b"ICCP" => self.icc = Some(data),
-            // Some writers keep the prefix that EXIF has in JPEG.
-            b"EXIF" => self.exif = Some(data.strip_prefix(b"Exif\0\0").unwrap_or(data)),
+            // Of several the first counts (RFC 9649, sections 2.7.1.4 and 2.7.1.5).
+            b"ICCP" if self.icc.is_none() => self.icc = Some(data),
+            b"EXIF" if self.exif.is_none() => self.exif = Some(data),
             _ => {}
         }
     }

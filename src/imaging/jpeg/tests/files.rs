@@ -93,15 +93,14 @@ fn what_is_left_to_others_or_broken_is_said_to_be() {
 #[test]
 fn every_file_of_the_corpus_decodes_like_the_reference_or_is_refused() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let mut files = Vec::new();
-    jpegs_below(&fixtures(), &mut files);
-    if corpus.exists() {
-        jpegs_below(&corpus, &mut files);
+    // The others are broken, or left to the other decoder.
+    for (folder, least) in [(fixtures(), 8), (corpus, 45)] {
+        if !folder.is_dir() {
+            continue;
+        }
+        let mut files = Vec::new();
+        jpegs_below(&folder, &mut files);
+        let compared = files.iter().filter(|path| sweep(path)).count();
+        assert!(compared >= least, "{compared} of {}", files.len());
     }
-    let compared = files.iter().filter(|path| sweep(path)).count();
-    assert!(
-        compared >= 6,
-        "{compared} of {} files compared",
-        files.len()
-    );
 }
