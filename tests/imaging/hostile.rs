@@ -50,6 +50,26 @@ fn png_with(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Found by fuzzing: the decoder panicked.
+#[test]
+fn a_palette_that_is_no_list_of_colours_is_corrupt() {
+    let bytes = fixture("basn3p02.png");
+    let at = bytes.windows(4).position(|four| four == b"PLTE").unwrap();
+    let end = at + 8 + usize::from(bytes[at - 1]);
+    let with_palette = |length| {
+        let chunk = png_chunk(b"PLTE", &vec![100; length]);
+        [&bytes[..at - 4], &chunk, &bytes[end..]].concat()
+    };
+    for length in [3, 12, 768] {
+        assert_eq!(try_thumbnail(&with_palette(length)).err(), None, "{length}");
+    }
+    for length in [1, 13, 14, 769, 771, 3000] {
+        let error = try_thumbnail(&with_palette(length)).unwrap_err();
+        let code = error.failure_code();
+        assert_eq!(code, FailureCode::CorruptImage, "{length}: {error}");
+    }
+}
+
 #[test]
 fn of_several_exif_blocks_the_first_counts_with_its_prefix_or_without() {
     let block = |orientation| {

@@ -143,6 +143,7 @@ pub(super) fn decode(
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     let mut reader = decoder.read_info().map_err(corrupt)?;
+    check_palette(reader.info())?;
     let layout = match reader.output_color_type().0 {
         ColorType::Grayscale => Layout::Luma,
         ColorType::GrayscaleAlpha => Layout::LumaAlpha,
@@ -166,6 +167,16 @@ pub(super) fn decode(
         header.size.height,
         thumbnail,
     )
+}
+
+/// The decoder panics at a colour that is cut off, or has no number of eight bits (found by fuzzing).
+fn check_palette(info: &Info<'_>) -> Result<(), ImagingError> {
+    match &info.palette {
+        Some(palette) if !palette.len().is_multiple_of(3) || palette.len() > 3 * 256 => {
+            Err(corrupt("its palette is not a list of up to 256 colours"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
