@@ -197,8 +197,8 @@ fn claim_of((id, url, attempts, fence): ClaimRow) -> Claim {
     }
 }
 
-/// Most jobs that are taken over in one transaction.
-const LARGEST_TAKEOVER: i64 = 500;
+/// Most jobs that are taken over in one transaction, a round trip each.
+const LARGEST_TAKEOVER: i64 = 100;
 
 const fn lost_message(code: FailureCode) -> &'static str {
     match code {

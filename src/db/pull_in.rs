@@ -13,14 +13,18 @@ use super::types::{Id, Status};
 use super::{Database, DbError, clock};
 use crate::domain::JobStatus;
 
-/// Most jobs that are pulled in at once.
+/// Most jobs that are made due in one statement, and in one call: others have their turn in between.
 const LARGEST_GROUP: i64 = 500;
+const MOST_GROUPS: usize = 20;
+/// Most leases that are shortened in one transaction, a round trip each.
+const MOST_LEASES: i64 = 100;
 
 impl Database {
-    /// Makes pending jobs due now that are due later than `longest` from now; returns how many.
+    /// Makes pending jobs due now that are due later than `longest` from now, 10,000 at most; returns
+    /// how many.
     pub async fn pull_in_delays(&self, longest: Duration) -> Result<usize, DbError> {
         let mut pulled = 0;
-        loop {
+        for _ in 0..MOST_GROUPS {
             // Looked for first: there is rarely any, and a look takes no lock.
             let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
                 .filter(is_pending())
@@ -30,9 +34,8 @@ impl Database {
                 .limit(LARGEST_GROUP)
                 .load(connection)
                 .await)?;
-            let found = ids.len();
-            if found == 0 {
-                return Ok(pulled);
+            if ids.is_empty() {
+                break;
             }
             pulled += write_query!(self.pools, connection => diesel::update(
                     jobs::table
@@ -45,10 +48,11 @@ impl Database {
                 .execute(connection)
                 .await)?;
         }
+        Ok(pulled)
     }
 
-    /// Ends leases after `lease` from now that would end later than `longest` from now; returns how
-    /// many. Who still works renews them meanwhile.
+    /// Ends leases after `lease` from now that would end later than `longest` from now, 100 at most;
+    /// returns how many. Who still works renews them meanwhile.
     pub async fn pull_in_leases(
         &self,
         longest: Duration,
@@ -59,7 +63,7 @@ impl Database {
             .filter(jobs::due_at.gt(clock::after(longest).nullable()))
             .order(jobs::id.asc())
             .select(jobs::id)
-            .limit(LARGEST_GROUP)
+            .limit(MOST_LEASES)
             .load(connection)
             .await)?;
         if ids.is_empty() {

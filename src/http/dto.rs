@@ -109,7 +109,7 @@ pub struct ResultBody {
     /// ThumbHash, base64.
     #[schema(example = "1QcSHQRnh493V4dIh4eXh1h4kJUI")]
     thumbhash: String,
-    /// True if the source ended early, so that the thumbnail lacks a part of the picture or of its detail.
+    /// True if the source ended early or is damaged: the thumbnail may lack a part of the picture or of its detail.
     truncated: bool,
 }
 

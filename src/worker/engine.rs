@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::domain::source_url::hex;
 use crate::domain::{Failure, FailureCode, Thumbnail, ThumbnailSpec};
@@ -66,16 +66,17 @@ impl Engine {
             match Arc::clone(&engine.memory).try_acquire_many_owned(kib) {
                 Ok(memory) => {
                     thread.hold(memory);
-                    engine.make_blocking(&source, &spec).map(Progress::Made)
+                    let made = engine.make_blocking(&source, &spec)?;
+                    Ok(Progress::Made(Box::new(made)))
                 }
                 Err(_) => Ok(Progress::Needs { kib }),
             }
         });
         let kib = match first.await? {
-            Progress::Made(made) => return Ok(made),
+            Progress::Made(made) => return Ok(*made),
             Progress::Needs { kib } => kib,
         };
-        // Without a thread, so that what fits beside the others goes on.
+        // In line with the others that wait for memory, and without a thread until it is there.
         let memory = take(&self.memory, kib).await?;
         let thread = take(&self.threads, 1).await?;
         let engine = self.clone();
@@ -96,7 +97,9 @@ impl Engine {
         let places = Places::default();
         places.hold(thread);
         let held = places.clone();
+        let (begin, begun) = oneshot::channel();
         let working = tokio::task::spawn_blocking(move || {
+            let _ = begin.send(());
             let result = work(&held);
             held.give_back();
             result
@@ -104,6 +107,8 @@ impl Engine {
         let limit = self.limits.timeout + self.overtime;
         // A task of its own, because a job whose lease is lost waits no longer.
         let watched = tokio::spawn(async move {
+            // The runtime's threads may all be busy, e.g. with a storage that hangs.
+            let _ = begun.await;
             let ended = tokio::time::timeout(limit, working).await;
             places.give_back();
             ended
@@ -161,7 +166,7 @@ impl Engine {
 
 /// How far a decode came at the first go.
 enum Progress {
-    Made(Made),
+    Made(Box<Made>),
     /// The others left it too little memory.
     Needs {
         kib: u32,

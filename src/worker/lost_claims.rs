@@ -16,6 +16,8 @@ use crate::domain::{Claim, JobId, Outcome};
 /// A claim may still arrive after its connection broke: it is looked for at growing intervals.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A claim may be executed so long after its connection broke: then the server gives it up.
+const LATEST_CLAIM: Duration = Duration::from_secs(10);
 
 pub(super) struct LostClaims {
     /// Read from a claim's request until its jobs are noted as held, and written to ask for what
@@ -45,7 +47,9 @@ impl LostClaims {
 
     /// True if a claim failed whose lease may still run.
     fn are_possible(&self, lease: Duration) -> bool {
-        self.failed.borrow().is_some_and(|at| at.elapsed() < lease)
+        self.failed
+            .borrow()
+            .is_some_and(|at| at.elapsed() < lease + LATEST_CLAIM)
     }
 }
 

@@ -169,10 +169,14 @@ pub(super) fn decode(
     )
 }
 
-/// The decoder panics at a colour that is cut off, or has no number of eight bits (found by fuzzing).
+/// The decoder panics at a colour that is cut off, or has no number of eight bits (found by fuzzing). The
+/// palette that a truecolour picture may suggest is not read.
 fn check_palette(info: &Info<'_>) -> Result<(), ImagingError> {
+    let is_indexed = info.color_type == ColorType::Indexed;
     match &info.palette {
-        Some(palette) if !palette.len().is_multiple_of(3) || palette.len() > 3 * 256 => {
+        Some(palette)
+            if is_indexed && (!palette.len().is_multiple_of(3) || palette.len() > 3 * 256) =>
+        {
             Err(corrupt("its palette is not a list of up to 256 colours"))
         }
         _ => Ok(()),
