@@ -89,30 +89,26 @@ pub(crate) enum EmbeddedProfile<'a> {
 }
 
 impl EmbeddedProfile<'_> {
-    /// The bytes of the profile by what it tells of itself (ICC.1:2022, 7.2.2): no more of a
-    /// deflated one is inflated. 0 if there is none or it is cut short.
-    pub(crate) fn declared_bytes(&self) -> usize {
-        let mut size = [0; 4];
-        let read = match self {
-            Self::None => return 0,
-            Self::Plain(bytes) => (&**bytes).read_exact(&mut size),
-            Self::Deflated(stream) => ZlibDecoder::new(*stream).read_exact(&mut size),
-        };
-        read.map_or(0, |()| u32::from_be_bytes(size) as usize)
-    }
-
     /// The most that reading it takes: the profile, what is used of it, its parsed form, in
     /// which a byte of a table is a float, and the tables of the conversion. One of more than
     /// `max_bytes` is not read.
     pub(crate) fn memory_bytes(&self, max_bytes: usize) -> usize {
         const TIMES_PARSED: usize = 6;
         let bytes = match self {
+            Self::None => 0,
             Self::Plain(bytes) => bytes.len(),
-            Self::None | Self::Deflated(_) => self.declared_bytes(),
+            Self::Deflated(stream) => declared_bytes(&mut ZlibDecoder::new(*stream)).unwrap_or(0),
         };
         if bytes > max_bytes {
             return 0;
         }
         bytes + bytes.min(icc_tags::MAX_USED_BYTES) * TIMES_PARSED
     }
+}
+
+/// A profile begins with its own size in bytes (ICC.1:2022, 7.2.2): no more of a deflated one is inflated.
+pub(super) fn declared_bytes(profile: &mut impl Read) -> Option<usize> {
+    let mut size = [0; 4];
+    profile.read_exact(&mut size).ok()?;
+    Some(u32::from_be_bytes(size) as usize)
 }

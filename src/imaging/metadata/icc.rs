@@ -13,7 +13,7 @@ use moxcms::{
 
 use super::icc_tags::IccTags;
 use super::shown_text;
-use crate::imaging::header::EmbeddedProfile;
+use crate::imaging::header::{EmbeddedProfile, declared_bytes};
 
 /// Largest difference to sRGB, in 1/255, at which a profile counts as sRGB. Many files carry
 /// one of a dozen renderings of it.
@@ -48,10 +48,7 @@ impl IccProfile {
             EmbeddedProfile::None => return None,
             EmbeddedProfile::Plain(bytes) if bytes.len() > max_bytes => return None,
             EmbeddedProfile::Plain(bytes) => Cow::Borrowed(&**bytes),
-            EmbeddedProfile::Deflated(_) if embedded.declared_bytes() > max_bytes => return None,
-            EmbeddedProfile::Deflated(stream) => {
-                Cow::Owned(inflate(stream, embedded.declared_bytes())?)
-            }
+            EmbeddedProfile::Deflated(stream) => Cow::Owned(inflate(stream, max_bytes)?),
         };
         if bytes.len() > MAX_KEPT_BYTES {
             return Self::prepare(&bytes).map(Rc::new);
@@ -151,13 +148,17 @@ fn changes_nothing(transform: &Arc<Transform8BitExecutor>) -> bool {
             .all(|(before, after)| before.abs_diff(after) <= SRGB_TOLERANCE)
 }
 
-/// The first `length` bytes; `None` if there are fewer.
-fn inflate(stream: &[u8], length: usize) -> Option<Vec<u8>> {
+/// As many bytes as the profile says that it has; `None` if there are fewer, or `max_bytes` are too few.
+fn inflate(stream: &[u8], max_bytes: usize) -> Option<Vec<u8>> {
+    let mut inflated = flate2::read::ZlibDecoder::new(stream);
+    let length = declared_bytes(&mut inflated)?;
+    if length > max_bytes {
+        return None;
+    }
     let mut bytes = Vec::with_capacity(length);
-    flate2::read::ZlibDecoder::new(stream)
-        .take(length as u64)
-        .read_to_end(&mut bytes)
-        .ok()?;
+    bytes.extend((length as u32).to_be_bytes());
+    let rest = length.checked_sub(bytes.len())?;
+    inflated.take(rest as u64).read_to_end(&mut bytes).ok()?;
     (bytes.len() == length).then_some(bytes)
 }
 

@@ -82,28 +82,18 @@ async fn a_body_that_nobody_reads_loses_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_drips_after_its_refusal_loses_its_connection() {
-    let settings = ApiSettings {
+async fn a_body_that_drips_after_its_refusal_or_its_deadline_loses_its_connection() {
+    let refused = ApiSettings {
         pace: hurried(3).pace,
         ..keyed()
     };
-    let api = Api::on_sqlite(settings).await;
-    let begin = format!("{SUBMIT}{CHUNKED}\r\n");
-    assert_eq!(
-        statuses(&dripped(&api, &begin, b"1\r\n \r\n").await),
-        ["401"]
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_drips_after_its_deadline_loses_its_connection() {
-    // The body's deadline is over first.
-    let api = Api::on_sqlite(hurried(14)).await;
-    let begin = format!("{SUBMIT}{CHUNKED}\r\n");
-    assert_eq!(
-        statuses(&dripped(&api, &begin, b"1\r\n \r\n").await),
-        ["408"]
-    );
+    // The body's deadline is over before the pace is broken.
+    for (settings, status) in [(refused, "401"), (hurried(14), "408")] {
+        let api = Api::on_sqlite(settings).await;
+        let begin = format!("{SUBMIT}{CHUNKED}\r\n");
+        let received = dripped(&api, &begin, b"1\r\n \r\n").await;
+        assert_eq!(statuses(&received), [status]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
