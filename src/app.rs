@@ -10,7 +10,7 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::db::{Database, DbError, Target};
 use crate::domain::ThumbnailSpec;
 use crate::fetch::{FetchSettings, FetchSetupError, Fetcher, SourcePolicy};
-use crate::http::{self, ApiKeys, ApiKeysError, ApiSettings, ApiState};
+use crate::http::{self, ApiKeys, ApiKeysError, ApiSettings, ApiState, ReservedAddress};
 use crate::queue::{MemoryQueue, Queue, QueueError, RedisQueue};
 use crate::storage::{Storage, StorageError};
 use crate::worker::{DecodeLimits, Engine, Parts, WorkerSettings, Workers};
@@ -45,12 +45,23 @@ pub enum AppError {
     Http(#[source] std::io::Error),
 }
 
-/// A listening socket; made first, so that a busy port is noticed before anything is touched.
+/// The address of the API; taken first, so that a busy port is noticed before anything is touched.
 ///
 /// # Errors
 /// If the address can't be bound.
-pub fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).map_err(|cause| AppError::Listen { address, cause })
+pub fn reserve(address: SocketAddr) -> Result<ReservedAddress, AppError> {
+    ReservedAddress::new(address).map_err(|cause| AppError::Listen { address, cause })
+}
+
+/// Listens where an address was reserved. Until then clients are refused: they would wait in vain
+/// for a process whose start waits for its database.
+///
+/// # Errors
+/// If somebody else has come to listen there since.
+pub fn listen(reserved: ReservedAddress) -> Result<TcpListener, AppError> {
+    let address = reserved.address();
+    let listening = reserved.listen();
+    listening.map_err(|cause| AppError::Listen { address, cause })
 }
 
 /// The keys that may use the API, or `None` where it asks for none.
@@ -170,7 +181,8 @@ impl App {
             ("database", self.database_probe()),
             ("storage", self.storage_probe()),
         ];
-        let probes = http::run_probes(listen(address)?, parts, stop.clone().cancelled_owned());
+        let listener = listen(reserve(address)?)?;
+        let probes = http::run_probes(listener, parts, stop.clone().cancelled_owned());
         let ((), probed) = tokio::join!(workers.run(stop), probes);
         probed.map_err(AppError::Http)
     }

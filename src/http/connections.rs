@@ -12,7 +12,6 @@ use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server, Service, ServiceFactory, fn_service};
-use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::body::BODY_DEADLINE;
@@ -27,9 +26,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// For what a client still sends when its answer closes the connection.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A client that acknowledges nothing, or reads nothing, for this long is cut off.
-const UNACKNOWLEDGED_DEADLINE: Duration = Duration::from_secs(30);
-
 // Who keeps to the other limits keeps the pace: it is idle, sends a head and a body, and waits until
 // the pending jobs are counted and the job is stored.
 const _: () = assert!(
@@ -39,9 +35,6 @@ const _: () = assert!(
         + 2 * PART_DEADLINE.as_secs()
         < ANSWER_DEADLINE.as_secs()
 );
-
-/// Connections that wait to be accepted.
-const BACKLOG: i32 = 1024;
 
 /// What a server may take, and how it ends.
 pub(super) struct Capacity {
@@ -105,35 +98,11 @@ where
         .max_concurrent_connections(capacity.connections_of_a_thread)
         .shutdown_signal(shutdown)
         .shutdown_timeout(whole_seconds(capacity.grace))
-        .listen("http", prepared(listener)?, service)?
+        .listen("http", listener, service)?
         .run();
     Ok(server)
 }
 
-fn prepared(listener: TcpListener) -> io::Result<TcpListener> {
-    let socket = SockRef::from(&listener);
-    socket.listen(BACKLOG)?;
-    // Accepted sockets inherit it.
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_DEADLINE))?;
-    Ok(listener)
-}
-
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accepted_connections_end_when_nothing_is_acknowledged() {
-        let listener = prepared(TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
-        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (accepted, _) = listener.accept().unwrap();
-        let deadline = SockRef::from(&accepted).tcp_user_timeout().unwrap();
-        assert_eq!(deadline, Some(UNACKNOWLEDGED_DEADLINE));
-        drop(client);
-    }
 }

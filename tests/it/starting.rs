@@ -1,6 +1,9 @@
 //! Bad surroundings: one clear error, an exit code, no panic, nothing half-written.
 
+use std::time::Duration;
+
 use crate::support::child_process::ChildProcess;
+use crate::support::deadline::eventually_blocking;
 use crate::support::redis::Redis;
 use crate::support::server_process::free_port;
 
@@ -229,4 +232,27 @@ fn who_serves_the_api_is_told_that_the_workers_address_is_not_used() {
         assert!(log.contains("THUMBFORGE_WORKER_BIND is for"), "{log}");
         std::net::TcpStream::connect(&bind).unwrap_err();
     }
+}
+
+#[test]
+fn clients_of_a_start_that_waits_are_refused() {
+    // Takes connections, and answers none.
+    let database = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    database.set_nonblocking(true).unwrap();
+    let url = format!("postgres://u@{}/x", database.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let variables = variables(folder.path(), &[("THUMBFORGE_DATABASE_URL", &url)]);
+    let mut all = ChildProcess::new("all", "all", folder.path(), &variables);
+    all.launch();
+    let mut asked = None;
+    eventually_blocking("it asks its database", Duration::from_secs(30), || {
+        assert!(all.is_running(), "{}", all.log());
+        asked = database.accept().ok();
+        asked.is_some()
+    });
+    let refused = std::net::TcpStream::connect(all.address).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    // It did wait all the while.
+    assert!(all.is_running(), "{}", all.log());
+    drop(asked);
 }
