@@ -113,7 +113,7 @@ impl<'a> Frame<'a> {
         let first = data
             .get(KEY_FRAME_HEADER_BYTES..first_end)
             .ok_or(Vp8Error::Truncated)?;
-        let mut reader = BoolReader::new(first);
+        let mut reader = reader(first)?;
         // Colour space and clamping: there is one colour space, and samples are always clamped.
         reader.literal(2);
         let segmentation = reader.flag().then(|| Segmentation::read(&mut reader));
@@ -259,15 +259,24 @@ fn split<'a>(
         if end > declared_bytes {
             return Err(Vp8Error::Corrupt("its partitions are too long"));
         }
-        partitions.push(reader_of(data, at, end));
+        partitions.push(reader_of(data, at, end)?);
         at = end;
     }
-    partitions.push(reader_of(data, at, data.len()));
+    partitions.push(reader_of(data, at, data.len())?);
     Ok(partitions)
 }
 
 /// Of a file that was cut off, what is there.
-fn reader_of(data: &[u8], start: usize, end: usize) -> BoolReader<'_> {
+fn reader_of(data: &[u8], start: usize, end: usize) -> Result<BoolReader<'_>, Vp8Error> {
     let end = end.min(data.len());
-    BoolReader::new(&data[start.min(end)..end])
+    reader(&data[start.min(end)..end])
+}
+
+/// The coder's value is always less than its range, which begins at 255 (section 7.3): no encoder writes 255 as the first
+/// byte, and of what follows it decoders make different pictures.
+fn reader(partition: &[u8]) -> Result<BoolReader<'_>, Vp8Error> {
+    match partition.first() {
+        Some(&u8::MAX) => Err(Vp8Error::Corrupt("a partition begins as none can")),
+        _ => Ok(BoolReader::new(partition)),
+    }
 }

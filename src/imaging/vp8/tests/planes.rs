@@ -187,6 +187,25 @@ fn a_partition_that_is_longer_than_its_chunk_is_a_lie() {
 }
 
 #[test]
+fn a_partition_that_no_encoder_writes_is_refused() {
+    let mut scratch = Scratch::default();
+    let data = picture_of("177x150_two_partitions.webp");
+    let first_bytes = (u32::from_le_bytes([data[0], data[1], data[2], 0]) >> 5) as usize;
+    let sizes_at = 10 + first_bytes;
+    let second = &data[sizes_at..sizes_at + 3];
+    let tokens_at = sizes_at + 3;
+    let last_at = tokens_at + u32::from_le_bytes([second[0], second[1], second[2], 0]) as usize;
+    for start in [10, tokens_at, last_at] {
+        let mut impossible = data.clone();
+        impossible[start] = 0xff;
+        let outcome = ours(&impossible, data.len(), LoopFilter::Apply, &mut scratch);
+        assert!(matches!(outcome, Err(Vp8Error::Corrupt(_))), "byte {start}");
+        impossible[start] = 0xfe;
+        assert!(ours(&impossible, data.len(), LoopFilter::Apply, &mut scratch).is_ok());
+    }
+}
+
+#[test]
 fn damage_never_panics_and_never_shows_another_picture_than_the_complete_decoder() {
     let mut scratch = Scratch::default();
     let mut compared = 0;
