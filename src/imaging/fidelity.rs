@@ -176,6 +176,76 @@ fn odd_sizes_lose_nothing_at_their_edges() {
     }
 }
 
+/// The same file with another size in its frame header: what lies outside of that becomes padding, as after a lossless crop.
+fn cropped(mut bytes: Vec<u8>, size: Size) -> Vec<u8> {
+    let frame = bytes
+        .windows(2)
+        .position(|marker| marker == [0xFF, 0xC0] || marker == [0xFF, 0xC2])
+        .unwrap();
+    bytes[frame + 5..frame + 7].copy_from_slice(&(size.height as u16).to_be_bytes());
+    bytes[frame + 7..frame + 9].copy_from_slice(&(size.width as u16).to_be_bytes());
+    bytes
+}
+
+/// A white picture with black around it, up to the end of its last blocks.
+fn framed_in_black(size: Size, progressive: bool) -> Vec<u8> {
+    let coded = Size::new(
+        size.width.next_multiple_of(8),
+        size.height.next_multiple_of(8),
+    );
+    let mut pixels = vec![0; coded.area()];
+    for row in pixels
+        .chunks_exact_mut(coded.width as usize)
+        .take(size.height as usize)
+    {
+        row[..size.width as usize].fill(255);
+    }
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, 95);
+    encoder.set_progressive(progressive);
+    let (width, height) = (coded.width as u16, coded.height as u16);
+    encoder
+        .encode(&pixels, width, height, ColorType::Luma)
+        .unwrap();
+    cropped(bytes, size)
+}
+
+#[test]
+fn what_lies_outside_of_the_picture_does_not_show() {
+    for progressive in [false, true] {
+        for (width, height) in [(1025, 769), (1026, 770), (1030, 774), (769, 1031)] {
+            let size = Size::new(width, height);
+            let bytes = framed_in_black(size, progressive);
+            for max_side in [32, 64, 128, 256, 300] {
+                let target = thumbnail_size(size, max_side);
+                let thumbnail = short_way(&bytes, target);
+                let darkest = thumbnail.y.iter().min().unwrap();
+                assert!(*darkest > 235, "{size:?} to {max_side}: {darkest}");
+            }
+        }
+    }
+}
+
+#[test]
+fn narrow_pictures_come_within_forty_decibels_too() {
+    for (width, height) in [
+        (4000, 1),
+        (4000, 3),
+        (2, 4000),
+        (4000, 20),
+        (3000, 127),
+        (3000, 129),
+    ] {
+        let size = Size::new(width, height);
+        for progressive in [false, true] {
+            let bytes = jpeg(size, SamplingFactor::F_2_2, progressive);
+            check(&bytes, size, 256, &format!("{width} × {height}"));
+        }
+        let white = short_way(&framed_in_black(size, false), thumbnail_size(size, 256));
+        assert!(white.y.iter().all(|luma| *luma > 250), "{width} × {height}");
+    }
+}
+
 #[test]
 fn real_photographs_come_within_forty_decibels_too() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");

@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use super::bits::{Input, Window};
 use super::cache::TableCache;
+use super::edges::repeat_whole_samples;
 use super::error::JpegError;
 use super::header::{ColorKind, Header, parse_restart_interval};
 use super::idct::{Transform, last_needed};
@@ -80,6 +81,7 @@ pub fn decode_scaled_until<'s>(
         deadline,
     };
     let progress = decoder.decode(scratch)?;
+    repeat_whole_samples(&layout, &mut scratch.samples);
     let planes = layout.components.iter().map(|c| Plane {
         data: &scratch.samples[c.start..c.start + c.samples()],
         stride: c.stride(),

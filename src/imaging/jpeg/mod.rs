@@ -11,7 +11,7 @@
 //! sequential            scans of sequential files → samples, and means for them at 1/8
 //! progression ─ progressive ─ progressive_dc   which scans matter; those → coefficients
 //! idct ─ lanes          N × N coefficients → N × N samples
-//! plane                 sizes, and what comes out
+//! plane ─ edges         sizes, and what comes out; what padding is in
 //! decode                the door
 //! encode                the way back, by itself
 //! ```
@@ -23,6 +23,7 @@
 mod bits;
 mod cache;
 mod decode;
+mod edges;
 pub mod encode;
 mod error;
 #[cfg(fuzzing)]

@@ -24,10 +24,17 @@ impl Scale {
 /// the whole decode than sharp comes, and within 0.1 dB of libvips (`docs/BENCHMARKS.md`).
 pub const MIN_OVERSAMPLING: f64 = 1.55;
 
+/// Pixels of the shorter side below which a picture is decoded whole. A scaled one loses up to a sample at its edges
+/// ([`super::edges`]), which is much of a narrow picture.
+const NARROW: u32 = 128;
+
 impl Header {
     /// The smallest scale whose longest side is at least [`MIN_OVERSAMPLING`] times `max_side` samples, in the plane of
-    /// the first component.
+    /// the first component. A narrow picture keeps its full size.
     pub fn scale_for(&self, max_side: u32) -> Scale {
+        if self.width.min(self.height) < NARROW {
+            return Scale::FULL;
+        }
         let first = self.components[0];
         let sampling = (f64::from(first.h) / f64::from(self.max_h()))
             .min(f64::from(first.v) / f64::from(self.max_v()));
@@ -76,9 +83,12 @@ pub struct ComponentLayout {
     pub n: usize,
     /// First sample in the buffer of all planes.
     pub start: usize,
-    /// Visible samples.
+    /// Visible samples, those included that lie partly outside of the picture.
     pub width: usize,
     pub height: usize,
+    /// Samples that lie wholly within the picture.
+    pub whole_width: usize,
+    pub whole_height: usize,
     /// Size of the whole picture in samples of this plane, without rounding.
     pub exact_width: f64,
     pub exact_height: f64,
@@ -134,6 +144,8 @@ impl Layout {
                     start: samples,
                     width: (own_w * n).div_ceil(8),
                     height: (own_h * n).div_ceil(8),
+                    whole_width: own_w * n / 8,
+                    whole_height: own_h * n / 8,
                     exact_width: (width * h * n) as f64 / (8 * max_h) as f64,
                     exact_height: (height * v * n) as f64 / (8 * max_v) as f64,
                 };

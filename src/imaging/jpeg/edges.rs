@@ -1,0 +1,37 @@
+//! Blocks that lie partly outside of the picture.
+//!
+//! A scaled sample is made of up to 8 × 8 pixels, and at the right and lower edge some of them may be padding. What a
+//! file has there is not part of the picture: most encoders repeat the edge, some write black, and after a lossless
+//! crop it is what was cut off. So the samples that padding is in give way to their neighbours. (libvips leaves them
+//! out too.)
+
+use super::plane::{ComponentLayout, Layout};
+
+/// Repeats the last whole samples in place of those that lie partly outside of the picture. A side that has no whole
+/// sample stays as it is; [`super::Header::scale_for`] chooses no such scale.
+pub fn repeat_whole_samples(layout: &Layout, samples: &mut [u8]) {
+    for component in &layout.components {
+        let plane = &mut samples[component.start..component.start + component.samples()];
+        repeat_column(component, plane);
+        repeat_row(component, plane);
+    }
+}
+
+fn repeat_column(component: &ComponentLayout, plane: &mut [u8]) {
+    let whole = component.whole_width;
+    if whole == 0 || whole == component.width {
+        return;
+    }
+    for row in plane.chunks_exact_mut(component.stride()) {
+        row[whole] = row[whole - 1];
+    }
+}
+
+fn repeat_row(component: &ComponentLayout, plane: &mut [u8]) {
+    let whole = component.whole_height;
+    if whole == 0 || whole == component.height {
+        return;
+    }
+    let stride = component.stride();
+    plane.copy_within((whole - 1) * stride..whole * stride, whole * stride);
+}
