@@ -1,9 +1,9 @@
 //! Blocks that lie partly outside of the picture.
 //!
 //! A scaled sample is made of up to 8 × 8 pixels, and at the right and lower edge some of them may be padding. What a
-//! file has there is not part of the picture: most encoders repeat the edge, some write black, and after a lossless
-//! crop it is what was cut off. So the samples that padding is in give way to their neighbours. (libvips leaves them
-//! out too.)
+//! file has there is not part of the picture: whatever its encoder wrote, and after a lossless crop what was cut off. So
+//! the samples that padding is in give way to their neighbours. At 2/8 and above the whole samples of such a block still
+//! have some of the padding in them, because a low frequency is one of the whole block.
 
 use super::plane::{ComponentLayout, Layout};
 
