@@ -12,6 +12,8 @@ pub struct Failure {
     pub message: String,
     /// How long the source asked us to wait (`Retry-After`), where it did.
     pub retry_after: Option<Duration>,
+    /// The HTTP status that the source answered with, where one came.
+    pub source_status: Option<u16>,
 }
 
 impl Failure {
@@ -20,12 +22,19 @@ impl Failure {
             code,
             message: message.into(),
             retry_after: None,
+            source_status: None,
         }
     }
 
     #[must_use]
     pub fn with_retry_after(mut self, delay: Option<Duration>) -> Self {
         self.retry_after = delay;
+        self
+    }
+
+    #[must_use]
+    pub fn with_source_status(mut self, status: Option<u16>) -> Self {
+        self.source_status = status;
         self
     }
 
@@ -70,6 +79,8 @@ failure_codes! {
     SourceServerError = "source_server_error", true;
     /// The source answered 429.
     RateLimited = "rate_limited", true;
+    /// The origin could not be asked for so long that the job is given up.
+    OriginUnavailable = "origin_unavailable", false;
     /// The source answered with another status than 200 that a retry will not change.
     SourceClientError = "source_client_error", false;
     /// The source's answer breaks HTTP, or is framed so that it can't be trusted.

@@ -20,6 +20,7 @@ mod error;
 mod fetcher;
 mod fields;
 mod framing;
+mod hops;
 mod pace;
 mod pool;
 mod request;
@@ -32,6 +33,7 @@ mod tls;
 
 pub use address_policy::AddressPolicy;
 pub use fetcher::{Download, Fetcher};
+pub use hops::{AnyHop, HopReport, Hops};
 pub use resolver::{Resolve, Resolving, SystemResolver};
 pub use settings::{FetchSettings, FetchSetupError};
 pub use source_policy::{Forbidden, SourcePolicy};

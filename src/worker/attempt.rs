@@ -70,6 +70,7 @@ impl Attempt<'_> {
             code,
             message,
             retry_after,
+            source_status: _,
         } = failure;
         if code.is_transient() && claim.attempt < self.max_attempts {
             let delay = retry::delay(claim.attempt, retry_after, rand::random());
