@@ -11,7 +11,7 @@ use super::read::{is_pending, is_processing};
 use super::schema::jobs;
 use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
-use crate::domain::{Claim, FailureCode, JobId, JobStatus};
+use crate::domain::{Claim, FailureCode, JobId, JobStatus, Origin, Priority, Timestamp};
 
 /// Which pending jobs to claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,21 @@ pub enum ClaimSource {
     Due { overdue: Duration, limit: u32 },
 }
 
-type ClaimRow = (Id, String, i32, i64);
+macro_rules! claim_columns {
+    () => {
+        (
+            jobs::id,
+            jobs::url,
+            jobs::attempts,
+            jobs::fence,
+            jobs::origin,
+            jobs::rank,
+            jobs::priority,
+        )
+    };
+}
+
+type ClaimRow = (Id, String, i32, i64, String, i64, i16);
 
 impl Database {
     /// Claims pending jobs for `worker` with one compare-and-set statement: of any number of
@@ -101,7 +115,7 @@ impl Database {
         let rows: Vec<ClaimRow> = read_query!(self.pools, connection => jobs::table
             .filter(is_processing())
             .filter(jobs::worker_id.eq(Id(worker)))
-            .select((jobs::id, jobs::url, jobs::attempts, jobs::fence))
+            .select(claim_columns!())
             .load(connection)
             .await)?;
         Ok(rows.into_iter().map(claim_of).collect())
@@ -188,10 +202,13 @@ impl Database {
     }
 }
 
-fn claim_of((id, url, attempts, fence): ClaimRow) -> Claim {
+fn claim_of((id, url, attempts, fence, origin, rank, priority): ClaimRow) -> Claim {
+    let waits_since = (rank - i64::from(priority) * Priority::STEP_MILLIS).saturating_mul(1000);
     Claim {
         id: JobId(id.0),
         url,
+        origin: Origin::stored(&origin),
+        waits_since: Timestamp::from_unix_micros(waits_since).unwrap_or(Timestamp::EPOCH),
         attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
         fence,
     }
@@ -226,7 +243,7 @@ macro_rules! claiming {
             jobs::worker_id.eq(Some(Id($worker))),
             jobs::updated_at.eq(clock::now()),
         ))
-        .returning((jobs::id, jobs::url, jobs::attempts, jobs::fence))
+        .returning(claim_columns!())
     };
 }
 use claiming;

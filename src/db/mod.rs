@@ -4,6 +4,7 @@
 //! Writes that come often (new jobs, ends of attempts) go through the [`committer`], which puts
 //! those that wait into one transaction.
 
+mod begin;
 mod claim;
 mod clock;
 mod committer;

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::error::DbError;
 use super::schema::jobs;
 use super::types::{Document, Id, Moment, Status};
-use crate::domain::{Job, JobId};
+use crate::domain::{Job, JobId, Priority};
 
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs)]
@@ -19,6 +19,9 @@ pub(super) struct JobRow {
     pub result: Option<Document>,
     pub error: Option<String>,
     pub error_code: Option<String>,
+    pub priority: i16,
+    pub not_before: Option<Moment>,
+    pub source_status: Option<i32>,
 }
 
 impl TryFrom<JobRow> for Job {
@@ -40,6 +43,14 @@ impl TryFrom<JobRow> for Job {
             result,
             error: row.error,
             error_code: row.error_code,
+            priority: u8::try_from(row.priority)
+                .ok()
+                .and_then(Priority::new)
+                .unwrap_or_default(),
+            not_before: row.not_before.map(|Moment(moment)| moment),
+            source_status: row
+                .source_status
+                .and_then(|status| u16::try_from(status).ok()),
         })
     }
 }

@@ -20,6 +20,12 @@ diesel::table! {
         result -> Nullable<Document>,
         error -> Nullable<Text>,
         error_code -> Nullable<Text>,
+        origin -> Text,
+        priority -> SmallInt,
+        rank -> BigInt,
+        not_before -> Nullable<Moment>,
+        waiting -> Bool,
+        source_status -> Nullable<Integer>,
     }
 }
 
@@ -29,5 +35,37 @@ diesel::table! {
     workers (id) {
         id -> Id,
         seen_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql::Moment;
+
+    origins (origin) {
+        origin -> Text,
+        paused -> Bool,
+        parked_until -> Nullable<Moment>,
+        park_reason -> Nullable<Text>,
+        rate -> Nullable<Double>,
+        tokens -> Double,
+        filled_at -> Nullable<Moment>,
+        refusals -> Integer,
+        cut_at -> Nullable<Moment>,
+        failures -> Integer,
+        openings -> Integer,
+        unavailable_since -> Nullable<Moment>,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    origin_flow (origin, minute) {
+        origin -> Text,
+        minute -> BigInt,
+        done -> BigInt,
+        failed -> BigInt,
+        downloads -> BigInt,
+        download_millis -> BigInt,
     }
 }

@@ -2,13 +2,14 @@
 
 use diesel::prelude::*;
 
+use super::begin::{Begin, Rank, Waits};
 use super::insert_many::insert_many;
 use super::pools::Pools;
 use super::row::JobRow;
 use super::schema::jobs;
 use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
-use crate::domain::{DuplicateHandling, Job, JobId, JobStatus, SourceUrl};
+use crate::domain::{DuplicateHandling, Job, JobId, JobStatus, Schedule, SourceUrl};
 
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +28,8 @@ pub(super) struct NewJob {
     pub(super) id: Id,
     pub(super) url: String,
     pub(super) url_hash: String,
+    pub(super) origin: String,
+    pub(super) schedule: Schedule,
     policy: DuplicateHandling,
 }
 
@@ -43,6 +46,9 @@ impl NewJob {
             result: None,
             error: None,
             error_code: None,
+            priority: self.schedule.priority,
+            not_before: self.schedule.not_before,
+            source_status: None,
         }
     }
 }
@@ -57,11 +63,14 @@ impl Database {
         &self,
         url: &SourceUrl,
         policy: DuplicateHandling,
+        schedule: Schedule,
     ) -> Result<Submission, DbError> {
         let job = NewJob {
             id: JobId::generate().into(),
             url: url.as_str().to_owned(),
             url_hash: url.hash(),
+            origin: url.origin().to_string(),
+            schedule,
             policy,
         };
         self.committer.submit(job).await
@@ -146,7 +155,12 @@ macro_rules! insert_row {
                 jobs::status.eq(Status(JobStatus::Pending)),
                 jobs::created_at.eq(clock::now()),
                 jobs::updated_at.eq(clock::now()),
-                jobs::due_at.eq(clock::now().nullable()),
+                jobs::due_at.eq(Begin::of($new.schedule).nullable()),
+                jobs::waiting.eq(Waits::of($new.schedule)),
+                jobs::origin.eq(&$new.origin),
+                jobs::priority.eq(i16::from($new.schedule.priority.get())),
+                jobs::rank.eq(Rank::of($new.schedule)),
+                jobs::not_before.eq($new.schedule.not_before.map(Moment)),
             ))
             .on_conflict_do_nothing()
             .returning(JobRow::as_returning())

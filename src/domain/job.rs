@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::failure::FailureCode;
 use super::image::ExifSummary;
+use super::origin::Origin;
+use super::schedule::Priority;
 use super::timestamp::Timestamp;
 
 /// A job's id: UUIDv7 when made here; any UUID is read.
@@ -112,6 +114,10 @@ pub struct Job {
     /// A sentence for humans: of the last failure, also while a retry is pending.
     pub error: Option<String>,
     pub error_code: Option<String>,
+    pub priority: Priority,
+    pub not_before: Option<Timestamp>,
+    /// The HTTP status that the source last answered with.
+    pub source_status: Option<u16>,
 }
 
 /// The right to work on a job: every write of its holder is conditional on `fence`.
@@ -119,6 +125,10 @@ pub struct Job {
 pub struct Claim {
     pub id: JobId,
     pub url: String,
+    /// Of that URL.
+    pub origin: Origin,
+    /// When the job began to wait: its submission, or the moment before which it must not run.
+    pub waits_since: Timestamp,
     /// Which attempt this is, from 1.
     pub attempt: u32,
     /// Grows with every claim of the job and is never reused, so that a worker whose lease
@@ -172,7 +182,8 @@ pub enum Outcome {
         message: String,
         delay: std::time::Duration,
     },
-    /// Pending again at once, and the attempt does not count: the worker is shutting down.
+    /// Pending again at once, and the attempt does not count: the worker is shutting down, or the
+    /// origin may not be visited now.
     Released,
 }
 

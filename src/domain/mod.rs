@@ -8,6 +8,7 @@ pub mod job;
 pub mod job_filter;
 pub mod origin;
 pub mod retry;
+pub mod schedule;
 pub mod source_url;
 pub mod timestamp;
 
@@ -18,5 +19,6 @@ pub use image::{ExifSummary, SourceFormat, SourceImage, Thumbnail, ThumbnailSpec
 pub use job::{Claim, Job, JobId, JobResult, JobStatus, Outcome, ThumbnailInfo};
 pub use job_filter::JobFilter;
 pub use origin::{NoOrigin, Origin};
+pub use schedule::{Priority, Schedule};
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use timestamp::Timestamp;

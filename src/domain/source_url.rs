@@ -8,6 +8,8 @@
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::origin::Origin;
+
 /// A URL that is syntactically fit to be fetched. Where it leads is judged by the address policy.
 ///
 /// Parsing the normalised text again gives the same URL: what was accepted at submission is
@@ -76,6 +78,10 @@ impl SourceUrl {
 
     pub fn as_url(&self) -> &Url {
         &self.0
+    }
+
+    pub fn origin(&self) -> Origin {
+        Origin::of(&self.0).expect("only http and https URLs with a host are parsed")
     }
 
     pub fn as_str(&self) -> &str {

@@ -12,6 +12,8 @@ pub struct Timestamp(i64);
 pub struct InvalidTimestamp;
 
 impl Timestamp {
+    pub const EPOCH: Self = Self(0);
+
     /// Years −9999 to 9999: what RFC 3339 and both databases can express.
     pub fn from_unix_micros(micros: i64) -> Option<Self> {
         jiff::Timestamp::from_microsecond(micros)

@@ -7,7 +7,7 @@ use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use thumbforge::db::{ClaimSource, Database, JobCounts, Submission, Target};
 use thumbforge::domain::{
     Claim, DuplicateHandling, FailureCode, Job, JobFilter, JobId, JobResult, JobStatus, Outcome,
-    SourceUrl, ThumbnailInfo,
+    Schedule, SourceUrl, ThumbnailInfo,
 };
 use uuid::Uuid;
 
@@ -92,7 +92,11 @@ fn url(path: &str) -> SourceUrl {
 
 async fn submitted(database: &Database, path: &str) -> Job {
     match database
-        .submit(&url(path), DuplicateHandling::AllowRetry)
+        .submit(
+            &url(path),
+            DuplicateHandling::AllowRetry,
+            Schedule::default(),
+        )
         .await
     {
         Ok(Submission::Created(job)) => job,
@@ -336,7 +340,7 @@ on_both_databases! {
             let tries = (0..200_usize).map(|number| {
                 let place = if number % 2 == 0 { number / 2 } else { 99 - number / 2 };
                 let (database, url) = (databases[number % 2].clone(), url(&format!("{round}/{place}")));
-                tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive).await })
+                tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive, Schedule::default()).await })
             });
             let mut created = 0;
             for submission in tries.collect::<Vec<_>>() {
@@ -402,7 +406,7 @@ on_both_databases! {
         let url = url("same.jpg");
         let tries = (0..64).map(|number| {
             let (database, url) = (databases[number % 2].clone(), url.clone());
-            tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive).await })
+            tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive, Schedule::default()).await })
         });
         let (mut created, mut rejected) = (Vec::new(), Vec::new());
         for submission in tries.collect::<Vec<_>>() {
@@ -417,12 +421,12 @@ on_both_databases! {
 
         let claim = claimed_now(&databases[0], created[0]).await;
         assert!(matches!(
-            databases[1].submit(&url, DuplicateHandling::RejectActive).await.unwrap(),
+            databases[1].submit(&url, DuplicateHandling::RejectActive, Schedule::default()).await.unwrap(),
             Submission::Rejected { .. }
         ));
         assert!(databases[0].finish(&claim, &completed()).await.unwrap());
         assert!(matches!(
-            databases[1].submit(&url, DuplicateHandling::RejectActive).await.unwrap(),
+            databases[1].submit(&url, DuplicateHandling::RejectActive, Schedule::default()).await.unwrap(),
             Submission::Created(_)
         ));
     }
@@ -431,7 +435,7 @@ on_both_databases! {
         let database = fixture.open().await;
         let job = submitted(&database, "a.jpg").await;
         assert_eq!(
-            database.submit(&url("a.jpg"), DuplicateHandling::RejectActive).await.unwrap(),
+            database.submit(&url("a.jpg"), DuplicateHandling::RejectActive, Schedule::default()).await.unwrap(),
             Submission::Rejected { active: job.id }
         );
         assert_ne!(submitted(&database, "a.jpg").await.id, job.id, "allow-retry makes a new job");
@@ -447,12 +451,12 @@ on_both_databases! {
             newest = Some(job.id);
         }
         submitted(&database, "a.jpg").await;
-        match database.submit(&url("a.jpg"), DuplicateHandling::ReuseCompleted).await.unwrap() {
+        match database.submit(&url("a.jpg"), DuplicateHandling::ReuseCompleted, Schedule::default()).await.unwrap() {
             Submission::Reused(job) => assert_eq!(Some(job.id), newest),
             other => panic!("not reused: {other:?}"),
         }
         assert!(matches!(
-            database.submit(&url("b.jpg"), DuplicateHandling::ReuseCompleted).await.unwrap(),
+            database.submit(&url("b.jpg"), DuplicateHandling::ReuseCompleted, Schedule::default()).await.unwrap(),
             Submission::Created(_)
         ));
     }
@@ -667,7 +671,9 @@ async fn connections_that_can_only_read_are_replaced() {
     );
     let submit = async || {
         let url = url("a.jpg");
-        database.submit(&url, DuplicateHandling::AllowRetry).await
+        database
+            .submit(&url, DuplicateHandling::AllowRetry, Schedule::default())
+            .await
     };
     let error = submit().await.unwrap_err();
     assert!(error.is_unavailable(), "{error}");

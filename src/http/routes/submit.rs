@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::db::{DbError, Submission};
-use crate::domain::{Job, SourceUrl};
+use crate::domain::{Job, Schedule, SourceUrl};
 use crate::http::body;
 use crate::http::dto::{JobBody, SubmitBody};
 use crate::http::problem::{Problem, RequestFault};
@@ -86,7 +86,10 @@ async fn store(state: &web::Data<ApiState>, url: SourceUrl) -> Result<Submission
     let parts = state.clone().into_inner();
     let submitting = async move {
         let policy = parts.settings.duplicate_handling;
-        let submission = parts.database.submit(&url, policy).await?;
+        let submission = parts
+            .database
+            .submit(&url, policy, Schedule::default())
+            .await?;
         if let Submission::Created(job) = &submission {
             let (queue, id) = (parts.queue.clone(), job.id);
             parts.background.spawn(async move { queue.push(id).await });

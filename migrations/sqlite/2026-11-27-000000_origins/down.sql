@@ -1,0 +1,13 @@
+DROP TABLE origin_flow;
+DROP TABLE origins;
+DROP INDEX jobs_ready_idx;
+DROP INDEX jobs_waiting_idx;
+DROP INDEX jobs_processing_due_idx;
+ALTER TABLE jobs DROP COLUMN origin;
+ALTER TABLE jobs DROP COLUMN priority;
+ALTER TABLE jobs DROP COLUMN rank;
+ALTER TABLE jobs DROP COLUMN not_before;
+ALTER TABLE jobs DROP COLUMN waiting;
+ALTER TABLE jobs DROP COLUMN source_status;
+CREATE INDEX jobs_pending_due_idx ON jobs (status, due_at, id) WHERE status = 'pending';
+CREATE INDEX jobs_processing_due_idx ON jobs (status, due_at) WHERE status = 'processing';
