@@ -9,11 +9,15 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{DatabaseUrl, Settings};
 use crate::db::{Database, DbError, Target};
 use crate::domain::ThumbnailSpec;
+use crate::domain::origin_record::Caps;
 use crate::fetch::{FetchSettings, FetchSetupError, Fetcher, SourcePolicy};
 use crate::http::{self, ApiKeys, ApiKeysError, ApiSettings, ApiState, ReservedAddress};
 use crate::queue::{MemoryQueue, Queue, QueueError, RedisQueue};
 use crate::storage::{Storage, StorageError};
 use crate::worker::{DecodeLimits, Engine, Parts, WorkerSettings, Workers};
+
+/// Jobs begun ahead of the engine for each of its threads: enough that it never waits.
+const LINE_A_THREAD: usize = 4;
 
 /// Why a process can't start.
 #[derive(Debug, thiserror::Error)]
@@ -274,9 +278,15 @@ impl App {
                     timeout: settings.decode_timeout,
                 },
             ),
+            caps_of: Arc::new(|_| Caps::default()),
         };
         let settings = WorkerSettings {
             concurrency: settings.worker_concurrency,
+            line: settings.cpu_threads.saturating_mul(LINE_A_THREAD),
+            downloads: settings.downloads,
+            has_caps: false,
+            origin_breaker: settings.origin_breaker,
+            origin_max_wait: settings.origin_max_wait,
             poll_timeout: settings.worker_poll_timeout,
             max_attempts: settings.max_attempts,
             lease: settings.lease,

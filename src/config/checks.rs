@@ -28,7 +28,9 @@ pub(super) fn doubts(settings: &Settings) -> Vec<String> {
          a shutdown hands back jobs that are still downloading",
     );
     doubt(
-        settings.cpu_threads > settings.worker_concurrency,
+        settings
+            .worker_concurrency
+            .is_some_and(|most| settings.cpu_threads > most),
         "THUMBFORGE_CPU_THREADS is above THUMBFORGE_WORKER_CONCURRENCY: \
          there are never enough jobs in flight to use them all",
     );

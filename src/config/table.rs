@@ -149,8 +149,10 @@ settings! {
         jpeg_quality: u8 = "jpeg_quality", Text("85"), integer(1, 100);
     }
     "Workers" {
-        /// Jobs that this process downloads and decodes at once; most of them download
-        worker_concurrency: usize = "worker_concurrency", Cores(4), integer(1, 10_000);
+        /// Jobs in flight in this process at most; unset: as many as there are sockets for
+        worker_concurrency: Option<usize> = "worker_concurrency", Unset, optional(integer(1, 10_000));
+        /// Downloads under way at once in this process; a slow one holds a socket and nobody's place
+        downloads: usize = "downloads", Text("1000"), integer(1, 100_000);
         /// Thumbnails being made at once
         cpu_threads: usize = "cpu_threads", Cores(1), integer(1, 1024);
         /// Seconds a worker blocks on an empty queue
@@ -165,6 +167,10 @@ settings! {
         worker_bind: Option<SocketAddr> = "worker_bind", Unset, optional(socket_address);
     }
     "Sources" {
+        /// Seconds for which the breaker of an origin that does not answer opens at first; then twice as long, up to ten minutes
+        origin_breaker: Duration = "origin_breaker_seconds", Text("30"), seconds(0.1, 600.0);
+        /// Seconds that a job waits at most for an origin that refuses requests or does not answer
+        origin_max_wait: Duration = "origin_max_wait_seconds", Text("3600"), seconds(1.0, 2_592_000.0);
         /// Seconds for a whole download, redirects included
         http_timeout: Duration = "http_timeout_seconds", Text("30"), seconds(0.1, 3600.0);
         /// Redirects followed, each checked anew

@@ -1,4 +1,4 @@
-//! Taking jobs, and taking them over from those that died.
+//! What every claim returns, what is held, and taking jobs over from those that died.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -6,22 +6,12 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
-use super::pools::{read_query, write_query, write_transaction};
-use super::read::{is_pending, is_processing};
+use super::pools::{read_query, write_transaction};
+use super::read::is_processing;
 use super::schema::jobs;
 use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::{Claim, FailureCode, JobId, JobStatus, Origin, Priority, Timestamp};
-
-/// Which pending jobs to claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClaimSource {
-    /// Those of these ids that are pending and due; other ids are passed over.
-    Ids(Vec<JobId>),
-    /// The ones that have been due for longest, at most `limit` of them. New jobs, whose id
-    /// should be in the queue, only after `overdue`.
-    Due { overdue: Duration, limit: u32 },
-}
 
 macro_rules! claim_columns {
     () => {
@@ -37,64 +27,11 @@ macro_rules! claim_columns {
     };
 }
 
-type ClaimRow = (Id, String, i32, i64, String, i64, i16);
+pub(super) use claim_columns;
+
+pub(super) type ClaimRow = (Id, String, i32, i64, String, i64, i16);
 
 impl Database {
-    /// Claims pending jobs for `worker` with one compare-and-set statement: of any number of
-    /// concurrent claims of a job exactly one returns it. The lease ends after `lease` by the
-    /// database's clock unless it is renewed.
-    pub async fn claim(
-        &self,
-        source: ClaimSource,
-        worker: uuid::Uuid,
-        lease: Duration,
-    ) -> Result<Vec<Claim>, DbError> {
-        let mut rows: Vec<ClaimRow> = match source {
-            ClaimSource::Ids(ids) => {
-                let ids: Vec<Id> = ids.into_iter().map(Id::from).collect();
-                write_query!(self.pools, connection => claiming!(
-                    jobs::table.filter(jobs::id.eq_any(ids)), worker, lease
-                ).load(connection).await)?
-            }
-            ClaimSource::Due { overdue, limit } => {
-                self.claim_due(overdue, limit, worker, lease).await?
-            }
-        };
-        // RETURNING keeps no order; UUIDv7 ids sort by the time of submission.
-        rows.sort_by_key(|row| row.0.0);
-        Ok(rows.into_iter().map(claim_of).collect())
-    }
-
-    async fn claim_due(
-        &self,
-        overdue: Duration,
-        limit: u32,
-        worker: uuid::Uuid,
-        lease: Duration,
-    ) -> Result<Vec<ClaimRow>, DbError> {
-        // Chosen first and claimed by id: two workers may choose the same, one gets it.
-        let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
-            .filter(is_pending())
-            .filter(jobs::due_at.le(clock::now().nullable()))
-            .filter(
-                // A job that was claimed before is in no queue: its id was taken out then.
-                jobs::fence
-                    .gt(0)
-                    .or(jobs::due_at.le(clock::before(overdue).nullable()).assume_not_null()),
-            )
-            .order((jobs::due_at.asc(), jobs::id.asc()))
-            .select(jobs::id)
-            .limit(i64::from(limit))
-            .load(connection)
-            .await)?;
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        write_query!(self.pools, connection => claiming!(
-            jobs::table.filter(jobs::id.eq_any(ids)), worker, lease
-        ).load(connection).await)
-    }
-
     /// Which of these `(job, fence)` pairs are held by some worker right now.
     pub async fn held(&self, pairs: &[(JobId, i64)]) -> Result<HashSet<(JobId, i64)>, DbError> {
         let ids: Vec<Id> = pairs.iter().map(|(id, _)| (*id).into()).collect();
@@ -177,6 +114,7 @@ impl Database {
                                 common,
                                 jobs::status.eq(Status(JobStatus::Pending)),
                                 jobs::due_at.eq(clock::after(delay).nullable()),
+                                jobs::waiting.eq(true),
                             ))
                             .execute(connection)
                             .await?;
@@ -202,7 +140,7 @@ impl Database {
     }
 }
 
-fn claim_of((id, url, attempts, fence, origin, rank, priority): ClaimRow) -> Claim {
+pub(super) fn claim_of((id, url, attempts, fence, origin, rank, priority): ClaimRow) -> Claim {
     let waits_since = (rank - i64::from(priority) * Priority::STEP_MILLIS).saturating_mul(1000);
     Claim {
         id: JobId(id.0),
@@ -233,7 +171,7 @@ macro_rules! claiming {
             $jobs
                 // A bound value, so that the ids are looked up and not the backlog (`is_pending`).
                 .filter(jobs::status.eq(Status(JobStatus::Pending)))
-                .filter(jobs::due_at.le(clock::now().nullable())),
+                .filter(jobs::waiting.eq(false)),
         )
         .set((
             jobs::status.eq(Status(JobStatus::Processing)),
@@ -246,4 +184,4 @@ macro_rules! claiming {
         .returning(claim_columns!())
     };
 }
-use claiming;
+pub(super) use claiming;

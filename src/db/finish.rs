@@ -25,6 +25,7 @@ pub(super) struct Change {
     pub result: Option<Document>,
     pub error: Option<String>,
     pub error_code: Option<&'static str>,
+    pub source_status: Option<u16>,
     /// When a job that is pending again is due.
     pub due_after: Option<std::time::Duration>,
     /// Attempts that do not count after all.
@@ -48,18 +49,28 @@ impl Database {
 }
 
 impl Change {
+    /// True if the job is pending again and not due yet.
+    pub(super) fn waits(&self) -> bool {
+        self.due_after.is_some_and(|delay| !delay.is_zero())
+    }
+
     fn of(outcome: &Outcome) -> Result<Self, DbError> {
         let blank = Self {
             status: JobStatus::Pending,
             result: None,
             error: None,
             error_code: None,
+            source_status: None,
             due_after: None,
             refunded_attempts: 0,
         };
         Ok(match outcome {
-            Outcome::Completed(result) => Self {
+            Outcome::Completed {
+                result,
+                source_status,
+            } => Self {
                 status: JobStatus::Completed,
+                source_status: *source_status,
                 result: Some(Document(serde_json::to_string(result).map_err(
                     |error| {
                         DbError::Refused(format!("the result can't be written as JSON: {error}"))
@@ -67,7 +78,12 @@ impl Change {
                 )?)),
                 ..blank
             },
-            Outcome::Failed { code, message } => Self {
+            Outcome::Failed {
+                code,
+                message,
+                source_status,
+            } => Self {
+                source_status: *source_status,
                 status: JobStatus::Failed,
                 error: Some(message.clone()),
                 error_code: Some(code.as_str()),
@@ -76,15 +92,30 @@ impl Change {
             Outcome::Retry {
                 code,
                 message,
+                source_status,
                 delay,
             } => Self {
+                source_status: *source_status,
                 error: Some(message.clone()),
                 error_code: Some(code.as_str()),
                 due_after: Some(*delay),
                 ..blank
             },
-            Outcome::Released => Self {
-                due_after: Some(std::time::Duration::ZERO),
+            Outcome::Parked {
+                code,
+                message,
+                source_status,
+                delay,
+            } => Self {
+                source_status: *source_status,
+                error: Some(message.clone()),
+                error_code: Some(code.as_str()),
+                due_after: Some(*delay),
+                refunded_attempts: 1,
+                ..blank
+            },
+            Outcome::Released { delay } => Self {
+                due_after: Some(*delay),
                 refunded_attempts: 1,
                 ..blank
             },
@@ -120,6 +151,8 @@ async fn write_in_transaction(
                 jobs::result.eq(change.result.clone()),
                 jobs::error.eq(change.error.clone()),
                 jobs::error_code.eq(change.error_code),
+                jobs::source_status.eq(change.source_status.map(i32::from)),
+                jobs::waiting.eq(change.waits()),
             );
             let rows = match change.due_after {
                 Some(delay) => diesel::update(job)

@@ -40,6 +40,7 @@ struct FinishMany {
     error_codes: Vec<Option<&'static str>>,
     due_after_millis: Vec<Option<i64>>,
     refunded_attempts: Vec<i32>,
+    source_statuses: Vec<Option<i32>>,
 }
 
 impl FinishMany {
@@ -56,6 +57,9 @@ impl FinishMany {
                 .map(|change| change.due_after.map(super::clock::millis))
                 .collect(),
             refunded_attempts: changes().map(|change| change.refunded_attempts).collect(),
+            source_statuses: changes()
+                .map(|change| change.source_status.map(i32::from))
+                .collect(),
         }
     }
 }
@@ -82,16 +86,19 @@ impl QueryFragment<Pg> for FinishMany {
         pass.push_bind_param::<Array<Nullable<BigInt>>, _>(&self.due_after_millis)?;
         pass.push_sql(", ");
         pass.push_bind_param::<Array<Integer>, _>(&self.refunded_attempts)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<Array<Nullable<Integer>>, _>(&self.source_statuses)?;
         // All who lock several rows lock them in the order of their ids, or they would wait for
         // each other. The lock looks at the newest version of a row: the claim held, and holds.
         pass.push_sql(
-            ") AS e (id, fence, status, result, error, error_code, due_after, refunded)), \
+            ") AS e (id, fence, status, result, error, error_code, due_after, refunded, source_status)), \
              held AS MATERIALIZED (SELECT jobs.id FROM ending JOIN jobs ON jobs.id = ending.id \
              AND jobs.fence = ending.fence AND jobs.status = 'processing' \
              ORDER BY jobs.id FOR UPDATE OF jobs) \
              UPDATE jobs SET status = ending.status, attempts = attempts - ending.refunded, \
              worker_id = NULL, updated_at = now(), \
              due_at = now() + ending.due_after * interval '1 millisecond', \
+             waiting = COALESCE(ending.due_after > 0, false), source_status = ending.source_status, \
              result = ending.result, error = ending.error, error_code = ending.error_code \
              FROM ending JOIN held ON held.id = ending.id \
              WHERE jobs.id = held.id AND jobs.fence = ending.fence \

@@ -6,17 +6,24 @@
 
 mod begin;
 mod claim;
+mod claim_limited;
+mod claim_ready;
 mod clock;
 mod committer;
 mod connect;
 mod error;
 mod finish;
 mod finish_many;
+mod give_up;
 mod insert_many;
 mod migrate;
+mod origin_flow;
+mod origin_reports;
+mod origin_row;
 mod pools;
 mod pull_in;
 mod read;
+mod ready_origins;
 mod renew;
 mod row;
 mod schema;
@@ -26,10 +33,14 @@ mod trial_write;
 mod types;
 mod worker_presence;
 
-pub use claim::ClaimSource;
+pub use claim_limited::LimitedClaim;
+pub use claim_ready::{ClaimSource, Claimed, HeldBack};
 pub use connect::Target;
 pub use error::DbError;
+pub use origin_flow::Flow;
+pub use origin_reports::OriginState;
 pub use read::{JobCounts, JobPage};
+pub use ready_origins::ReadyOrigin;
 pub use submit::Submission;
 
 use committer::Committer;

@@ -8,6 +8,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::pools::{read_query, write_query, write_transaction};
 use super::read::{is_pending, is_processing};
+use super::ready_origins::is_waiting;
 use super::schema::jobs;
 use super::types::{Id, Status};
 use super::{Database, DbError, clock};
@@ -21,14 +22,16 @@ const MOST_LEASES: i64 = 100;
 
 impl Database {
     /// Makes pending jobs due now that are due later than `longest` from now, 10,000 at most; returns
-    /// how many.
+    /// how many. What a client asked for (`not_before`) stays.
     pub async fn pull_in_delays(&self, longest: Duration) -> Result<usize, DbError> {
         let mut pulled = 0;
         for _ in 0..MOST_GROUPS {
             // Looked for first: there is rarely any, and a look takes no lock.
             let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
                 .filter(is_pending())
+                .filter(is_waiting())
                 .filter(jobs::due_at.gt(clock::after(longest).nullable()))
+                .filter(is_not_asked_for())
                 .order((jobs::due_at.asc(), jobs::id.asc()))
                 .select(jobs::id)
                 .limit(LARGEST_GROUP)
@@ -85,4 +88,9 @@ impl Database {
             Ok::<_, diesel::result::Error>(pulled)
         })
     }
+}
+
+/// The moment is not the one before which the client wants no attempt.
+fn is_not_asked_for() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+    diesel::dsl::sql("(jobs.not_before IS NULL OR jobs.due_at > jobs.not_before)")
 }

@@ -50,10 +50,13 @@ diesel::table! {
         rate -> Nullable<Double>,
         tokens -> Double,
         filled_at -> Nullable<Moment>,
+        served -> BigInt,
+        served_since -> Nullable<Moment>,
         refusals -> Integer,
         cut_at -> Nullable<Moment>,
         failures -> Integer,
         openings -> Integer,
+        opened_at -> Nullable<Moment>,
         unavailable_since -> Nullable<Moment>,
         updated_at -> Moment,
     }

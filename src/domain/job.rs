@@ -70,7 +70,7 @@ impl JobStatus {
     pub const fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
-            (Self::Pending, Self::Processing)
+            (Self::Pending, Self::Processing | Self::Failed)
                 | (
                     Self::Processing,
                     Self::Pending | Self::Completed | Self::Failed
@@ -170,21 +170,33 @@ pub struct ThumbnailInfo {
 /// How an attempt ended, to be written under its [`Claim`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    Completed(Box<JobResult>),
+    Completed {
+        result: Box<JobResult>,
+        source_status: Option<u16>,
+    },
     /// Final.
     Failed {
         code: FailureCode,
         message: String,
+        source_status: Option<u16>,
     },
     /// Pending again, due after `delay`.
     Retry {
         code: FailureCode,
         message: String,
-        delay: std::time::Duration,
+        source_status: Option<u16>,
+        delay: Duration,
     },
-    /// Pending again at once, and the attempt does not count: the worker is shutting down, or the
-    /// origin may not be visited now.
-    Released,
+    /// Pending again, due after `delay`, and the attempt does not count: the origin refused.
+    Parked {
+        code: FailureCode,
+        message: String,
+        source_status: Option<u16>,
+        delay: Duration,
+    },
+    /// Pending again after `delay`, and the attempt does not count: the worker is shutting down, or
+    /// others needed its memory.
+    Released { delay: Duration },
 }
 
 #[cfg(test)]

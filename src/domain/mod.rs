@@ -7,6 +7,7 @@ pub mod image;
 pub mod job;
 pub mod job_filter;
 pub mod origin;
+pub mod origin_record;
 pub mod retry;
 pub mod schedule;
 pub mod source_url;

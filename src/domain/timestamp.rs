@@ -21,6 +21,12 @@ impl Timestamp {
             .map(|_| Self(micros))
     }
 
+    /// How long ago this was by this machine's clock; zero for the future.
+    pub fn elapsed(self) -> std::time::Duration {
+        let now = jiff::Timestamp::now().as_microsecond();
+        std::time::Duration::from_micros(u64::try_from(now - self.0).unwrap_or(0))
+    }
+
     pub const fn unix_micros(self) -> i64 {
         self.0
     }

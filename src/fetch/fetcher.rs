@@ -9,6 +9,7 @@ use super::body;
 use super::connection::Connection;
 use super::connector::{Connector, Origin};
 use super::error::FetchError;
+use super::hops::{HopReport, Hops};
 use super::pool::Pool;
 use super::request;
 use super::resolver::{Resolve, SystemResolver};
@@ -29,6 +30,16 @@ struct Inner {
     policy: SourcePolicy,
     connector: Connector,
     pool: Pool,
+}
+
+/// Why there is no download.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stopped {
+    Failed(Failure),
+    /// This origin may not be visited now.
+    Parked(crate::domain::Origin),
+    /// Its bytes were needed for older downloads.
+    OutOfMemory,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,12 +89,40 @@ impl Fetcher {
     }
 
     /// Downloads `url`, following redirects.
-    pub async fn fetch(&self, url: &SourceUrl) -> Result<Download, Failure> {
+    pub async fn fetch(&self, url: &SourceUrl, hops: &dyn Hops) -> Result<Download, Stopped> {
         let limit = self.inner.settings.total_timeout;
-        timeout(limit, self.inner.follow(url))
+        let origin = url.origin();
+        if !hops.may_visit(&origin).await {
+            return Err(Stopped::Parked(origin));
+        }
+        let began = Instant::now();
+        let result = timeout(limit, self.inner.follow(url))
             .await
-            .unwrap_or(Err(FetchError::TotalTimeout(limit)))
-            .map_err(Failure::from)
+            .unwrap_or(Err(FetchError::TotalTimeout(limit)));
+        let status = match &result {
+            Ok(_) => Some(200),
+            Err(FetchError::RateLimited(_)) => Some(429),
+            Err(FetchError::ServerError(status, _) | FetchError::ClientError(status)) => {
+                Some(*status)
+            }
+            Err(_) => None,
+        };
+        let failure = result.map_err(Failure::from);
+        match status {
+            Some(status) => hops.report(
+                &origin,
+                HopReport::Answered {
+                    status,
+                    retry_after: failure
+                        .as_ref()
+                        .err()
+                        .and_then(|failure| failure.retry_after),
+                    after: began.elapsed(),
+                },
+            ),
+            None => hops.report(&origin, HopReport::Failed),
+        }
+        failure.map_err(|failure| Stopped::Failed(failure.with_source_status(status)))
     }
 }
 

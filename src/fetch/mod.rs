@@ -32,7 +32,7 @@ mod source_policy;
 mod tls;
 
 pub use address_policy::AddressPolicy;
-pub use fetcher::{Download, Fetcher};
+pub use fetcher::{Download, Fetcher, Stopped};
 pub use hops::{AnyHop, HopReport, Hops};
 pub use resolver::{Resolve, Resolving, SystemResolver};
 pub use settings::{FetchSettings, FetchSetupError};

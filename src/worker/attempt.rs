@@ -1,21 +1,26 @@
 //! One attempt at one job.
 
+use std::time::Duration;
+
 use crate::domain::{
     Claim, Failure, FailureCode, JobResult, Outcome, SourceUrl, Thumbnail, ThumbnailInfo,
     ThumbnailSpec, retry,
 };
-use crate::fetch::Download;
+use crate::fetch::{Download, Stopped};
 use crate::storage::Storage;
 use base64::Engine as _;
 
 use super::Parts;
 use super::leases::Lease;
+use super::turns::Visit;
 
 /// The parts and rules of an attempt.
 pub struct Attempt<'a> {
     pub parts: &'a Parts,
     pub spec: ThumbnailSpec,
     pub max_attempts: u32,
+    /// How long a job waits for an origin that refuses.
+    pub max_wait: Duration,
 }
 
 /// A thumbnail that is not published yet, and what is to be written of it.
@@ -24,66 +29,132 @@ pub struct Made {
     result: JobResult,
 }
 
+/// How long a job waits whose bytes others needed; as much again by chance.
+const MEMORY_WAIT: Duration = Duration::from_millis(500);
+
 impl Attempt<'_> {
-    /// The first part: downloads, and makes the thumbnail. The source's bytes are gone with it.
-    pub async fn make(&self, claim: &Claim) -> Result<Made, Failure> {
+    /// The first part: downloads.
+    pub async fn fetch(&self, claim: &Claim, visit: &Visit) -> Result<Download, Outcome> {
         let url = SourceUrl::parse(&claim.url).map_err(|error| {
             // Accepted once, by another version or another program.
-            Failure::new(FailureCode::ForbiddenSource, error.to_string())
+            self.judge(
+                claim,
+                Failure::new(FailureCode::ForbiddenSource, error.to_string()),
+            )
         })?;
-        let download = self.parts.fetcher.fetch(&url).await?;
-        let made = self
-            .parts
-            .engine
-            .make(download.bytes.clone(), self.spec)
-            .await?;
+        let fetched = self.parts.fetcher.fetch(&url, visit).await;
+        fetched.map_err(|stopped| match stopped {
+            Stopped::Failed(failure) => self.judge_visit(claim, failure, visit),
+            Stopped::Parked(origin) => {
+                let failure = Failure::new(FailureCode::OriginUnavailable, PARKED);
+                self.park(claim, failure, visit.wait_for(&origin))
+            }
+            Stopped::OutOfMemory => Outcome::Released {
+                delay: MEMORY_WAIT.mul_f64(1.0 + rand::random::<f64>()),
+            },
+        })
+    }
+
+    /// The second part: makes the thumbnail. The source's bytes are gone with it.
+    pub async fn make(&self, claim: &Claim, download: Download) -> Result<Made, Failure> {
+        let engine = &self.parts.engine;
+        let made = engine.make(download.bytes.clone(), self.spec).await?;
         Ok(Made {
             result: describe(claim, &download, &made.thumbnail, made.sha256),
             jpeg: made.thumbnail.jpeg,
         })
     }
 
-    /// The second part: publishes the file, and says what is to be written. `None` if the lease
+    /// The third part: publishes the file, and says what is to be written. `None` if the lease
     /// was lost: then nothing was published and nothing may be written.
     pub async fn publish(
         &self,
         claim: &Claim,
         lease: &Lease,
-        made: Result<Made, Failure>,
+        made: Result<Made, Outcome>,
     ) -> Option<Outcome> {
         let Made { jpeg, result } = match made {
             Ok(made) => made,
-            Err(failure) => return Some(self.judge(claim, failure)),
+            Err(outcome) => return Some(outcome),
         };
         if !lease.still_held().await {
             return None;
         }
         Some(match self.parts.storage.publish(claim, jpeg).await {
-            Ok(()) => Outcome::Completed(Box::new(result)),
+            Ok(()) => Outcome::Completed {
+                result: Box::new(result),
+                source_status: Some(OK),
+            },
             Err(error) => self.judge(claim, error.into()),
         })
     }
 
+    /// A refusal costs no attempt: the origin is left alone, and the job waits for it.
+    fn judge_visit(&self, claim: &Claim, failure: Failure, visit: &Visit) -> Outcome {
+        let is_refusal = failure.code == FailureCode::RateLimited
+            || failure.source_status == Some(UNAVAILABLE) && failure.retry_after.is_some();
+        match visit.refused_by().filter(|_| is_refusal) {
+            Some(origin) => self.park(claim, failure, visit.wait_for(&origin)),
+            None => self.judge(claim, failure),
+        }
+    }
+
+    fn park(&self, claim: &Claim, failure: Failure, delay: Duration) -> Outcome {
+        let Failure {
+            code,
+            message,
+            source_status,
+            ..
+        } = failure;
+        if claim.waits_since.elapsed() > self.max_wait {
+            return Outcome::Failed {
+                code: FailureCode::OriginUnavailable,
+                message: format!("the origin could not be asked for too long: {message}"),
+                source_status,
+            };
+        }
+        let spread = if delay.is_zero() { 0.0 } else { rand::random() };
+        Outcome::Parked {
+            code,
+            message,
+            source_status,
+            delay: delay.mul_f64(1.0 + spread),
+        }
+    }
+
     /// Retry or give up.
     pub(super) fn judge(&self, claim: &Claim, failure: Failure) -> Outcome {
+        let may_pass = failure.is_transient();
         let Failure {
             code,
             message,
             retry_after,
-            source_status: _,
+            source_status,
+            ..
         } = failure;
-        if code.is_transient() && claim.attempt < self.max_attempts {
+        if may_pass && claim.attempt < self.max_attempts {
             let delay = retry::delay(claim.attempt, retry_after, rand::random());
             Outcome::Retry {
                 code,
                 message,
+                source_status,
                 delay,
             }
         } else {
-            Outcome::Failed { code, message }
+            Outcome::Failed {
+                code,
+                message,
+                source_status,
+            }
         }
     }
 }
+
+const PARKED: &str =
+    "the origin is left alone for now, because it refuses requests or does not answer";
+/// HTTP status codes (RFC 9110 §15).
+const OK: u16 = 200;
+const UNAVAILABLE: u16 = 503;
 
 fn describe(
     claim: &Claim,

@@ -1,5 +1,6 @@
-//! Slots, and the attempts that run in them.
+//! Who works: places in the line, sockets, and the attempts that run.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,27 +8,33 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::attempt::Attempt;
 use super::leases::{Lease, Leases};
+use super::line::{Line, Standing};
 use super::lost_claims::LostClaims;
 use super::pulse::Pulse;
 use super::storage_gate::StorageGate;
+use super::turns::{Turn, Turns, Visit};
 use super::{Parts, WorkerSettings, outcome};
-use crate::db::{ClaimSource, DbError};
-use crate::domain::{Claim, Failure, FailureCode, Outcome};
+use crate::db::{ClaimSource, Claimed, DbError};
+use crate::domain::{Claim, Failure, FailureCode, JobId, Origin, Outcome};
 
 /// Most jobs that are claimed with one statement.
-const LARGEST_CLAIM: usize = 32;
-/// Thumbnails that may wait for the disks of storage and database, for each slot. A flush takes
-/// milliseconds, and those that wait together share it.
-const PUBLISHING_A_SLOT: usize = 4;
+const LARGEST_CLAIM: usize = 64;
+/// A download that takes longer leaves the line and waits with its socket alone.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Thumbnails that may wait for the disks of storage and database, for each place in the line. A
+/// flush takes milliseconds, and those that wait together share it.
+const PUBLISHING_A_PLACE: usize = 4;
 /// Time that is kept at the end of the grace period for handing jobs back.
 const HANDING_BACK: Duration = Duration::from_secs(3);
+/// How long nothing is claimed after a claim found the queue paused.
+const PAUSED_FOR: Duration = Duration::from_secs(1);
 
 pub(super) struct Crew {
     /// Of this run of this process; never used again.
@@ -38,7 +45,12 @@ pub(super) struct Crew {
     pub lost_claims: LostClaims,
     pub pulse: Pulse,
     pub storage_gate: StorageGate,
-    slots: Arc<Semaphore>,
+    pub turns: Arc<Turns>,
+    line: Arc<Line>,
+    /// Sockets: one a download.
+    downloads: Arc<Semaphore>,
+    /// Jobs in flight, where the operator bounds them.
+    jobs: Option<Arc<Semaphore>>,
     /// Places for thumbnails that are made and not yet published and written.
     publishing: Semaphore,
     running: TaskTracker,
@@ -46,27 +58,34 @@ pub(super) struct Crew {
     hand_back: CancellationToken,
 }
 
-/// Free slots, each for one job.
-pub(super) struct Slots(Vec<OwnedSemaphorePermit>);
-
-impl Slots {
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
+/// What a job needs to begin.
+pub(super) struct Seat {
+    standing: Standing,
+    download: OwnedSemaphorePermit,
+    job: Option<OwnedSemaphorePermit>,
 }
 
 impl Crew {
     pub(super) fn new(parts: Parts, settings: WorkerSettings) -> Self {
         let id = uuid::Uuid::now_v7();
         let storage_gate = StorageGate::open();
+        let places = settings
+            .concurrency
+            .unwrap_or(usize::MAX)
+            .min(settings.line);
         Self {
             id,
             leases: Leases::new(parts.database.clone(), id, settings.lease),
             lost_claims: LostClaims::none(),
             pulse: Pulse::new(settings.poll_timeout, settings.lease, storage_gate.clone()),
             storage_gate,
-            slots: Arc::new(Semaphore::new(settings.concurrency)),
-            publishing: Semaphore::new(settings.concurrency.saturating_mul(PUBLISHING_A_SLOT)),
+            turns: Arc::new(Turns::new(settings.downloads, Arc::clone(&parts.caps_of))),
+            line: Line::new(places),
+            downloads: Arc::new(Semaphore::new(settings.downloads)),
+            jobs: settings
+                .concurrency
+                .map(|most| Arc::new(Semaphore::new(most))),
+            publishing: Semaphore::new(places.saturating_mul(PUBLISHING_A_PLACE)),
             running: TaskTracker::new(),
             hand_back: CancellationToken::new(),
             parts,
@@ -74,70 +93,227 @@ impl Crew {
         }
     }
 
-    /// Waits for a free slot, and for a storage that works, and takes up to half of the others that
-    /// are free: the rest is for whoever looks in the other place (queue or database). Who waits
-    /// longest comes first.
-    pub(super) async fn free_slots(&self) -> Slots {
-        let first = Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+    /// Waits for a place in the line, a socket, and a storage that works, and takes as many more as
+    /// there are.
+    pub(super) async fn seats(&self) -> Vec<Seat> {
+        let first_job = match &self.jobs {
+            Some(jobs) => Some(acquire(jobs).await),
+            None => None,
+        };
+        let first_download = acquire(&self.downloads).await;
         self.storage_gate.opened().await;
-        let more = (self.slots.available_permits() / 2).min(LARGEST_CLAIM - 1);
-        let others = (0..more).map_while(|_| Arc::clone(&self.slots).try_acquire_owned().ok());
-        Slots(std::iter::once(first).chain(others).collect())
+        let mut places = self.line.join(LARGEST_CLAIM).await.into_iter();
+        let mut seats: Vec<Seat> = places
+            .next()
+            .map(|standing| Seat {
+                standing,
+                download: first_download,
+                job: first_job,
+            })
+            .into_iter()
+            .collect();
+        seats.extend(places.map_while(|standing| self.seat(standing)));
+        seats
     }
 
-    /// Claims what `source` names, at most as many as there are slots, and starts on it. Returns
-    /// how many jobs were claimed.
-    pub(super) async fn claim_and_start(
+    /// How many jobs could begin at once.
+    pub(super) fn free_places(&self) -> usize {
+        let downloads = self.downloads.available_permits();
+        let jobs = self
+            .jobs
+            .as_ref()
+            .map_or(usize::MAX, |jobs| jobs.available_permits());
+        self.line.free().min(downloads).min(jobs).min(LARGEST_CLAIM)
+    }
+
+    /// The same without waiting, perhaps none; `most` at most.
+    pub(super) fn free_seats(&self, most: usize) -> Vec<Seat> {
+        if !self.storage_gate.is_open() {
+            return Vec::new();
+        }
+        let places = self.line.try_join(most.min(LARGEST_CLAIM)).into_iter();
+        places.map_while(|standing| self.seat(standing)).collect()
+    }
+
+    fn seat(&self, standing: Standing) -> Option<Seat> {
+        let job = match &self.jobs {
+            Some(jobs) => Some(Arc::clone(jobs).try_acquire_owned().ok()?),
+            None => None,
+        };
+        let download = Arc::clone(&self.downloads).try_acquire_owned().ok()?;
+        Some(Seat {
+            standing,
+            download,
+            job,
+        })
+    }
+
+    /// Claims by bells, a seat for each, and starts on what was claimed.
+    pub(super) async fn claim_by_bells(
         self: &Arc<Self>,
-        source: ClaimSource,
-        slots: Slots,
-    ) -> Result<usize, DbError> {
+        ids: Vec<JobId>,
+        seats: Vec<Seat>,
+    ) -> Result<(), DbError> {
+        let room = Turns::first_room();
+        let rooms = self.turns.rooms();
         let noted = self.lost_claims.claiming().await;
         let asked = Instant::now();
-        let lease = self.settings.lease;
-        let claims = self
+        let source = ClaimSource::Bells { ids, room, rooms };
+        let claimed = self.asked(
+            self.parts
+                .database
+                .claim(source, self.id, self.settings.lease)
+                .await,
+        )?;
+        let mut origins: HashMap<Origin, u32> = HashMap::new();
+        for claim in &claimed.claims {
+            *origins.entry(claim.origin.clone()).or_default() += 1;
+        }
+        self.turns.began(&origins, room);
+        self.note_held_back(&claimed);
+        self.start(claimed.claims, asked, seats);
+        drop(noted);
+        Ok(())
+    }
+
+    /// Claims what has its turn, a seat for each job, and starts on what was claimed.
+    pub(super) async fn claim_turns(
+        self: &Arc<Self>,
+        turns: Vec<Turn>,
+        mut seats: Vec<Seat>,
+    ) -> Result<(), DbError> {
+        let (limited, free): (Vec<Turn>, Vec<Turn>) =
+            turns.into_iter().partition(|turn| turn.limits.is_some());
+        let mut claims = Vec::new();
+        let noted = self.lost_claims.claiming().await;
+        let asked = Instant::now();
+        let result = async {
+            if !free.is_empty() {
+                claims.extend(self.claim_free(&free).await?);
+            }
+            let each = limited.iter().map(|turn| self.claim_limited(turn));
+            for claimed in futures_util::future::join_all(each).await {
+                claims.extend(claimed?);
+            }
+            Ok(())
+        }
+        .await;
+        seats.truncate(claims.len());
+        self.start(claims, asked, seats);
+        drop(noted);
+        result
+    }
+
+    async fn claim_free(&self, turns: &[Turn]) -> Result<Vec<Claim>, DbError> {
+        let wanted = turns
+            .iter()
+            .map(|turn| (turn.origin.clone(), turn.jobs))
+            .collect();
+        let source = ClaimSource::Origins(wanted);
+        let claimed = self
             .parts
             .database
-            .claim(source, self.id, lease)
-            .await
-            .inspect_err(|error| {
-                if error.is_unavailable() {
-                    self.lost_claims.suspect();
-                }
-            })?;
-        self.pulse.claimed();
-        let count = claims.len();
-        for (claim, slot) in claims.into_iter().zip(slots.0) {
+            .claim(source, self.id, self.settings.lease)
+            .await;
+        let claimed = self.asked(claimed).inspect_err(|_| {
+            for turn in turns {
+                self.turns.give_back(turn);
+            }
+        })?;
+        for turn in turns {
+            let of_turn = claimed
+                .claims
+                .iter()
+                .filter(|claim| claim.origin == turn.origin);
+            self.turns.settle(turn, of_turn.count());
+            if claimed.queue_is_paused {
+                self.turns.is_ready(&turn.origin);
+            }
+        }
+        self.note_held_back(&claimed);
+        Ok(claimed.claims)
+    }
+
+    async fn claim_limited(&self, turn: &Turn) -> Result<Vec<Claim>, DbError> {
+        let caps = turn.limits.unwrap_or_default();
+        let database = &self.parts.database;
+        let lease = self.settings.lease;
+        let claimed = database
+            .claim_limited(&turn.origin, turn.jobs, caps, self.id, lease)
+            .await;
+        let claimed = self
+            .asked(claimed)
+            .inspect_err(|_| self.turns.give_back(turn))?;
+        self.turns.settle(turn, claimed.claims.len());
+        if !claimed.is_drained {
+            self.turns.is_ready(&turn.origin);
+        }
+        self.turns
+            .limited(&turn.origin, claimed.ask_again, claimed.is_limited);
+        Ok(claimed.claims)
+    }
+
+    /// Notes that the database answered a claim, or that nobody knows what it did.
+    fn asked<T>(&self, answer: Result<T, DbError>) -> Result<T, DbError> {
+        match &answer {
+            Ok(_) => self.pulse.claimed(),
+            Err(error) if error.is_unavailable() => self.lost_claims.suspect(),
+            Err(_) => {}
+        }
+        answer
+    }
+
+    fn note_held_back(&self, claimed: &Claimed) {
+        if !claimed.held_back.is_empty() {
+            self.turns.held_back(claimed.held_back.clone());
+        }
+        if claimed.queue_is_paused {
+            self.turns.pause(PAUSED_FOR);
+        }
+    }
+
+    fn start(self: &Arc<Self>, claims: Vec<Claim>, asked: Instant, seats: Vec<Seat>) {
+        for (claim, seat) in claims.into_iter().zip(seats) {
             let lease = self.leases.hold(claim.clone(), asked);
+            let visit = Visit::of(&self.turns, &claim.origin);
             let crew = Arc::clone(self);
             let span = tracing::info_span!("job", job.id = %claim.id, attempt = claim.attempt);
             self.running.spawn(
                 async move {
-                    crew.work(&claim, &lease, slot).await;
+                    crew.work(&claim, &lease, seat, visit).await;
                     drop(lease);
                 }
                 .instrument(span),
             );
         }
-        drop(noted);
-        Ok(count)
     }
 
-    /// From claim to written outcome. The slot is free again when the thumbnail is made: what
-    /// follows is waiting for disks, and many wait as long as one.
-    async fn work(&self, claim: &Claim, lease: &Lease, slot: OwnedSemaphorePermit) {
+    /// From claim to written outcome. The place in the line is free again when the thumbnail is
+    /// made: what follows is waiting for disks, and many wait as long as one.
+    async fn work(&self, claim: &Claim, lease: &Lease, seat: Seat, visit: Visit) {
         let attempt = Attempt {
             parts: &self.parts,
             spec: self.settings.spec,
             max_attempts: self.settings.max_attempts,
+            max_wait: self.settings.origin_max_wait,
         };
         let attempted = AssertUnwindSafe(async {
-            let made = attempt.make(claim).await;
+            let Seat {
+                standing,
+                download,
+                job,
+            } = seat;
+            let (fetched, standing) = self.fetch(&attempt, claim, &visit, standing).await;
+            drop((visit, download));
+            let made = match fetched {
+                Ok(download) => attempt
+                    .make(claim, download)
+                    .await
+                    .map_err(|failure| attempt.judge(claim, failure)),
+                Err(outcome) => Err(outcome),
+            };
             let place = self.publishing.acquire().await;
-            drop(slot);
+            drop((standing, job));
             (attempt.publish(claim, lease, made).await, Some(place))
         })
         .catch_unwind();
@@ -153,7 +329,7 @@ impl Crew {
                 );
                 (Some(attempt.judge(claim, failure)), None)
             }),
-            () = self.hand_back.cancelled() => (Some(Outcome::Released), None),
+            () = self.hand_back.cancelled() => (Some(Outcome::Released { delay: Duration::ZERO }), None),
         };
         if let Some(Outcome::Retry { code, .. } | Outcome::Failed { code, .. }) = &ended
             && *code == FailureCode::StorageFailed
@@ -161,8 +337,36 @@ impl Crew {
             self.storage_gate.close();
         }
         match ended {
-            Some(outcome) => outcome::write(&self.parts, claim, &outcome).await,
+            Some(outcome) => {
+                outcome::write(&self.parts, claim, &outcome).await;
+                match outcome {
+                    Outcome::Completed { .. } => self.turns.ended(&claim.origin, true),
+                    Outcome::Failed { .. } => self.turns.ended(&claim.origin, false),
+                    Outcome::Parked { .. } => self.turns.is_ready(&claim.origin),
+                    Outcome::Retry { .. } | Outcome::Released { .. } => {}
+                }
+            }
             None => tracing::warn!("the lease was lost; nothing is published"),
+        }
+    }
+
+    /// Downloads; a slow one leaves the line meanwhile.
+    async fn fetch(
+        &self,
+        attempt: &Attempt<'_>,
+        claim: &Claim,
+        visit: &Visit,
+        standing: Standing,
+    ) -> (Result<crate::fetch::Download, Outcome>, Standing) {
+        let fetching = attempt.fetch(claim, visit);
+        tokio::pin!(fetching);
+        match timeout(PATIENCE, &mut fetching).await {
+            Ok(fetched) => (fetched, standing),
+            Err(_) => {
+                drop(standing);
+                let fetched = fetching.await;
+                (fetched, self.line.come_back())
+            }
         }
     }
 
@@ -190,4 +394,11 @@ impl Crew {
     pub(super) fn in_flight(&self) -> usize {
         self.running.len()
     }
+}
+
+async fn acquire(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(semaphore)
+        .acquire_owned()
+        .await
+        .expect("the semaphore is never closed")
 }

@@ -1,4 +1,4 @@
-//! From the queue to the crew.
+//! From the origins whose turn it is to the crew.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,46 +6,25 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::crew::{Crew, Slots};
-use crate::db::ClaimSource;
+use super::crew::{Crew, Seat};
 
-/// Pause after a fault of queue or database.
+/// Pause after a fault of the database.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Takes ids from the queue and starts on their jobs, until `stop`.
+/// Claims for the origins that are known to have work, each in its turn, until `stop`.
 pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
-    let mut queue_is_away = false;
     loop {
-        let slots = tokio::select! {
+        let seats = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            slots = crew.free_slots() => slots,
+            seats = seats_for_a_turn(&crew) => seats,
         };
-        crew.pulse.looks();
-        let popped = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            popped = crew.parts.queue.pop(slots.len(), crew.settings.poll_timeout) => popped,
-        };
-        let healthy = match popped {
-            Ok(ids) => {
-                if std::mem::take(&mut queue_is_away) {
-                    tracing::info!("the queue is back");
-                }
-                ids.is_empty() || start(&crew, ids, slots).await
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut queue_is_away, true) {
-                    tracing::warn!(%error, "working from the database alone");
-                }
-                let overdue = Duration::ZERO;
-                let limit = slots.len() as u32;
-                // A full batch means that there is more: no pause.
-                let source = ClaimSource::Due { overdue, limit };
-                matches!(crew.claim_and_start(source, slots).await, Ok(count) if count == limit as usize)
-            }
-        };
-        if !healthy {
+        let turns = crew.turns.take(seats.len());
+        if turns.is_empty() {
+            continue;
+        }
+        if let Err(error) = crew.claim_turns(turns, seats).await {
+            tracing::warn!(%error, "due jobs could not be claimed");
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep(PAUSE.mul_f64(0.5 + rand::random::<f64>())) => {}
@@ -54,23 +33,14 @@ pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
     }
 }
 
-/// False if the database did not answer; then the ids are back in the queue.
-async fn start(crew: &Arc<Crew>, ids: Vec<crate::domain::JobId>, slots: Slots) -> bool {
-    match crew
-        .claim_and_start(ClaimSource::Ids(ids.clone()), slots)
-        .await
-    {
-        Ok(claimed) => {
-            if claimed < ids.len() {
-                // Pushed twice, unknown, ended, or claimed from the database meanwhile.
-                tracing::debug!(popped = ids.len(), claimed, "ids without a job to claim");
-            }
-            true
+async fn seats_for_a_turn(crew: &Crew) -> Vec<Seat> {
+    loop {
+        while !crew.turns.has_turn() {
+            crew.turns.changed().await;
         }
-        Err(error) => {
-            tracing::warn!(%error, jobs = ids.len(), "not claimed; back to the queue");
-            crew.parts.queue.push_back(&ids).await;
-            false
+        let seats = crew.seats().await;
+        if crew.turns.has_turn() {
+            return seats;
         }
     }
 }

@@ -19,6 +19,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A claim may be executed so long after its connection broke: then the server gives it up.
 const LATEST_CLAIM: Duration = Duration::from_secs(10);
 
+const RELEASED: Outcome = Outcome::Released {
+    delay: Duration::ZERO,
+};
+
 pub(super) struct LostClaims {
     /// Read from a claim's request until its jobs are noted as held, and written to ask for what
     /// is held: in between, nobody can tell a lost claim from one that is under way.
@@ -79,7 +83,7 @@ pub(super) async fn release(crew: &Crew) {
         Err(error) => return tracing::debug!(%error, "lost claims could not be looked for"),
     };
     for claim in lost {
-        match crew.parts.database.finish(&claim, &Outcome::Released).await {
+        match crew.parts.database.finish(&claim, &RELEASED).await {
             Ok(true) => {
                 tracing::info!(job.id = %claim.id, "claimed without our knowing: handed back");
             }

@@ -6,9 +6,13 @@
 //! | `engine` | the CPU side: how many decodes at once, in how much memory |
 //! | `leases` | which jobs this process holds, and until when |
 //! | `lost_claims` | jobs that were claimed and whose answer did not arrive |
-//! | `crew` | slots and running attempts |
-//! | `dispatcher` | from the queue to the crew |
-//! | `sweeper` | from the database to the crew: retries, and what the queue has lost |
+//! | `crew` | places, sockets and running attempts |
+//! | `line` | how much work is begun ahead of the engine |
+//! | `turns` | whose turn it is: what is known of origins, fair shares, learned windows |
+//! | `listener` | from the queue: an id tells that its origin has work |
+//! | `dispatcher` | from the origins whose turn it is to the crew |
+//! | `sweeper` | from the database to the origins: retries, and what the queue has lost |
+//! | `reporter` | what was seen of origins to the database, and what follows |
 //! | `storage_gate` | no jobs while the storage fails |
 //! | `pulse` | whether all this really consumes |
 //! | `reconciler` | expired leases, litter, signs of life |
@@ -18,12 +22,16 @@ mod crew;
 mod dispatcher;
 mod engine;
 mod leases;
+mod line;
+mod listener;
 mod lost_claims;
 mod outcome;
 mod pulse;
 mod reconciler;
+mod reporter;
 mod storage_gate;
 mod sweeper;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +49,7 @@ use crate::storage::Storage;
 pub use attempt::Attempt;
 pub use engine::{DecodeLimits, Engine};
 pub use pulse::Pulse;
+pub use turns::CapsOf;
 
 /// What the workers work with.
 #[derive(Clone)]
@@ -50,13 +59,25 @@ pub struct Parts {
     pub storage: Storage,
     pub fetcher: Fetcher,
     pub engine: Engine,
+    /// What the operator allows of an origin.
+    pub caps_of: CapsOf,
 }
 
 /// How the workers work.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// Jobs in flight at once in this process.
-    pub concurrency: usize,
+    /// Jobs in flight at once in this process, where the operator bounds them.
+    pub concurrency: Option<usize>,
+    /// Jobs begun ahead of the engine: downloads that are not slow, and thumbnails being made.
+    pub line: usize,
+    /// Sockets: downloads under way at once in this process.
+    pub downloads: usize,
+    /// True if any origin has caps.
+    pub has_caps: bool,
+    /// How long an origin's breaker stays open at first.
+    pub origin_breaker: Duration,
+    /// How long a job waits for an origin that can't be asked.
+    pub origin_max_wait: Duration,
     /// How long to block on an empty queue.
     pub poll_timeout: Duration,
     pub max_attempts: u32,
@@ -88,13 +109,15 @@ impl Workers {
     /// Whatever hangs, it returns when the grace period is over.
     pub async fn run(self, stop: CancellationToken) {
         let crew = self.crew;
-        tracing::info!(worker.id = %crew.id, slots = crew.settings.concurrency, "workers start");
+        tracing::info!(worker.id = %crew.id, downloads = crew.settings.downloads, "workers start");
         let mut taking = JoinSet::new();
+        taking.spawn(listener::run(Arc::clone(&crew), stop.clone()));
         taking.spawn(dispatcher::run(Arc::clone(&crew), stop.clone()));
         taking.spawn(sweeper::run(Arc::clone(&crew), stop.clone()));
         let mut keeping = JoinSet::new();
         keeping.spawn(leases::renew_forever(Arc::clone(&crew)));
         keeping.spawn(lost_claims::release_forever(Arc::clone(&crew)));
+        keeping.spawn(reporter::report_forever(Arc::clone(&crew)));
         keeping.spawn(storage_gate::guard(Arc::clone(&crew)));
         keeping.spawn(reconciler::run(Arc::clone(&crew), stop.clone()));
         stop.cancelled().await;
@@ -103,6 +126,7 @@ impl Workers {
         let noted = async {
             drained.await;
             lost_claims::release(&crew).await;
+            reporter::write_flow(&crew).await;
             crew.parts.database.mark_worker_gone(crew.id).await
         };
         match timeout_at(end, noted).await {

@@ -37,7 +37,7 @@ pub(super) async fn write(parts: &Parts, claim: &Claim, outcome: &Outcome) {
 
 async fn after(parts: &Parts, claim: &Claim, outcome: &Outcome) {
     match outcome {
-        Outcome::Completed(result) => tracing::info!(
+        Outcome::Completed { result, .. } => tracing::info!(
             width = result.width,
             height = result.height,
             format = %result.format,
@@ -48,17 +48,25 @@ async fn after(parts: &Parts, claim: &Claim, outcome: &Outcome) {
             code,
             message,
             delay,
+            ..
         } => tracing::info!(
             error.code = code.as_str(),
             error.message = %message,
             delay_ms = delay.as_millis() as u64,
             "to be tried again"
         ),
-        Outcome::Released => {
-            parts.queue.push_back(&[claim.id]).await;
+        Outcome::Parked { code, message, .. } => tracing::info!(
+            error.code = code.as_str(),
+            error.message = %message,
+            "its origin refused: it waits, and the attempt does not count"
+        ),
+        Outcome::Released { delay } => {
+            if delay.is_zero() {
+                parts.queue.push_back(&[claim.id]).await;
+            }
             tracing::info!("handed back");
         }
-        Outcome::Failed { code, message } => {
+        Outcome::Failed { code, message, .. } => {
             tracing::info!(error.code = code.as_str(), error.message = %message, "failed");
             // An earlier attempt may have published and died before it could say so.
             if let Err(error) = parts.storage.remove(claim.id).await {
@@ -73,6 +81,7 @@ async fn refused(parts: &Parts, claim: &Claim) {
     let failed = Outcome::Failed {
         code: FailureCode::Internal,
         message: "the result could not be stored".to_owned(),
+        source_status: None,
     };
     if let Err(error) = parts.database.finish(claim, &failed).await {
         tracing::error!(%error, "the failure was not written either; the lease will expire");

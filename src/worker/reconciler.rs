@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::crew::Crew;
+use super::reporter;
 use crate::domain::job::LONGEST_LEASE;
 use crate::domain::retry;
 use crate::storage::TemporaryFile;
@@ -14,6 +15,8 @@ use crate::storage::TemporaryFile;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Signs of life and litter are looked after once in so many rounds.
 const SLOW_ROUNDS: u32 = 4;
+/// Old records of origins are removed once in so many rounds.
+const FORGETTING_ROUNDS: u32 = 60;
 /// A clock may be set by so much in its normal course.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
@@ -27,6 +30,11 @@ pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
             }
             remove_litter(&crew).await;
             pull_in(&crew).await;
+            reporter::write_flow(&crew).await;
+        }
+        reporter::give_up(&crew).await;
+        if round.is_multiple_of(FORGETTING_ROUNDS) {
+            reporter::forget(&crew).await;
         }
         round = round.wrapping_add(1);
         tokio::select! {

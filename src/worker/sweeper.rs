@@ -1,5 +1,6 @@
-//! From the database to the crew: retries that are due, jobs taken over from the dead, and new
-//! jobs whose id the queue has lost (a crash between commit and push, `FLUSHALL`, Redis away).
+//! What nobody rings for: retries that are due, jobs taken over from the dead, and jobs whose id the
+//! queue has lost (a crash between commit and push, `FLUSHALL`, Redis away) or another process
+//! took. Once a second the database is asked which origins have work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,35 +9,44 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::crew::Crew;
-use crate::db::ClaimSource;
+use crate::db::DbError;
+use crate::domain::Origin;
 
 /// How often to look.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// A new job is left to the queue for so long. In a longer backlog this takes the oldest jobs,
-/// whose ids are dropped when the queue brings them.
-const OVERDUE: Duration = Duration::from_secs(10);
+/// Most origins that are looked for at once; the next look goes on behind them.
+const PAGE: u32 = 1000;
 
-/// Looks about once a second, and again at once while it finds as much as it can take.
 pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
-    loop {
-        let slots = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            slots = crew.free_slots() => slots,
-        };
-        let limit = slots.len() as u32;
-        let source = ClaimSource::Due {
-            overdue: OVERDUE,
-            limit,
-        };
-        match crew.claim_and_start(source, slots).await {
-            Ok(count) if count == limit as usize => continue,
-            Ok(_) => {}
+    let mut last: Option<Origin> = None;
+    while !stop.is_cancelled() {
+        match sweep(&crew, last.take()).await {
+            Ok(reached) => last = reached,
             Err(error) => tracing::warn!(%error, "due jobs could not be looked for"),
         }
+        crew.turns.tidy();
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep(INTERVAL.mul_f64(0.7 + 0.6 * rand::random::<f64>())) => {}
         }
     }
+}
+
+/// Looks on from behind `last`; returns how far it came, or `None` at the end.
+async fn sweep(crew: &Crew, last: Option<Origin>) -> Result<Option<Origin>, DbError> {
+    let database = &crew.parts.database;
+    database.end_waits().await?;
+    if crew.turns.is_full() {
+        crew.pulse.claimed();
+        return Ok(last);
+    }
+    let mut ready = database.ready_origins(last.as_ref(), PAGE).await?;
+    if ready.is_empty() && last.is_some() {
+        ready = database.ready_origins(None, PAGE).await?;
+    }
+    crew.pulse.claimed();
+    let is_whole = ready.len() < PAGE as usize;
+    let reached = ready.last().map(|ready| ready.origin.clone());
+    crew.turns.are_ready(ready);
+    Ok(reached.filter(|_| !is_whole))
 }

@@ -45,12 +45,16 @@ CREATE TABLE origins (
     -- The bucket of the rate, or of an operator's cap, as it was filled at `filled_at`.
     tokens double precision NOT NULL DEFAULT 0,
     filled_at timestamptz,
+    -- Answers since `served_since`: what the rate is learned from.
+    served bigint NOT NULL DEFAULT 0,
+    served_since timestamptz,
     -- Refusals in a row without an answer in between, and when the rate was last cut.
     refusals integer NOT NULL DEFAULT 0,
     cut_at timestamptz,
     -- Transport failures in a row, and how often in a row the breaker opened.
     failures integer NOT NULL DEFAULT 0,
     openings integer NOT NULL DEFAULT 0,
+    opened_at timestamptz,
     -- Since when nothing but refusals and failures came.
     unavailable_since timestamptz,
     updated_at timestamptz NOT NULL

@@ -44,12 +44,16 @@ CREATE TABLE origins (
     -- The bucket of the rate, or of an operator's cap, as it was filled at `filled_at`.
     tokens DOUBLE NOT NULL DEFAULT 0,
     filled_at INTEGER,
+    -- Answers since `served_since`: what the rate is learned from.
+    served INTEGER NOT NULL DEFAULT 0,
+    served_since INTEGER,
     -- Refusals in a row without an answer in between, and when the rate was last cut.
     refusals INTEGER NOT NULL DEFAULT 0,
     cut_at INTEGER,
     -- Transport failures in a row, and how often in a row the breaker opened.
     failures INTEGER NOT NULL DEFAULT 0,
     openings INTEGER NOT NULL DEFAULT 0,
+    opened_at INTEGER,
     -- Since when nothing but refusals and failures came.
     unavailable_since INTEGER,
     updated_at INTEGER NOT NULL

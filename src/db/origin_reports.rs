@@ -1,0 +1,84 @@
+//! What processes saw of origins, written to their records. In the ordinary case there is nothing
+//! to write: an origin without a record that answers stays without one.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+
+use super::origin_row::{LONG_AGO, OriginRow, lock_origin, millis};
+use super::pools::{write_query, write_transaction};
+use super::schema::origins;
+use super::{Database, DbError, clock};
+use crate::domain::Origin;
+use crate::domain::origin_record::Observed;
+
+/// A record without news is forgotten after so long.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// What the record of an origin says after a report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OriginState {
+    pub origin: Origin,
+    /// How long its jobs are not to be claimed.
+    pub parked_for: Option<Duration>,
+    /// True if its jobs are claimed under its record.
+    pub is_limited: bool,
+    /// True if there is a record that answers should be reported to.
+    pub is_remembered: bool,
+    /// True if the jobs that have used an attempt are to end.
+    pub gives_up: bool,
+}
+
+impl Database {
+    /// Brings the records of origins up to date with what this process saw. `breaker` is how long a
+    /// breaker's first opening lasts.
+    pub async fn report_origins(
+        &self,
+        mut seen: Vec<(Origin, Observed)>,
+        breaker: Duration,
+    ) -> Result<Vec<OriginState>, DbError> {
+        // All who lock several records lock them in the order of their names.
+        seen.sort_by(|(a, _), (b, _)| a.cmp(b));
+        write_transaction!(self.pools, connection => {
+            let mut states = Vec::with_capacity(seen.len());
+            for (origin, observed) in seen {
+                let (row, now) = lock_origin!(connection, origin.as_str());
+                let now = millis(now);
+                let mut record = row.record();
+                record.observe(&observed, now, breaker);
+                if record.is_blank() {
+                    diesel::delete(origins::table.find(origin.as_str()))
+                        .execute(connection)
+                        .await?;
+                } else {
+                    diesel::update(origins::table.find(origin.as_str()))
+                        .set(OriginRow::of(origin.as_str(), &record))
+                        .execute(connection)
+                        .await?;
+                }
+                states.push(OriginState {
+                    parked_for: record.parked_until.and_then(|until| {
+                        u64::try_from(until - now).ok().filter(|left| *left > 0)
+                    }).map(Duration::from_millis),
+                    is_limited: record.restricts(now),
+                    is_remembered: !record.is_blank(),
+                    gives_up: record.gives_up(),
+                    origin,
+                });
+            }
+            Ok::<_, diesel::result::Error>(states)
+        })
+    }
+
+    /// Forgets records without news, but for pauses.
+    pub async fn forget_origins(&self) -> Result<usize, DbError> {
+        write_query!(self.pools, connection => diesel::delete(
+                origins::table
+                    .filter(origins::updated_at.le(clock::before(FORGOTTEN_AFTER)))
+                    .filter(origins::paused.eq(false)),
+            )
+            .execute(connection)
+            .await)
+    }
+}

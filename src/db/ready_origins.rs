@@ -1,0 +1,144 @@
+//! Which origins have work: found without reading their jobs.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Integer, SmallInt, Text};
+use diesel_async::RunQueryDsl;
+
+use super::pools::{read_query, write_query};
+use super::read::is_pending;
+use super::schema::jobs;
+use super::types::{Id, Status};
+use super::{Database, DbError, clock};
+use crate::domain::{JobId, JobStatus, Origin, Priority};
+
+/// Most jobs whose wait ends in one statement, and statements in one call.
+const LARGEST_GROUP: i64 = 500;
+const MOST_GROUPS: usize = 20;
+
+/// An origin with jobs that may be claimed, and the priority of the first of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyOrigin {
+    pub origin: Origin,
+    pub priority: Priority,
+}
+
+#[derive(QueryableByName)]
+struct ReadyRow {
+    #[diesel(sql_type = Text)]
+    origin: String,
+    #[diesel(sql_type = SmallInt)]
+    priority: i16,
+}
+
+/// A loose index scan (<https://wiki.postgresql.org/wiki/Loose_indexscan>): each step finds the next
+/// origin in the index, however many jobs the one before has.
+const NEXT_ORIGINS: &str = "\
+    WITH RECURSIVE found (origin) AS ( \
+        SELECT * FROM (SELECT origin FROM jobs WHERE status = 'pending' AND NOT waiting \
+            AND origin > $1 ORDER BY origin LIMIT 1) AS first \
+        UNION ALL \
+        SELECT (SELECT jobs.origin FROM jobs WHERE jobs.status = 'pending' AND NOT jobs.waiting \
+            AND jobs.origin > found.origin ORDER BY jobs.origin LIMIT 1) \
+        FROM found WHERE found.origin IS NOT NULL), \
+    page AS (SELECT origin FROM found WHERE origin IS NOT NULL LIMIT $2) \
+    SELECT page.origin AS origin, (SELECT jobs.priority FROM jobs \
+        WHERE jobs.status = 'pending' AND NOT jobs.waiting AND jobs.origin = page.origin \
+        ORDER BY jobs.rank, jobs.id LIMIT 1) AS priority \
+    FROM page WHERE EXISTS (SELECT 1 FROM jobs \
+        WHERE jobs.status = 'pending' AND NOT jobs.waiting AND jobs.origin = page.origin)";
+
+impl Database {
+    /// Origins with jobs that may be claimed, in the order of their names, `limit` at most, from
+    /// behind `after` on.
+    pub async fn ready_origins(
+        &self,
+        after: Option<&Origin>,
+        limit: u32,
+    ) -> Result<Vec<ReadyOrigin>, DbError> {
+        let after = after.map_or(String::new(), |origin| origin.as_str().to_owned());
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let rows: Vec<ReadyRow> = read_query!(self.pools, connection =>
+            diesel::sql_query(NEXT_ORIGINS)
+                .bind::<Text, _>(after)
+                .bind::<Integer, _>(limit)
+                .load(connection)
+                .await)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| ready(row.origin, row.priority))
+            .collect())
+    }
+
+    /// The origins of these jobs that still wait to be claimed.
+    pub async fn origins_of(&self, ids: &[JobId]) -> Result<Vec<ReadyOrigin>, DbError> {
+        let ids: Vec<Id> = ids.iter().map(|id| (*id).into()).collect();
+        let rows: Vec<(String, i16)> = read_query!(self.pools, connection => jobs::table
+            .filter(jobs::id.eq_any(ids))
+            // A bound value, so that the ids are looked up (`is_pending`).
+            .filter(jobs::status.eq(Status(JobStatus::Pending)))
+            .select((jobs::origin, jobs::priority))
+            .distinct()
+            .load(connection)
+            .await)?;
+        Ok(rows
+            .into_iter()
+            .map(|(origin, priority)| ready(origin, priority))
+            .collect())
+    }
+
+    /// Ends the wait of pending jobs that have become due, 10,000 at most; returns how many.
+    pub async fn end_waits(&self) -> Result<usize, DbError> {
+        let mut ended = 0;
+        for _ in 0..MOST_GROUPS {
+            // Looked for first: there is rarely any, and a look takes no lock.
+            let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
+                .filter(is_pending())
+                .filter(is_waiting())
+                .filter(jobs::due_at.le(clock::now().nullable()))
+                .order(jobs::due_at.asc())
+                .select(jobs::id)
+                .limit(LARGEST_GROUP)
+                .load(connection)
+                .await)?;
+            let found = ids.len();
+            if found == 0 {
+                break;
+            }
+            ended += write_query!(self.pools, connection => diesel::update(
+                    jobs::table
+                        .filter(jobs::id.eq_any(ids))
+                        .filter(jobs::status.eq(Status(JobStatus::Pending)))
+                        .filter(jobs::waiting.eq(true))
+                        .filter(jobs::due_at.le(clock::now().nullable())),
+                )
+                .set(jobs::waiting.eq(false))
+                .execute(connection)
+                .await)?;
+            if (found as i64) < LARGEST_GROUP {
+                break;
+            }
+        }
+        Ok(ended)
+    }
+}
+
+fn ready(origin: String, priority: i16) -> ReadyOrigin {
+    ReadyOrigin {
+        origin: Origin::stored(&origin),
+        priority: u8::try_from(priority)
+            .ok()
+            .and_then(Priority::new)
+            .unwrap_or_default(),
+    }
+}
+
+/// `waiting`, as a literal: with a bound value a planned statement could not use the partial
+/// index.
+pub(super) fn is_waiting() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+    diesel::dsl::sql("jobs.waiting")
+}
+
+/// Not `waiting`, as a literal (see [`is_waiting`]).
+pub(super) fn is_ready() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+    diesel::dsl::sql("NOT jobs.waiting")
+}

@@ -1,0 +1,123 @@
+//! What this process knows of an origin.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::served::Served;
+use super::window::Window;
+use crate::db::Flow;
+use crate::domain::Priority;
+use crate::domain::origin_record::{Caps, Observed, Refusal};
+
+/// After this without a sign of it an origin is forgotten here.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// An origin that had no turn for so long comes one step of priority earlier.
+const AGEING: Duration = Duration::from_millis(Priority::STEP_MILLIS.unsigned_abs());
+/// Refusals that lie closer together are told as one.
+const SAME_EVENT: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(super) struct Known {
+    pub window: Window,
+    /// Jobs claimed, or about to be, whose download has not ended.
+    pub in_flight: u32,
+    /// Those of them that no answer came to.
+    pub unanswered: u32,
+    /// The database may have jobs of it that can be claimed.
+    pub is_hungry: bool,
+    /// Of the first of them, as far as is known.
+    pub priority: Priority,
+    pub last_turn: Instant,
+    /// Where it stands among those whose turn comes.
+    pub place: Option<Place>,
+    pub asleep_until: Option<Instant>,
+    /// The operator's caps that hold for it.
+    pub caps: Caps,
+    /// Its jobs are claimed under its record.
+    pub has_limits: bool,
+    /// There is a record that answers are reported to.
+    pub is_remembered: bool,
+    pub gives_up: bool,
+    pub served: Served,
+    pub last_refusal: Option<Instant>,
+    pub observed: Observed,
+    pub flow: Flow,
+    pub touched: Instant,
+}
+
+/// Lower comes first: by priority, then by who waits longest for a turn.
+pub(super) type Place = (u8, u64);
+
+impl Known {
+    pub(super) fn new(caps: Caps, now: Instant) -> Self {
+        Self {
+            window: Window::new(),
+            in_flight: 0,
+            unanswered: 0,
+            is_hungry: false,
+            priority: Priority::default(),
+            last_turn: now,
+            place: None,
+            asleep_until: None,
+            caps,
+            has_limits: false,
+            is_remembered: false,
+            gives_up: false,
+            served: Served::new(now),
+            last_refusal: None,
+            observed: Observed::default(),
+            flow: Flow::default(),
+            touched: now,
+        }
+    }
+
+    /// True if its jobs are claimed one origin at a time, under its record.
+    pub(super) fn is_limited(&self) -> bool {
+        self.has_limits || self.caps != Caps::default()
+    }
+
+    /// How many more of its jobs may be claimed, where a process has `downloads` sockets: an origin
+    /// whose answers don't come holds at most a quarter of them.
+    pub(super) fn room(&self, downloads: u32, now: Instant) -> u32 {
+        let asleep = self.asleep_until.is_some_and(|until| until > now);
+        if asleep || self.unanswered >= (downloads / 4).max(1) {
+            return 0;
+        }
+        self.window.size().saturating_sub(self.in_flight)
+    }
+
+    /// The first step in the order of turns; one that waits long for its turn comes first in time.
+    pub(super) fn step(&self, now: Instant) -> u8 {
+        let waited = (now - self.last_turn).as_millis() / AGEING.as_millis();
+        self.priority
+            .get()
+            .saturating_sub(u8::try_from(waited).unwrap_or(u8::MAX))
+    }
+
+    pub(super) fn refused(&mut self, retry_after: Option<Duration>, now: Instant) {
+        let is_new = self.last_refusal.is_none_or(|last| now - last > SAME_EVENT);
+        self.last_refusal = Some(now);
+        let served_a_second = is_new.then(|| self.served.a_second(now));
+        let refusal = self.observed.refusal.get_or_insert(Refusal {
+            retry_after: None,
+            served_a_second: None,
+        });
+        refusal.retry_after = refusal.retry_after.max(retry_after);
+        refusal.served_a_second = refusal.served_a_second.or(served_a_second);
+        self.has_limits = true;
+        self.is_remembered = true;
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        self.observed != Observed::default()
+    }
+
+    pub(super) fn is_forgettable(&self, now: Instant) -> bool {
+        self.in_flight == 0
+            && !self.is_hungry
+            && !self.has_news()
+            && self.flow == Flow::default()
+            && now - self.touched > FORGOTTEN_AFTER
+    }
+}

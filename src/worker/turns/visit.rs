@@ -1,0 +1,139 @@
+//! One job's download at its origin, and what its hops report.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::{Turns, UNTIL_TOLD};
+use crate::domain::Origin;
+use crate::domain::origin_record::{FAILURES_TO_OPEN, LONGEST_PARK};
+use crate::fetch::{HopReport, Hops};
+
+/// A claimed job's share of its origin, from the claim to the end of the download. Dropped, the
+/// share is free again.
+pub struct Visit {
+    turns: Arc<Turns>,
+    origin: Origin,
+    began: Instant,
+    is_answered: AtomicBool,
+    /// Which hop refused last.
+    refused_by: Mutex<Option<Origin>>,
+}
+
+impl Visit {
+    /// The claim counts as in flight already.
+    pub(in crate::worker) fn of(turns: &Arc<Turns>, origin: &Origin) -> Self {
+        Self {
+            turns: Arc::clone(turns),
+            origin: origin.clone(),
+            began: Instant::now(),
+            is_answered: AtomicBool::new(false),
+            refused_by: Mutex::default(),
+        }
+    }
+
+    /// The hop that refused the download, if one did.
+    pub(in crate::worker) fn refused_by(&self) -> Option<Origin> {
+        self.refused_by
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// How long to wait before `origin` is visited again, because it was met on the way of a
+    /// redirect; zero for the job's own, whose record decides about its next claim.
+    pub(in crate::worker) fn wait_for(&self, origin: &Origin) -> Duration {
+        if *origin == self.origin {
+            return Duration::ZERO;
+        }
+        self.turns
+            .asleep_for(origin)
+            .unwrap_or_default()
+            .max(UNTIL_TOLD)
+    }
+
+    fn answered(&self, origin: &Origin, status: u16, retry_after: Option<Duration>) {
+        let now = Instant::now();
+        let mut state = self.turns.state();
+        let is_own = *origin == self.origin;
+        let downloads = self.turns.downloads;
+        let known = state.get(origin, &self.turns, now);
+        if is_own && !self.is_answered.swap(true, Ordering::Relaxed) {
+            known.unanswered = known.unanswered.saturating_sub(1);
+        }
+        if status == 429 || status == 503 {
+            known.refused(retry_after, now);
+            let wait = retry_after.unwrap_or(UNTIL_TOLD).min(LONGEST_PARK);
+            *self
+                .refused_by
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(origin.clone());
+            state.sleep(origin, now + wait);
+            self.turns.news.notify_one();
+        } else {
+            known.served.count(now);
+            known.window.answered(known.in_flight, downloads);
+            if known.is_remembered {
+                known.observed.served += 1;
+                self.turns.news.notify_one();
+            }
+        }
+        state.place(origin, downloads, now);
+    }
+
+    fn failed(&self, origin: &Origin) {
+        let now = Instant::now();
+        let mut state = self.turns.state();
+        let known = state.get(origin, &self.turns, now);
+        known.window.failed();
+        known.is_remembered = true;
+        known.observed.failures.push(now - self.began);
+        if known.observed.failures.len() >= FAILURES_TO_OPEN as usize {
+            state.sleep(origin, now + UNTIL_TOLD);
+        }
+        state.place(origin, self.turns.downloads, now);
+        self.turns.news.notify_one();
+    }
+}
+
+impl Hops for Visit {
+    fn may_visit<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, bool> {
+        // Its own was asked for with the claim.
+        let may = *origin == self.origin || self.turns.asleep_for(origin).is_none();
+        Box::pin(async move { may })
+    }
+
+    fn report(&self, origin: &Origin, report: HopReport) {
+        match report {
+            HopReport::Answered {
+                status,
+                retry_after,
+                ..
+            } => {
+                self.answered(origin, status, retry_after);
+            }
+            HopReport::Failed => self.failed(origin),
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let mut state = self.turns.state();
+        let known = state.get(&self.origin, &self.turns, now);
+        known.in_flight = known.in_flight.saturating_sub(1);
+        if !self.is_answered.load(Ordering::Relaxed) {
+            known.unanswered = known.unanswered.saturating_sub(1);
+        }
+        known.flow.downloads += 1;
+        known.flow.download_time += now - self.began;
+        state.place(&self.origin, self.turns.downloads, now);
+        drop(state);
+        self.turns.changed.notify_one();
+    }
+}
