@@ -7,9 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+/// A claim takes at least so large a part of all places.
+const BATCHES: usize = 4;
+
 pub(super) struct Line {
     standing: AtomicUsize,
     places: usize,
+    /// How many are waited for, so that one claim serves several.
+    batch: usize,
     left: Notify,
 }
 
@@ -21,17 +26,20 @@ impl Line {
         Arc::new(Self {
             standing: AtomicUsize::new(0),
             places: places.max(1),
+            batch: (places / BATCHES).max(1),
             left: Notify::new(),
         })
     }
 
-    /// Takes free places, `most` at most; waits for the first.
+    /// Takes free places, `most` at most; waits for enough of them that a claim is worth it.
     pub(super) async fn join(self: &Arc<Self>, most: usize) -> Vec<Standing> {
         loop {
             let left = self.left.notified();
-            let places = self.try_join(most);
-            if !places.is_empty() {
-                return places;
+            if self.free() >= self.batch.min(most) {
+                let places = self.try_join(most);
+                if !places.is_empty() {
+                    return places;
+                }
             }
             left.await;
         }

@@ -25,18 +25,21 @@ const FULL_PAUSE: Duration = Duration::from_millis(100);
 /// Takes ids from the queue and answers them, until `stop`.
 pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
     let mut queue_is_away = false;
+    // A full look-up means that there is more.
+    let mut is_behind = false;
     loop {
         crew.pulse.looks();
         let heard = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            heard = hear(&crew) => heard,
+            heard = hear(&crew, is_behind) => heard,
         };
         let healthy = match heard {
             Ok(ids) => {
                 if std::mem::take(&mut queue_is_away) {
                     tracing::info!("the queue is back");
                 }
+                is_behind = ids.len() == LARGEST_LOOKUP;
                 ids.is_empty() || answer(&crew, ids).await
             }
             Err(error) => {
@@ -56,7 +59,7 @@ pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
 }
 
 /// Takes as many ids as can be begun with, or more if others wait anyway.
-async fn hear(crew: &Crew) -> Result<Vec<JobId>, QueueError> {
+async fn hear(crew: &Crew, is_behind: bool) -> Result<Vec<JobId>, QueueError> {
     while crew.turns.is_full() {
         sleep(FULL_PAUSE).await;
         crew.pulse.looks();
@@ -67,7 +70,9 @@ async fn hear(crew: &Crew) -> Result<Vec<JobId>, QueueError> {
         0
     };
     let most = if free == 0 {
-        sleep(UNHEARD).await;
+        if !is_behind {
+            sleep(UNHEARD).await;
+        }
         LARGEST_LOOKUP
     } else {
         free

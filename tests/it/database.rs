@@ -86,8 +86,10 @@ macro_rules! on_both_databases {
     };
 }
 
+/// Each path has an origin of its own, whose first job is its only one.
 fn url(path: &str) -> SourceUrl {
-    SourceUrl::parse(&format!("https://images.example.com/{path}")).unwrap()
+    let host = path.replace('.', "-");
+    SourceUrl::parse(&format!("https://{host}.example.com/{path}")).unwrap()
 }
 
 async fn submitted(database: &Database, path: &str) -> Job {
@@ -105,8 +107,12 @@ async fn submitted(database: &Database, path: &str) -> Job {
 }
 
 async fn claimed(database: &Database, id: JobId, worker: Uuid, lease: Duration) -> Option<Claim> {
-    let source = ClaimSource::Ids(vec![id]);
-    let mut claims = database.claim(source, worker, lease).await.unwrap();
+    let source = ClaimSource::Bells {
+        ids: vec![id],
+        room: 1,
+        rooms: vec![],
+    };
+    let mut claims = database.claim(source, worker, lease).await.unwrap().claims;
     assert!(claims.len() <= 1);
     claims.pop()
 }
@@ -115,8 +121,12 @@ async fn claimed_now(database: &Database, id: JobId) -> Claim {
     claimed(database, id, Uuid::now_v7(), LEASE).await.unwrap()
 }
 
+const RELEASED: Outcome = Outcome::Released {
+    delay: Duration::ZERO,
+};
+
 fn completed() -> Outcome {
-    Outcome::Completed(Box::new(JobResult {
+    let result = Box::new(JobResult {
         width: 640,
         height: 480,
         format: "JPEG".to_owned(),
@@ -139,13 +149,18 @@ fn completed() -> Outcome {
         dominant_color: "#102030".to_owned(),
         thumbhash: "AAAA".to_owned(),
         truncated: false,
-    }))
+    });
+    Outcome::Completed {
+        result,
+        source_status: Some(200),
+    }
 }
 
 fn retry_after(delay: Duration) -> Outcome {
     Outcome::Retry {
         code: FailureCode::SourceTimeout,
         message: "the source did not answer in time".to_owned(),
+        source_status: None,
         delay,
     }
 }
@@ -189,7 +204,7 @@ on_both_databases! {
         assert!(database.finish(&claim, &completed()).await.unwrap());
         let job = found(&database, job.id).await;
         assert_eq!(job.status, JobStatus::Completed);
-        let Outcome::Completed(expected) = completed() else { unreachable!() };
+        let Outcome::Completed { result: expected, .. } = completed() else { unreachable!() };
         assert_eq!(job.result, Some(*expected));
         assert!(job.updated_at >= job.created_at);
         assert!(!database.finish(&claim, &completed()).await.unwrap(), "written twice");
@@ -205,7 +220,7 @@ on_both_databases! {
         }).await;
         let fresh = claimed(&database, job.id, quick, LEASE).await.unwrap();
         assert_eq!(fresh.attempt, 2);
-        for outcome in [completed(), retry_after(Duration::ZERO), Outcome::Released] {
+        for outcome in [completed(), retry_after(Duration::ZERO), RELEASED] {
             assert!(!database.finish(&stale, &outcome).await.unwrap(), "{outcome:?}");
         }
         let kept = database.renew(std::slice::from_ref(&stale), slow, LEASE).await.unwrap();
@@ -227,8 +242,9 @@ on_both_databases! {
                 2 => Outcome::Failed {
                     code: FailureCode::CorruptImage,
                     message: format!("failure {number}"),
+                    source_status: Some(404),
                 },
-                _ => Outcome::Released,
+                _ => RELEASED,
             };
             let stale = number % 3 == 0;
             claim.fence -= i64::from(stale);
@@ -289,7 +305,7 @@ on_both_databases! {
             let database = database.clone();
             tokio::spawn(async move {
                 // Several ends a job, so that the two meet often.
-                assert!(database.finish(&claim, &Outcome::Released).await.unwrap());
+                assert!(database.finish(&claim, &RELEASED).await.unwrap());
                 let claim = claimed(&database, claim.id, worker, LEASE).await.unwrap();
                 assert!(database.finish(&claim, &completed()).await.unwrap());
             })
@@ -367,8 +383,11 @@ on_both_databases! {
         let other = submitted(&database, "b.jpg").await;
         let claim = claimed_now(&database, other.id).await;
         assert!(database.finish(&claim, &retry_after(Duration::ZERO)).await.unwrap());
-        let source = ClaimSource::Due { overdue: Duration::from_secs(3600), limit: 10 };
-        let claims = database.claim(source, Uuid::now_v7(), LEASE).await.unwrap();
+        let origin = url("b.jpg").origin();
+        let ready = database.ready_origins(None, 10).await.unwrap();
+        assert_eq!(ready.iter().map(|ready| &ready.origin).collect::<Vec<_>>(), [&origin]);
+        let source = ClaimSource::Origins(vec![(origin, 10)]);
+        let claims = database.claim(source, Uuid::now_v7(), LEASE).await.unwrap().claims;
         assert_eq!(claims.iter().map(|claim| (claim.id, claim.attempt)).collect::<Vec<_>>(), [(other.id, 2)]);
     }
 
@@ -376,28 +395,12 @@ on_both_databases! {
         let database = fixture.open().await;
         let job = submitted(&database, "a.jpg").await;
         let first = claimed_now(&database, job.id).await;
-        assert!(database.finish(&first, &Outcome::Released).await.unwrap());
+        assert!(database.finish(&first, &RELEASED).await.unwrap());
         assert_eq!(found(&database, job.id).await.attempts, 0);
         let second = claimed_now(&database, job.id).await;
         assert_eq!((first.attempt, second.attempt), (1, 1));
         assert!(!database.finish(&first, &completed()).await.unwrap());
         assert!(database.finish(&second, &completed()).await.unwrap());
-    }
-
-    async fn the_sweep_takes_the_oldest_first_and_leaves_new_jobs_to_the_queue(fixture: &Fixture) {
-        let database = fixture.open().await;
-        let mut ids = Vec::new();
-        for number in 0..5 {
-            ids.push(submitted(&database, &number.to_string()).await.id);
-        }
-        let sweep = async |overdue, limit| {
-            let source = ClaimSource::Due { overdue, limit };
-            let claims = database.claim(source, Uuid::now_v7(), LEASE).await.unwrap();
-            claims.into_iter().map(|claim| claim.id).collect::<Vec<_>>()
-        };
-        assert_eq!(sweep(Duration::from_secs(3600), 10).await, []);
-        assert_eq!(sweep(Duration::ZERO, 3).await, ids[..3]);
-        assert_eq!(sweep(Duration::ZERO, 3).await, ids[3..]);
     }
 
     async fn reject_active_lets_one_of_64_in(fixture: &Fixture) {

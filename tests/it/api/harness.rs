@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thumbforge::db::{ClaimSource, Database};
-use thumbforge::domain::{DuplicateHandling, JobId, JobResult, Outcome, SourceUrl, ThumbnailInfo};
+use thumbforge::domain::{
+    Claim, DuplicateHandling, JobId, JobResult, Outcome, SourceUrl, ThumbnailInfo,
+};
 use thumbforge::http::{ApiSettings, ApiState, Pace, Probe, run};
 use thumbforge::queue::{MemoryQueue, Queue};
 use thumbforge::storage::Storage;
@@ -128,14 +130,36 @@ impl Api {
         answer.json()["id"].as_str().unwrap().parse().unwrap()
     }
 
+    /// Claims this very job, wherever it stands among those of its origin.
+    pub async fn claimed(&self, id: JobId) -> Claim {
+        let job = self.database.find(id).await.unwrap().expect("a job");
+        let origin = SourceUrl::parse(&job.url).unwrap().origin();
+        let source = ClaimSource::Origins(vec![(origin, 1000)]);
+        let lease = Duration::from_secs(30);
+        let claimed = self
+            .database
+            .claim(source, Uuid::now_v7(), lease)
+            .await
+            .unwrap();
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            claimed.claims.into_iter().partition(|claim| claim.id == id);
+        for claim in others {
+            let released = Outcome::Released {
+                delay: Duration::ZERO,
+            };
+            assert!(self.database.finish(&claim, &released).await.unwrap());
+        }
+        wanted.into_iter().next().expect("a pending job")
+    }
+
     /// Does what a worker does, with `jpeg` for the thumbnail.
     pub async fn complete(&self, id: JobId, jpeg: &[u8]) {
-        let source = ClaimSource::Ids(vec![id]);
-        let lease = Duration::from_secs(30);
-        let claims = self.database.claim(source, Uuid::now_v7(), lease).await;
-        let claim = claims.unwrap().pop().expect("a pending job");
+        let claim = self.claimed(id).await;
         self.storage.publish(&claim, jpeg.to_vec()).await.unwrap();
-        let outcome = Outcome::Completed(Box::new(result()));
+        let outcome = Outcome::Completed {
+            result: Box::new(result()),
+            source_status: Some(200),
+        };
         assert!(self.database.finish(&claim, &outcome).await.unwrap());
     }
 

@@ -1,6 +1,5 @@
 //! `GET /v1/images`, `/v1/images/{job_id}`, `/v1/metrics`
 
-use thumbforge::db::ClaimSource;
 use thumbforge::domain::{FailureCode, JobId, Outcome};
 use uuid::Uuid;
 
@@ -84,12 +83,11 @@ on_both_databases! {
         assert!(result["exif"].is_null() && result.get("exif").is_some());
 
         let id = api.accepted(URL).await;
-        let source = ClaimSource::Ids(vec![id]);
-        let lease = std::time::Duration::from_secs(30);
-        let claim = api.database.claim(source, Uuid::now_v7(), lease).await.unwrap().remove(0);
+        let claim = api.claimed(id).await;
         let failed = Outcome::Failed {
             code: FailureCode::SourceClientError,
             message: "the source answered 404".to_owned(),
+            source_status: Some(404),
         };
         assert!(api.database.finish(&claim, &failed).await.unwrap());
         let job = api.get(&format!("/v1/images/{id}")).await.json();
