@@ -12,6 +12,7 @@
 mod support;
 
 mod audit;
+mod flood;
 mod ledger;
 mod load;
 mod report;
@@ -23,6 +24,11 @@ mod clock_and_disk;
 mod database_server;
 mod lost_claims;
 mod lost_ids;
+mod origin_breaker;
+mod origin_caps;
+mod origin_fairness;
+mod origin_refuses;
+mod origin_silent;
 mod orphaned_files;
 mod queue_server;
 mod random;

@@ -155,6 +155,16 @@ impl Stage {
             .push((variable.to_owned(), value.to_owned()));
     }
 
+    /// Leaves a setting of the stage at its default.
+    pub fn unset(&mut self, variable: &str) {
+        self.environment.retain(|(name, _)| name != variable);
+    }
+
+    /// What only the file can say; the processes start in the stage's folder.
+    pub fn write_settings_file(&self, toml: &str) {
+        std::fs::write(self.folder.path().join("thumbforge.toml"), toml).expect("our own folder");
+    }
+
     /// A process of this stage, not started yet.
     pub fn process(&self, command: &'static str, name: &str) -> ChildProcess {
         ChildProcess::new(command, name, self.folder.path(), &self.environment)

@@ -13,4 +13,7 @@ pub mod images;
 pub mod origin;
 pub mod postgres;
 pub mod redis;
+pub mod reply;
+pub mod request_log;
 pub mod server_process;
+pub mod token_bucket;

@@ -5,58 +5,26 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use socket2::SockRef;
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
-/// How a path is answered.
-#[derive(Clone)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: Arc<Vec<u8>>,
-    /// The answer waits for a permit of this.
-    pub gate: Option<Arc<Semaphore>>,
-    /// How long the answer takes.
-    pub delay: Duration,
-}
+pub use super::reply::Reply;
+use super::request_log::{Asked, RequestLog};
+use super::token_bucket::TokenBucket;
 
-impl Reply {
-    pub fn body(content_type: &str, body: Vec<u8>) -> Self {
-        Self {
-            status: 200,
-            headers: vec![("Content-Type", content_type.to_owned())],
-            body: Arc::new(body),
-            gate: None,
-            delay: Duration::ZERO,
-        }
-    }
+/// How long a connection lives that is to be reset: so long that two at once are seen.
+const RESET_AFTER: Duration = Duration::from_millis(300);
 
-    pub fn status(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Arc::default(),
-            gate: None,
-            delay: Duration::ZERO,
-        }
-    }
-
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// Answers only after so long.
-    pub fn after(mut self, delay: Duration) -> Self {
-        self.delay = delay;
-        self
-    }
-
-    pub fn behind(mut self, gate: &Arc<Semaphore>) -> Self {
-        self.gate = Some(Arc::clone(gate));
-        self
-    }
+/// Who gets in. What is open ends when it changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Open,
+    /// Nobody listens.
+    Closed,
+    /// Connections are accepted, noted, and reset after a moment.
+    Resetting,
 }
 
 #[derive(Default)]
@@ -65,52 +33,104 @@ struct Routes {
     replies: HashMap<String, Vec<Reply>>,
     hits: HashMap<String, usize>,
     served: HashMap<String, usize>,
+    /// The rate that all paths share, and what is answered beyond.
+    limit: Option<(TokenBucket, Reply)>,
+}
+
+impl Routes {
+    fn reply_to(&mut self, path: &str) -> Reply {
+        let hits = self.hits.entry(path.to_owned()).or_default();
+        *hits += 1;
+        let turn = *hits - 1;
+        if let Some((bucket, refusal)) = &mut self.limit
+            && !bucket.take()
+        {
+            return refusal.clone();
+        }
+        match self.replies.get(path) {
+            Some(replies) => replies[turn.min(replies.len() - 1)].clone(),
+            None => Reply::status(404),
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Shared {
+    routes: Arc<Mutex<Routes>>,
+    log: RequestLog,
 }
 
 pub struct Origin {
     pub address: SocketAddr,
-    routes: Arc<Mutex<Routes>>,
+    shared: Shared,
+    door: watch::Sender<Door>,
     server: tokio::task::JoinHandle<()>,
 }
 
 impl Origin {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-        let address = listener.local_addr().expect("bound");
-        let routes = Arc::<Mutex<Routes>>::default();
-        let shared = Arc::clone(&routes);
-        let server = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&shared)));
-            }
-        });
+        Self::listen_on([127, 0, 0, 1]).await
+    }
+
+    /// On every loopback address, i.e. as many origins as are wanted; see [`Self::url_at`].
+    pub async fn start_everywhere() -> Self {
+        Self::listen_on([0, 0, 0, 0]).await
+    }
+
+    async fn listen_on(ip: [u8; 4]) -> Self {
+        let listener = TcpListener::bind((std::net::Ipv4Addr::from(ip), 0)).await;
+        let listener = listener.expect("loopback");
+        let bound = listener.local_addr().expect("bound");
+        let (door, doors) = watch::channel(Door::Open);
+        let shared = Shared::default();
         Self {
-            address,
-            routes,
-            server,
+            address: SocketAddr::from(([127, 0, 0, 1], bound.port())),
+            server: tokio::spawn(listen(listener, bound, shared.clone(), doors)),
+            shared,
+            door,
         }
     }
 
     /// Answers `path` (without its query) with these replies in turn, the last one for good.
     pub fn on(&self, path: &str, replies: impl Into<Vec<Reply>>) {
-        let mut routes = self.routes.lock().expect("not poisoned");
+        let mut routes = self.shared.routes.lock().expect("not poisoned");
         routes.replies.insert(path.to_owned(), replies.into());
+    }
+
+    /// Answers everything beyond a rate with `refusal`.
+    pub fn limit(&self, bucket: TokenBucket, refusal: Reply) {
+        let mut routes = self.shared.routes.lock().expect("not poisoned");
+        routes.limit = Some((bucket, refusal));
+    }
+
+    pub fn set_door(&self, door: Door) {
+        self.door.send_replace(door);
     }
 
     pub fn url(&self, path_and_query: &str) -> String {
         format!("http://{}{path_and_query}", self.address)
     }
 
+    /// The same at another loopback address.
+    pub fn url_at(&self, host: &str, path_and_query: &str) -> String {
+        format!("http://{host}:{}{path_and_query}", self.address.port())
+    }
+
     /// How often `path` was asked for.
     pub fn hits(&self, path: &str) -> usize {
-        let routes = self.routes.lock().expect("not poisoned");
+        let routes = self.shared.routes.lock().expect("not poisoned");
         routes.hits.get(path).copied().unwrap_or(0)
     }
 
     /// How often an answer for `path` was sent to its last byte.
     pub fn served(&self, path: &str) -> usize {
-        let routes = self.routes.lock().expect("not poisoned");
+        let routes = self.shared.routes.lock().expect("not poisoned");
         routes.served.get(path).copied().unwrap_or(0)
+    }
+
+    /// Every request so far, and every connection that was reset.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.shared.log.all()
     }
 }
 
@@ -120,61 +140,79 @@ impl Drop for Origin {
     }
 }
 
-async fn serve(mut stream: TcpStream, routes: Arc<Mutex<Routes>>) {
-    let mut pending = Vec::new();
+async fn listen(
+    first: TcpListener,
+    bound: SocketAddr,
+    shared: Shared,
+    mut doors: watch::Receiver<Door>,
+) {
+    let mut listener = Some(first);
     loop {
-        let end = loop {
-            if let Some(end) = pending.windows(4).position(|window| window == b"\r\n\r\n") {
-                break end + 4;
+        let door = *doors.borrow_and_update();
+        if door == Door::Closed {
+            listener = None;
+            if doors.changed().await.is_err() {
+                return;
             }
-            let mut chunk = [0_u8; 4096];
-            match stream.read(&mut chunk).await {
-                Ok(0) | Err(_) => return,
-                Ok(length) => pending.extend_from_slice(&chunk[..length]),
-            }
+            continue;
+        }
+        let open = match listener.take() {
+            Some(open) => open,
+            None => TcpListener::bind(bound).await.expect("our own port"),
         };
-        let head = String::from_utf8_lossy(&pending[..end]).into_owned();
-        pending.drain(..end);
-        let target = head.split(' ').nth(1).unwrap_or("/");
-        let path = target.split('?').next().unwrap_or("/").to_owned();
-        let reply = {
-            let mut routes = routes.lock().expect("not poisoned");
-            let hits = routes.hits.entry(path.clone()).or_default();
-            *hits += 1;
-            let turn = *hits - 1;
-            routes
-                .replies
-                .get(&path)
-                .map(|replies| replies[turn.min(replies.len() - 1)].clone())
-        };
-        let reply = reply.unwrap_or_else(|| Reply::status(404));
-        if let Some(gate) = &reply.gate {
-            match gate.acquire().await {
-                Ok(permit) => permit.forget(),
-                Err(_) => return,
-            }
+        tokio::select! {
+            accepted = open.accept() => if let Ok((stream, _)) = accepted {
+                tokio::spawn(meet(stream, door, shared.clone(), doors.clone()));
+            },
+            changed = doors.changed() => if changed.is_err() { return },
         }
-        if !reply.delay.is_zero() {
-            tokio::time::sleep(reply.delay).await;
-        }
-        if write_reply(&mut stream, &reply).await.is_err() {
-            return;
-        }
-        let mut routes = routes.lock().expect("not poisoned");
-        *routes.served.entry(path).or_default() += 1;
+        listener = Some(open);
     }
 }
 
-async fn write_reply(stream: &mut TcpStream, reply: &Reply) -> std::io::Result<()> {
-    let mut head = format!(
-        "HTTP/1.1 {} Reply\r\nContent-Length: {}\r\n",
-        reply.status,
-        reply.body.len()
-    );
-    for (name, value) in &reply.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+async fn meet(mut stream: TcpStream, door: Door, shared: Shared, mut doors: watch::Receiver<Door>) {
+    if door == Door::Resetting {
+        let _under_way = shared.log.begin("", 0);
+        tokio::time::sleep(RESET_AFTER).await;
+        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        return;
     }
-    head.push_str("\r\n");
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(&reply.body).await
+    tokio::select! {
+        () = serve(&mut stream, shared) => {}
+        // Also when the origin is gone: then whoever waits here ends with it.
+        _ = doors.wait_for(|now| *now != door) => {
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+async fn serve(stream: &mut TcpStream, shared: Shared) {
+    let mut pending = Vec::new();
+    while let Some(target) = read_request(stream, &mut pending).await {
+        let path = target.split('?').next().unwrap_or("/");
+        let reply = shared.routes.lock().expect("not poisoned").reply_to(path);
+        let under_way = shared.log.begin(&target, reply.status);
+        if reply.send(stream, || drop(under_way)).await.is_err() {
+            return;
+        }
+        let mut routes = shared.routes.lock().expect("not poisoned");
+        *routes.served.entry(path.to_owned()).or_default() += 1;
+    }
+}
+
+/// The target of the next request; `None` when the client has gone.
+async fn read_request(stream: &mut TcpStream, pending: &mut Vec<u8>) -> Option<String> {
+    let end = loop {
+        if let Some(end) = pending.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        let mut chunk = [0_u8; 4096];
+        match stream.read(&mut chunk).await {
+            Ok(0) | Err(_) => return None,
+            Ok(length) => pending.extend_from_slice(&chunk[..length]),
+        }
+    };
+    let head = String::from_utf8_lossy(&pending[..end]).into_owned();
+    pending.drain(..end);
+    Some(head.split(' ').nth(1).unwrap_or("/").to_owned())
 }

@@ -1,4 +1,6 @@
-"""Postgres, Redis and the image server that all services of a round share: own ports, own folder."""
+"""Postgres, Redis and the image server that all services of a round share: own ports, own folder.
+
+The standard library is enough for it: benches/origins uses it too."""
 
 import os
 import pwd
@@ -56,10 +58,11 @@ def postgres_program(name: str) -> str:
 
 
 class Servers:
-    """All three, with their defaults: Postgres syncs each commit to disk (`fsync = on`)."""
+    """All three, with their defaults: Postgres syncs each commit to disk (`fsync = on`). Without
+    photos there is no image server."""
 
-    def __init__(self, photos: Path) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="thumbforge-peers-"))
+    def __init__(self, photos: Path | None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="thumbforge-servers-"))
         self.folder.chmod(0o755)
         self.processes: dict[str, subprocess.Popen] = {}
         self.postgres_port, self.redis_port, self.nginx_port = (free_port() for _ in range(3))
@@ -67,13 +70,8 @@ class Servers:
             self._start_postgres()
             self._start("redis", ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1",
                                   "--save", "", "--dir", str(self.folder)], self.redis_port)
-            configuration = self.folder / "nginx.conf"
-            configuration.write_text(
-                NGINX.format(folder=self.folder, port=self.nginx_port, photos=photos.resolve())
-            )
-            # -g: as root, its worker would be `nobody`, who may not enter the photos' folder.
-            user = ["-g", "user root;"] if os.getuid() == 0 else []
-            self._start("nginx", ["nginx", "-c", str(configuration), *user], self.nginx_port)
+            if photos is not None:
+                self._start_nginx(photos)
         except BaseException:
             self.stop()
             raise
@@ -98,6 +96,15 @@ class Servers:
              "--listen_addresses=127.0.0.1", f"--unix_socket_directories={self.folder}"],
             self.postgres_port, **account,
         )
+
+    def _start_nginx(self, photos: Path) -> None:
+        configuration = self.folder / "nginx.conf"
+        configuration.write_text(
+            NGINX.format(folder=self.folder, port=self.nginx_port, photos=photos.resolve())
+        )
+        # -g: as root, its worker would be `nobody`, who may not enter the photos' folder.
+        user = ["-g", "user root;"] if os.getuid() == 0 else []
+        self._start("nginx", ["nginx", "-c", str(configuration), *user], self.nginx_port)
 
     def _start(self, name: str, command: list[str], port: int, **account) -> None:
         log = (self.folder / f"{name}.log").open("wb")
