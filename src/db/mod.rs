@@ -5,6 +5,7 @@
 //! those that wait into one transaction.
 
 mod begin;
+mod brakes;
 mod claim;
 mod clock;
 mod committer;
@@ -14,6 +15,9 @@ mod finish;
 mod finish_many;
 mod insert_many;
 mod migrate;
+mod oldest;
+mod origin_list;
+mod origin_sql;
 mod pools;
 mod pull_in;
 mod read;
@@ -29,6 +33,7 @@ mod worker_presence;
 pub use claim::ClaimSource;
 pub use connect::Target;
 pub use error::DbError;
+pub use origin_list::{OriginPage, OriginPlace, OriginReport, OriginSort};
 pub use read::{JobCounts, JobPage};
 pub use submit::Submission;
 

@@ -191,4 +191,4 @@ macro_rules! on_both_databases {
         )* }
     };
 }
-pub(super) use on_both_databases;
+pub(crate) use on_both_databases;

@@ -3,7 +3,7 @@
 mod access;
 mod crowd;
 mod docs;
-mod harness;
+pub mod harness;
 mod health;
 mod limits;
 mod reading;
