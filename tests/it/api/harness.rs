@@ -37,6 +37,7 @@ pub fn settings() -> ApiSettings {
         max_pending: None,
         api_keys: None,
         cors_origins: Vec::new(),
+        public_url: None,
         pace: Pace::default(),
     }
 }
