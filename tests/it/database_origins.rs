@@ -1,6 +1,6 @@
 //! What is promised of origins, held against Postgres and SQLite alike: their list, and the brakes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thumbforge::db::{
     ClaimSource, Database, OriginPlace, OriginReport, OriginSort, Submission, Target,
@@ -294,4 +294,52 @@ on_both_databases! {
         park(fixture, "flood.example", 600);
         assert_eq!(ages().await, (Some(500), Some(2000)));
     }
+
+    async fn a_page_by_name_does_not_read_all_origins(fixture: &Fixture) {
+        let database = fixture.open().await;
+        fill(fixture, ORIGINS);
+        let (mut by_name, mut by_backlog, mut counts) = (Duration::MAX, Duration::MAX, Duration::MAX);
+        for _ in 0..3 {
+            let begun = Instant::now();
+            let page = database.list_origins(OriginSort::Origin, None, 100).await.unwrap();
+            by_name = by_name.min(begun.elapsed());
+            assert_eq!(page.origins.len(), 100);
+            assert!(page.origins.iter().all(|report| report.queued == 2), "{page:?}");
+            let middle = database.list_origins(OriginSort::Origin, page.next, 100).await.unwrap();
+            assert_eq!(middle.origins.len(), 100);
+            let begun = Instant::now();
+            database.list_origins(OriginSort::Queued, None, 100).await.unwrap();
+            by_backlog = by_backlog.min(begun.elapsed());
+            let begun = Instant::now();
+            database.counts().await.unwrap();
+            counts = counts.min(begun.elapsed());
+        }
+        println!("{ORIGINS} origins: {by_name:?} by name, {by_backlog:?} by backlog, {counts:?} the counts");
+        assert!(by_name < by_backlog / 2, "{by_name:?} against {by_backlog:?}");
+    }
+}
+
+const ORIGINS: usize = 100_000;
+
+/// Two jobs of each of so many origins.
+fn fill(fixture: &Fixture, origins: usize) {
+    let now = moment(fixture, 0);
+    let (id, numbers) = match fixture.target {
+        Target::Postgres(_) => (
+            "gen_random_uuid()",
+            format!("generate_series(1, {origins}) AS a (n), generate_series(1, 2)"),
+        ),
+        Target::Sqlite(_) => (
+            "lower(hex(randomblob(4)) || '-0000-7000-8000-' || hex(randomblob(6)))",
+            format!(
+                "(WITH RECURSIVE a (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM a WHERE n < {origins}) \
+                 SELECT n FROM a) AS a, (SELECT 1 UNION ALL SELECT 2) AS b"
+            ),
+        ),
+    };
+    fixture.lines(&format!(
+        "INSERT INTO jobs (id, url, url_hash, exclusive, created_at, updated_at, due_at, origin, rank) \
+         SELECT {id}, 'https://' || n || '.example/', n, false, {now}, {now}, {now}, \
+         'https://' || n || '.example:443', n FROM {numbers}"
+    ));
 }

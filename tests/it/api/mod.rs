@@ -6,6 +6,8 @@ mod docs;
 pub mod harness;
 mod health;
 mod limits;
+mod origins;
+mod pages;
 mod reading;
 mod slow_clients;
 mod submitting;
