@@ -258,6 +258,7 @@ impl App {
                 max_pending: self.settings.max_pending,
                 api_keys,
                 cors_origins: self.settings.cors_allowed_origins.clone(),
+                public_url: self.settings.public_url.clone(),
                 pace: http::Pace::default(),
             },
         )

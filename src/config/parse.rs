@@ -119,6 +119,15 @@ pub(super) fn origin(text: &str) -> Parsed<String> {
         })
 }
 
+/// The URL of this service: without what may not be in links.
+pub(super) fn public_url(text: &str) -> Parsed<url::Url> {
+    let url = url::Url::parse(text).ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https"))
+        .filter(|url| url.username().is_empty() && url.password().is_none())
+        .filter(|url| url.query().is_none() && url.fragment().is_none())
+        .ok_or_else(|| "expected an http or https URL, e.g. https://thumbs.example".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +193,22 @@ mod tests {
             "127.0.0.1:99999",
         ] {
             assert!(socket_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_public_url_is_one_of_http() {
+        for text in ["https://thumbs.example", "http://127.0.0.1:8000/thumbs/"] {
+            assert!(public_url(text).is_ok(), "{text}");
+        }
+        for text in [
+            "thumbs.example",
+            "ftp://thumbs.example",
+            "https://user:secret@thumbs.example",
+            "https://thumbs.example/?a",
+            "https://thumbs.example/#a",
+        ] {
+            assert!(public_url(text).is_err(), "{text}");
         }
     }
 

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use url::Url;
 
 use super::database_url::DatabaseUrl;
 use super::log::{LogFormat, log_filter};
 use super::merge::Merged;
 use super::parse::{
-    boolean, integer, list, network, optional, origin, path, queue_name, seconds, socket_address,
-    word,
+    boolean, integer, list, network, optional, origin, path, public_url, queue_name, seconds,
+    socket_address, word,
 };
 use super::redis_url::RedisUrl;
 use crate::domain::job::LONGEST_LEASE;
@@ -141,6 +142,8 @@ settings! {
         api_keys_file: Option<PathBuf> = "api_keys_file", Unset, optional(path);
         /// Origins whose pages may call the API, separated by commas, or *; empty: none
         cors_allowed_origins: Vec<String> = "cors_allowed_origins", Text(""), list(origin);
+        /// Where clients reach the API, e.g. https://thumbs.example; without API keys, changes under other host names are refused
+        public_url: Option<Url> = "public_url", Unset, optional(public_url);
     }
     "Thumbnails" {
         /// Longest side in pixels; smaller images are not enlarged

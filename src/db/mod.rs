@@ -5,6 +5,7 @@
 //! those that wait into one transaction.
 
 mod begin;
+mod brakes;
 mod claim;
 mod claim_limited;
 mod claim_ready;
@@ -17,9 +18,12 @@ mod finish_many;
 mod give_up;
 mod insert_many;
 mod migrate;
+mod oldest;
 mod origin_flow;
+mod origin_list;
 mod origin_reports;
 mod origin_row;
+mod origin_sql;
 mod pools;
 mod pull_in;
 mod read;
@@ -38,6 +42,7 @@ pub use claim_ready::{ClaimSource, Claimed, HeldBack};
 pub use connect::Target;
 pub use error::DbError;
 pub use origin_flow::Flow;
+pub use origin_list::{OriginPage, OriginPlace, OriginReport, OriginSort};
 pub use origin_reports::OriginState;
 pub use read::{JobCounts, JobPage};
 pub use ready_origins::ReadyOrigin;

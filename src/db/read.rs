@@ -25,8 +25,10 @@ pub struct JobCounts {
     pub processing: u64,
     pub completed: u64,
     pub failed: u64,
-    /// Age of the job that is due for longest and not claimed; `None` without a backlog.
+    /// Age of the oldest job that could run; `None` without one.
     pub oldest_pending_seconds: Option<f64>,
+    /// Age of the oldest job that is due, but whose origin, or everything, is parked or paused.
+    pub oldest_parked_seconds: Option<f64>,
     /// Worker processes that showed themselves within the last fifteen seconds.
     pub workers_alive: u64,
 }
@@ -91,8 +93,10 @@ impl Database {
             .select((jobs::status, count_star()))
             .load(connection)
             .await)?;
+        let oldest = self.oldest_waits().await?;
         let mut counts = JobCounts {
-            oldest_pending_seconds: self.oldest_pending_seconds().await?,
+            oldest_pending_seconds: oldest.runnable,
+            oldest_parked_seconds: oldest.held_up,
             workers_alive: self.workers_alive().await?,
             ..JobCounts::default()
         };
@@ -106,22 +110,6 @@ impl Database {
             }
         }
         Ok(counts)
-    }
-
-    async fn oldest_pending_seconds(&self) -> Result<Option<f64>, DbError> {
-        let oldest: Option<(Option<Moment>, Moment)> = read_query!(self.pools, connection =>
-            jobs::table
-                .filter(is_pending())
-                .filter(jobs::due_at.le(clock::now().nullable()))
-                .order(jobs::due_at.asc())
-                .select((jobs::due_at, clock::now()))
-                .first(connection)
-                .await
-                .optional())?;
-        Ok(oldest.and_then(|(due, now)| {
-            let micros = now.0.unix_micros() - due?.0.unix_micros();
-            Some(micros as f64 / 1e6)
-        }))
     }
 
     async fn workers_alive(&self) -> Result<u64, DbError> {

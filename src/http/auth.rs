@@ -1,139 +1,44 @@
-//! Optional API keys: only their SHA-256 is kept, and compared in constant time.
-//!
-//! The keys file has one `name:sha256` per line, the hash as 64 hexadecimal digits; empty lines and
-//! lines that start with `#` are skipped. To make a key and its line:
-//!
-//! ```sh
-//! key=$(openssl rand -hex 32)
-//! echo "my-client:$(printf %s "$key" | sha256sum | cut -d' ' -f1)" >> api-keys
-//! ```
-//!
-//! A fast hash is enough because keys are long random strings, not passwords that can be guessed.
-
-use std::path::Path;
+//! Who may do what: asks for an API key, where keys are configured, and for its scope.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
-use sha2::{Digest, Sha256};
-use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
+use super::scope::Scope;
 use super::state::ApiState;
 
-/// The keys that may use the API.
-#[derive(Clone)]
-pub struct ApiKeys {
-    entries: Vec<KeyEntry>,
-}
-
-#[derive(Clone)]
-struct KeyEntry {
-    name: String,
-    hash: [u8; 32],
-}
-
-/// Why a keys file can't be used. Tells lines, never their content.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiKeysError {
-    #[error("can't be read: {0}")]
-    Unreadable(std::io::Error),
-    #[error("line {line} is not `name:sha256` with 64 hexadecimal digits")]
-    Malformed { line: usize },
-    #[error("line {line} repeats a name or a key")]
-    Repeated { line: usize },
-    #[error("there is no key in it, so nobody could use the API")]
-    Empty,
-}
-
-impl ApiKeys {
-    pub fn read(path: &Path) -> Result<Self, ApiKeysError> {
-        let text = std::fs::read_to_string(path).map_err(ApiKeysError::Unreadable)?;
-        Self::parse(&text)
-    }
-
-    pub fn parse(text: &str) -> Result<Self, ApiKeysError> {
-        let mut entries: Vec<KeyEntry> = Vec::new();
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let entry = KeyEntry::parse(line).ok_or(ApiKeysError::Malformed { line: index + 1 })?;
-            let repeated = |known: &KeyEntry| known.name == entry.name || known.hash == entry.hash;
-            if entries.iter().any(repeated) {
-                return Err(ApiKeysError::Repeated { line: index + 1 });
-            }
-            entries.push(entry);
-        }
-        if entries.is_empty() {
-            return Err(ApiKeysError::Empty);
-        }
-        Ok(Self { entries })
-    }
-
-    /// The name under which `key` is known. Takes the same time whichever key matches, if any.
-    fn name_of(&self, key: &str) -> Option<&str> {
-        let presented: [u8; 32] = Sha256::digest(key).into();
-        let mut matched = u32::MAX;
-        for (index, entry) in (0_u32..).zip(&self.entries) {
-            let equal: Choice = entry.hash.ct_eq(&presented);
-            matched.conditional_assign(&index, equal);
-        }
-        let entry = self.entries.get(usize::try_from(matched).ok()?)?;
-        Some(&entry.name)
-    }
-}
-
-impl KeyEntry {
-    fn parse(line: &str) -> Option<Self> {
-        let (name, digits) = line.split_once(':')?;
-        let (name, digits) = (name.trim(), digits.trim());
-        if name.is_empty() || digits.len() != 64 || !digits.is_ascii() {
-            return None;
-        }
-        let mut hash = [0; 32];
-        for (byte, pair) in hash.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-            let high = char::from(pair[0]).to_digit(16)?;
-            let low = char::from(pair[1]).to_digit(16)?;
-            *byte = u8::try_from(high * 16 + low).ok()?;
-        }
-        Some(Self {
-            name: name.to_owned(),
-            hash,
-        })
-    }
-}
-
-/// Middleware: lets only callers with a key pass, where keys are configured.
+/// Middleware: lets only callers with a key pass that may do what they ask for.
 pub async fn require_key(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let keys = request
-        .app_data::<web::Data<ApiState>>()
-        .and_then(|state| state.settings.api_keys.as_ref());
-    let refusal = match (keys, bearer_token(&request)) {
-        (None, _) => None,
-        (Some(_), None) => Some("Send the key as `Authorization: Bearer <key>`."),
-        (Some(keys), Some(token)) => match keys.name_of(token) {
-            Some(name) => {
-                tracing::debug!(api_key.name = name, "caller known by its key");
-                None
-            }
-            None => Some("The key is not known here."),
-        },
-    };
-    match refusal {
+    match refusal(&request) {
         None => next.call(request).await,
-        Some(detail) => {
-            let problem = Problem::new(ProblemKind::Unauthorized, detail);
-            Ok(request.into_response(problem.error_response()))
-        }
+        Some(problem) => Ok(request.into_response(problem.error_response())),
     }
+}
+
+fn refusal(request: &ServiceRequest) -> Option<Problem> {
+    let state = request.app_data::<web::Data<ApiState>>()?;
+    let keys = state.settings.api_keys.as_ref()?;
+    let unauthorized = |detail| Some(Problem::new(ProblemKind::Unauthorized, detail));
+    let Some(token) = bearer_token(request) else {
+        return unauthorized("Send the key as `Authorization: Bearer <key>`.");
+    };
+    let Some((name, scopes)) = keys.find(token) else {
+        return unauthorized("The key is not known here.");
+    };
+    tracing::debug!(api_key.name = name, "caller known by its key");
+    let needed = Scope::needed(request.method(), request.path());
+    if scopes.include(needed) {
+        return None;
+    }
+    let detail = format!("The key lacks the scope `{}`.", needed.as_str());
+    Some(Problem::new(ProblemKind::Forbidden, detail))
 }
 
 fn bearer_token(request: &ServiceRequest) -> Option<&str> {
@@ -146,44 +51,4 @@ fn bearer_token(request: &ServiceRequest) -> Option<&str> {
     scheme
         .eq_ignore_ascii_case("bearer")
         .then(|| token.trim_start())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// SHA-256 of `secret-one` and `secret-two`, by `printf %s secret-one | sha256sum`.
-    const FILE: &str = "
-# two callers
-one: ea77193cc4e6f18656f3130e296203880c4b9b3772afc855211b82fdd46e9185
-two:cebdf378f2d2bd60d3e3693349e8f20f329daf11a276f849996f0a6377e2155b
-";
-
-    #[test]
-    fn a_key_is_known_by_its_hash_alone() {
-        let keys = ApiKeys::parse(FILE).unwrap();
-        assert_eq!(keys.name_of("secret-one"), Some("one"));
-        assert_eq!(keys.name_of("secret-two"), Some("two"));
-        for stranger in ["", "secret", "secret-one ", FILE] {
-            assert_eq!(keys.name_of(stranger), None, "{stranger}");
-        }
-    }
-
-    #[test]
-    fn a_faulty_file_is_refused_with_its_line() {
-        let hash = "ea77193cc4e6f18656f3130e296203880c4b9b3772afc855211b82fdd46e9185";
-        for (text, expected) in [
-            ("plain-key".to_owned(), "line 1 "),
-            (format!("# fine\none:{}", &hash[1..]), "line 2 "),
-            (format!(":{hash}"), "line 1 "),
-            (format!("one:{}g", &hash[1..]), "line 1 "),
-            (format!("one:{hash}\n\ntwo:{hash}"), "line 3 "),
-            ("# nothing\n".to_owned(), "no key"),
-        ] {
-            let error = ApiKeys::parse(&text).err().map(|error| error.to_string());
-            let error = error.unwrap_or_else(|| panic!("accepted: {text}"));
-            assert!(error.contains(expected), "{error}");
-            assert!(!error.contains("ea77"), "{error}");
-        }
-    }
 }

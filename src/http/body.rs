@@ -1,14 +1,13 @@
-//! Reads the body of a submission: bounded in bytes and in time, and precise about its faults.
+//! Reads the body of a request: bounded in bytes and in time.
 
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Bytes, Payload};
-use serde_json::Value;
 
-use super::dto::SubmitBody;
-use super::problem::{Problem, RequestFault};
+use super::members::{self, ObjectBody};
+use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 
 /// A URL of the longest kind, with every byte escaped as `\u00xx`, fits.
@@ -18,14 +17,27 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// [`Pace`](super::paced_stream::Pace) of its connection.
 pub(super) const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Reads and checks the body of `POST /v1/images`.
-pub async fn read_submission(
+/// Reads and checks a body that must be there.
+pub async fn read_object<T: ObjectBody>(
     request: &HttpRequest,
     payload: Payload,
-) -> Result<SubmitBody, Problem> {
+) -> Result<T, Problem> {
     require_plain_json(request)?;
     let bytes = read_bytes(request, payload).await?;
-    parse(&bytes)
+    members::parse(&bytes)
+}
+
+/// Reads and checks a body that may be left out.
+pub async fn read_optional_object<T: ObjectBody>(
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Option<T>, Problem> {
+    let bytes = read_bytes(request, payload).await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    require_plain_json(request)?;
+    members::parse(&bytes).map(Some)
 }
 
 fn require_plain_json(request: &HttpRequest) -> Result<(), Problem> {
@@ -85,139 +97,5 @@ async fn read_bytes(request: &HttpRequest, payload: Payload) -> Result<Bytes, Pr
             ProblemKind::RequestTimeout,
             "The body did not arrive in time.",
         )),
-    }
-}
-
-pub(super) fn parse(bytes: &[u8]) -> Result<SubmitBody, Problem> {
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    match serde_json::from_slice(bytes) {
-        // serde would take an array for a struct, member by member.
-        Ok(body) if first == Some(&b'{') => Ok(body),
-        Ok(_) => Err(explain(bytes, "must be an object")),
-        Err(error) => Err(explain(bytes, &error.to_string())),
-    }
-}
-
-/// Reads the body anew as any JSON: the first parser stops at the first fault, which may be the
-/// wrong type of a member in what is no JSON further on, and it can't point at it.
-fn explain(bytes: &[u8], first: &str) -> Problem {
-    let value = match serde_json::from_slice(bytes) {
-        Ok(value) => value,
-        Err(error) => return Problem::new(ProblemKind::MalformedJson, sentence(&error)),
-    };
-    let mut faults = faults(&value);
-    if faults.is_empty() {
-        faults.push(RequestFault::in_body("#", first));
-    }
-    let detail = "Send an object with one member, `url`, that is a string.";
-    Problem::new(ProblemKind::InvalidBody, detail).with_errors(faults)
-}
-
-fn sentence(error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        String::from("The JSON ends too early.")
-    } else {
-        format!(
-            "There is a syntax error at line {}, column {}.",
-            error.line(),
-            error.column()
-        )
-    }
-}
-
-fn faults(value: &Value) -> Vec<RequestFault> {
-    let Value::Object(members) = value else {
-        return vec![RequestFault::in_body("#", "must be an object")];
-    };
-    let url = match members.get("url") {
-        None => Some("is required"),
-        Some(Value::String(_)) => None,
-        Some(_) => Some("must be a string"),
-    };
-    let url = url.map(|detail| RequestFault::in_body("#/url", detail));
-    let unknown = members.keys().filter(|name| *name != "url");
-    url.into_iter()
-        .chain(unknown.map(|name| RequestFault::in_body(pointer(name), "is not known")))
-        .collect()
-}
-
-/// JSON pointer to a member, as URI fragment (RFC 6901, sections 3 and 6).
-fn pointer(member: &str) -> String {
-    let escaped = member.replace('~', "~0").replace('/', "~1");
-    let encoded: String = url::form_urlencoded::byte_serialize(escaped.as_bytes()).collect();
-    // The encoder is one for forms: a fragment has spaces as %20 and may have `~` as it is.
-    format!("#/{}", encoded.replace('+', "%20").replace("%7E", "~"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(text: &str) -> (ProblemKind, Vec<RequestFault>) {
-        match parse(text.as_bytes()) {
-            Ok(body) => panic!("accepted {text} as {body:?}"),
-            Err(problem) => (problem.kind, problem.errors),
-        }
-    }
-
-    #[test]
-    fn text_that_is_no_json_is_malformed() {
-        for text in [
-            "",
-            "{",
-            "{\"url\": }",
-            "url",
-            "{\"url\": \"\u{1}\"}",
-            "\u{feff}{}",
-            "[7",
-            "{\"url\": 7",
-            "{\"url\": \"a\"} {}",
-        ] {
-            assert_eq!(refusal(text).0, ProblemKind::MalformedJson, "{text}");
-        }
-        let deep = "[".repeat(10_000);
-        assert_eq!(refusal(&deep).0, ProblemKind::MalformedJson);
-    }
-
-    #[test]
-    fn invalid_utf8_is_malformed() {
-        let kind = parse(b"{\"url\": \"\xff\"}").map_err(|problem| problem.kind);
-        assert_eq!(kind.err(), Some(ProblemKind::MalformedJson));
-    }
-
-    #[test]
-    fn every_fault_of_the_fields_is_pointed_at() {
-        for (text, expected) in [
-            ("[]", vec![("#", "must be an object")]),
-            (
-                " [\"https://a.example/\"]",
-                vec![("#", "must be an object")],
-            ),
-            ("null", vec![("#", "must be an object")]),
-            ("{}", vec![("#/url", "is required")]),
-            ("{\"url\": 1}", vec![("#/url", "must be a string")]),
-            (
-                "{\"url\": null, \"a/b c~\": 1}",
-                vec![
-                    ("#/url", "must be a string"),
-                    ("#/a~1b%20c~0", "is not known"),
-                ],
-            ),
-        ] {
-            let (kind, errors) = refusal(text);
-            assert_eq!(kind, ProblemKind::InvalidBody, "{text}");
-            let errors: Vec<_> = errors
-                .iter()
-                .map(|fault| (fault.pointer.as_deref().unwrap(), fault.detail.as_str()))
-                .collect();
-            assert_eq!(errors, expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_member_given_twice_is_refused() {
-        let (kind, errors) = refusal("{\"url\": \"a\", \"url\": \"b\"}");
-        assert_eq!(kind, ProblemKind::InvalidBody);
-        assert_eq!(errors.len(), 1);
     }
 }

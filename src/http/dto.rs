@@ -1,26 +1,10 @@
-//! The JSON that clients send and read: the public contract, apart from what we hold inside.
+//! The JSON that clients read: the public contract, apart from what we hold inside.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::{ExifSummary, Job, JobResult, JobStatus, ThumbnailInfo};
-
-/// An image to make a thumbnail of.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Submission)]
-pub struct SubmitBody {
-    /// Where the image is: http or https, at most 2048 bytes, without user name and password.
-    #[schema(
-        format = "uri",
-        pattern = "^[Hh][Tt][Tt][Pp][Ss]?:",
-        min_length = 1,
-        max_length = 2048,
-        example = "https://images.example.org/harbour.jpg"
-    )]
-    pub url: String,
-}
 
 /// What became of a submitted URL.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,6 +35,15 @@ pub struct JobBody {
     /// The last failure as a stable word.
     #[schema(required, example = json!(null))]
     error_code: Option<String>,
+    /// 0 runs first, 9 last.
+    #[schema(minimum = 0, maximum = 9, example = 5)]
+    priority: u8,
+    /// No attempt before; UTC.
+    #[schema(required, format = DateTime, example = json!(null))]
+    not_before: Option<String>,
+    /// The HTTP status that the source last answered with.
+    #[schema(required, example = 200)]
+    source_status: Option<u16>,
 }
 
 /// The states of a job. The last two are final.
@@ -173,9 +166,13 @@ pub struct Metrics {
     pub completed: u64,
     #[schema(example = 12)]
     pub failed: u64,
-    /// Age of the job that has waited longest; null if none waits.
+    /// For how long the oldest job waits that could run; null if there is none.
     #[schema(required, example = 0.41)]
     pub oldest_pending_seconds: Option<f64>,
+    /// For how long the oldest job waits that is due, but whose origin is parked or paused, or
+    /// everything is paused; null if there is none.
+    #[schema(required, example = json!(null))]
+    pub oldest_parked_seconds: Option<f64>,
     /// Worker processes that have shown life lately.
     #[schema(example = 2)]
     pub workers_alive: u64,
@@ -200,6 +197,9 @@ impl From<Job> for JobBody {
             result: job.result.map(ResultBody::from),
             error: job.error,
             error_code: job.error_code,
+            priority: job.priority.get(),
+            not_before: job.not_before.map(|moment| moment.to_string()),
+            source_status: job.source_status,
         }
     }
 }

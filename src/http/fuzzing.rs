@@ -2,11 +2,12 @@
 //! not in any other build.
 #![allow(dead_code, reason = "the service around it is left out")]
 
-mod body;
 mod dto;
+mod members;
 mod problem;
 mod problem_kind;
 mod query;
+mod requests;
 
 use problem::Problem;
 
@@ -18,7 +19,9 @@ pub type Refusal = (u16, String);
 /// # Errors
 /// The refusal that the client reads.
 pub fn submission(body: &[u8]) -> Result<String, Refusal> {
-    body::parse(body).map(|body| body.url).map_err(refusal)
+    members::parse::<requests::SubmitBody>(body)
+        .map(|body| body.url)
+        .map_err(refusal)
 }
 
 /// The limit and the offset of a list's query.

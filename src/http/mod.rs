@@ -3,6 +3,7 @@
 //! It knows the parts it calls ([`ApiState`]) and nothing of workers. Every wait for a part is
 //! bounded, so that a frozen database or queue never holds a request for longer than seconds.
 
+mod api_keys;
 mod auth;
 mod backlog;
 mod body;
@@ -10,19 +11,25 @@ mod connections;
 mod descriptors;
 mod dto;
 mod envelope;
+mod foreign;
 mod health;
+mod members;
 mod openapi;
+mod origin_dto;
+mod origins_query;
 mod paced_stream;
 mod problem;
 mod problem_kind;
 mod query;
+mod requests;
 mod reserved_address;
 mod routes;
+mod scope;
 mod security_headers;
 mod server;
 mod state;
 
-pub use auth::{ApiKeys, ApiKeysError};
+pub use api_keys::{ApiKeys, ApiKeysError};
 pub use health::{Probe, probe};
 pub use paced_stream::Pace;
 pub use reserved_address::ReservedAddress;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::Method;
 use actix_web::web::Bytes;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -16,6 +17,7 @@ use utoipa::openapi::{
 use super::problem::{self, Problem, ProblemDocument, RequestFault};
 use super::problem_kind::ProblemKind;
 use super::routes;
+use super::scope::Scope;
 use super::state::ApiSettings;
 use crate::domain::JobId;
 
@@ -38,6 +40,12 @@ use crate::domain::JobId;
         routes::show::show,
         routes::thumbnail::thumbnail,
         routes::metrics::metrics,
+        routes::origins::list,
+        routes::brakes::pause_origin,
+        routes::brakes::resume_origin,
+        routes::brakes::reset_origin,
+        routes::brakes::pause_queue,
+        routes::brakes::resume_queue,
         routes::health::healthy,
         routes::health::ready,
         routes::health::live,
@@ -80,22 +88,28 @@ fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
     let keys = settings.api_keys.is_some();
     for (path, item) in &mut document.paths.paths {
         let guarded = keys && path.starts_with("/v1/") && path != "/v1/healthz";
-        for operation in operations(item) {
-            describe_errors(operation, guarded);
+        for (method, operation) in operations(item) {
+            let scope = path
+                .starts_with("/v1/")
+                .then(|| Scope::needed(&method, path));
+            describe_errors(operation, scope.filter(|_| guarded));
             describe_binary(operation);
             leave_numbers_unbounded(operation);
         }
     }
     if keys && let Some(components) = &mut document.components {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.description = Some("An API key".to_owned());
+        let description = "An API key; the requirements name the scope that it needs";
+        scheme.description = Some(description.to_owned());
         components.add_security_scheme(KEY_SCHEME, SecurityScheme::Http(scheme));
     }
     document
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post].into_iter().flatten()
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let known = [(Method::GET, &mut item.get), (Method::POST, &mut item.post)];
+    let there = |(method, operation): (Method, _)| Some((method, Option::as_mut(operation)?));
+    known.into_iter().filter_map(there)
 }
 
 fn problems_of(operation_id: &str) -> &'static [ProblemKind] {
@@ -104,6 +118,7 @@ fn problems_of(operation_id: &str) -> &'static [ProblemKind] {
         "submitImage" => &[
             P::BadRequest,
             P::MalformedJson,
+            P::ForeignRequest,
             P::RequestTimeout,
             P::DuplicateActive,
             P::BodyTooLarge,
@@ -112,6 +127,17 @@ fn problems_of(operation_id: &str) -> &'static [ProblemKind] {
             P::InvalidUrl,
             P::ForbiddenSource,
             P::TooManyPending,
+            P::Unavailable,
+        ],
+        "listOrigins" => &[P::InvalidQuery, P::Unavailable],
+        "pauseOrigin" | "resumeOrigin" | "resetOrigin" | "pauseQueue" | "resumeQueue" => &[
+            P::BadRequest,
+            P::MalformedJson,
+            P::ForeignRequest,
+            P::RequestTimeout,
+            P::BodyTooLarge,
+            P::UnsupportedMediaType,
+            P::InvalidBody,
             P::Unavailable,
         ],
         "listImages" => &[P::InvalidQuery, P::Unavailable],
@@ -129,16 +155,19 @@ fn problems_of(operation_id: &str) -> &'static [ProblemKind] {
     }
 }
 
-fn describe_errors(operation: &mut Operation, guarded: bool) {
+fn describe_errors(operation: &mut Operation, scope: Option<Scope>) {
     let id = operation.operation_id.clone().unwrap_or_default();
     let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
     for kind in problems_of(&id).iter().chain(EVERYWHERE) {
         by_status.entry(kind.status()).or_default().push(*kind);
     }
-    if guarded {
-        by_status.insert(401, vec![ProblemKind::Unauthorized]);
-        let scopes: [&str; 0] = [];
-        operation.security = Some(vec![SecurityRequirement::new(KEY_SCHEME, scopes)]);
+    if let Some(scope) = scope {
+        for kind in [ProblemKind::Unauthorized, ProblemKind::Forbidden] {
+            by_status.entry(kind.status()).or_default().push(kind);
+        }
+        // Of schemes without scopes of their own these are names of roles.
+        let roles = [scope.as_str()];
+        operation.security = Some(vec![SecurityRequirement::new(KEY_SCHEME, roles)]);
     }
     let responses = &mut operation.responses.responses;
     for (status, kinds) in by_status {

@@ -41,6 +41,8 @@ problem_kinds! {
     BadRequest = 400, "bad_request", "The request can't be read";
     MalformedJson = 400, "malformed_json", "The body is not JSON";
     Unauthorized = 401, "unauthorized", "A valid API key is required";
+    Forbidden = 403, "forbidden", "The API key lacks the needed scope";
+    ForeignRequest = 403, "foreign_request", "The request comes from a foreign page";
     NotFound = 404, "not_found", "There is nothing at this path";
     JobNotFound = 404, "job_not_found", "There is no such job";
     ThumbnailNotFound = 404, "thumbnail_not_found", "There is no thumbnail yet";
@@ -102,6 +104,8 @@ mod tests {
                 "400 bad_request",
                 "400 malformed_json",
                 "401 unauthorized",
+                "403 forbidden",
+                "403 foreign_request",
                 "404 not_found",
                 "404 job_not_found",
                 "404 thumbnail_not_found",

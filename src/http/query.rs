@@ -1,4 +1,4 @@
-//! Reads the query of the list: every parameter checked, all faults told at once.
+//! Reads the query of a list: every parameter checked, all faults told at once.
 //!
 //! Unknown and repeated parameters are refused: a misspelt filter must not list everything.
 
@@ -26,23 +26,8 @@ impl ListQuery {
             limit: default_limit.min(max_limit),
             offset: 0,
         };
-        let mut seen = Vec::new();
-        let mut faults = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            if seen.contains(&name) {
-                faults.push(RequestFault::in_parameter(name, "is given more than once"));
-                continue;
-            }
-            if let Err(detail) = list.set(&name, &value, max_limit) {
-                faults.push(RequestFault::in_parameter(name.as_ref(), detail));
-            }
-            seen.push(name);
-        }
-        if faults.is_empty() {
-            return Ok(list);
-        }
-        let detail = "Correct the parameters named in errors.";
-        Err(Problem::new(ProblemKind::InvalidQuery, detail).with_errors(faults))
+        read_parameters(query, |name, value| list.set(name, value, max_limit))?;
+        Ok(list)
     }
 
     fn set(&mut self, name: &str, value: &str, max_limit: u32) -> Result<(), &'static str> {
@@ -50,11 +35,7 @@ impl ListQuery {
             "status" => self.filter.status = Some(status(value)?),
             "created_after" => self.filter.created_after = Some(moment(value)?),
             "created_before" => self.filter.created_before = Some(moment(value)?),
-            "limit" => {
-                let limit = count(value).filter(|limit| *limit > 0);
-                let limit = limit.ok_or("must be a whole number of at least 1")?;
-                self.limit = u32::try_from(limit).map_or(max_limit, |limit| limit.min(max_limit));
-            }
+            "limit" => self.limit = limit(value, max_limit)?,
             "offset" => {
                 let offset = count(value).ok_or("must be a whole number of at least 0")?;
                 self.offset = offset.min(MAX_OFFSET);
@@ -67,6 +48,41 @@ impl ListQuery {
         }
         Ok(())
     }
+}
+
+/// Hands each parameter to `set`, whose error is what is wrong with it.
+pub(super) fn read_parameters(
+    query: &str,
+    mut set: impl FnMut(&str, &str) -> Result<(), &'static str>,
+) -> Result<(), Problem> {
+    let mut seen = Vec::new();
+    let mut faults = Vec::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        if seen.contains(&name) {
+            faults.push(RequestFault::in_parameter(name, "is given more than once"));
+            continue;
+        }
+        if let Err(detail) = set(&name, &value) {
+            faults.push(RequestFault::in_parameter(name.as_ref(), detail));
+        }
+        seen.push(name);
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(invalid(faults))
+}
+
+pub(super) fn invalid(faults: Vec<RequestFault>) -> Problem {
+    let detail = "Correct the parameters named in errors.";
+    Problem::new(ProblemKind::InvalidQuery, detail).with_errors(faults)
+}
+
+/// What is larger than `max_limit` is capped.
+pub(super) fn limit(value: &str, max_limit: u32) -> Result<u32, &'static str> {
+    let limit = count(value).filter(|limit| *limit > 0);
+    let limit = limit.ok_or("must be a whole number of at least 1")?;
+    Ok(u32::try_from(limit).map_or(max_limit, |limit| limit.min(max_limit)))
 }
 
 fn status(value: &str) -> Result<JobStatus, &'static str> {

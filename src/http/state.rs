@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-use super::auth::ApiKeys;
+use super::api_keys::ApiKeys;
 use super::backlog::BacklogLimit;
 use super::health::{HealthCheck, Probe, probe};
 use super::paced_stream::Pace;
@@ -57,6 +57,8 @@ pub struct ApiSettings {
     pub api_keys: Option<ApiKeys>,
     /// Origins whose pages may use the API (CORS); `*` for all. Empty: none.
     pub cors_origins: Vec<String>,
+    /// Where clients reach the API, if that is told.
+    pub public_url: Option<url::Url>,
     /// How long, and how much, a client may send without being answered.
     pub pace: Pace,
 }

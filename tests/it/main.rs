@@ -6,6 +6,7 @@ mod support;
 mod api;
 mod architecture;
 mod database;
+mod database_origins;
 mod end_to_end;
 mod queue;
 mod security_document;

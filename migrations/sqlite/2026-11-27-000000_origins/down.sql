@@ -2,6 +2,7 @@ DROP TABLE origin_flow;
 DROP TABLE origins;
 DROP INDEX jobs_ready_idx;
 DROP INDEX jobs_waiting_idx;
+DROP INDEX jobs_waiting_origin_idx;
 DROP INDEX jobs_processing_due_idx;
 ALTER TABLE jobs DROP COLUMN origin;
 ALTER TABLE jobs DROP COLUMN priority;

@@ -28,6 +28,8 @@ DROP INDEX jobs_pending_due_idx;
 CREATE INDEX jobs_ready_idx ON jobs (status, origin, rank, id)
     WHERE status = 'pending' AND NOT waiting;
 CREATE INDEX jobs_waiting_idx ON jobs (status, due_at) WHERE status = 'pending' AND waiting;
+-- How many jobs of an origin wait.
+CREATE INDEX jobs_waiting_origin_idx ON jobs (status, origin) WHERE status = 'pending' AND waiting;
 DROP INDEX jobs_processing_due_idx;
 CREATE INDEX jobs_processing_due_idx ON jobs (status, due_at, origin) WHERE status = 'processing';
 

@@ -25,6 +25,7 @@ pub async fn metrics(state: web::Data<ApiState>) -> Result<HttpResponse, Problem
         completed: counts.completed,
         failed: counts.failed,
         oldest_pending_seconds: counts.oldest_pending_seconds,
+        oldest_parked_seconds: counts.oldest_parked_seconds,
         workers_alive: counts.workers_alive,
     }))
 }

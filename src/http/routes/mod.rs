@@ -1,9 +1,11 @@
 //! Which path leads where. One file a resource.
 
+pub mod brakes;
 pub mod docs;
 pub mod health;
 pub mod list;
 pub mod metrics;
+pub mod origins;
 pub mod show;
 pub mod submit;
 pub mod thumbnail;
@@ -11,19 +13,26 @@ pub mod thumbnail;
 use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 
-use super::auth;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
+use super::{auth, foreign};
 use crate::domain::JobId;
 
 /// Every route.
 pub fn configure(app: &mut web::ServiceConfig) {
     let guarded = web::scope("")
         .wrap(from_fn(auth::require_key))
+        .wrap(from_fn(foreign::refuse_foreign))
         .service(readable("/images", list::list).route(web::post().to(submit::submit)))
         .service(readable("/images/{job_id}", show::show))
         .service(readable("/images/{job_id}/thumbnail", thumbnail::thumbnail))
-        .service(readable("/metrics", metrics::metrics));
+        .service(readable("/metrics", metrics::metrics))
+        .service(readable("/origins", origins::list))
+        .service(changing("/origins/pause", brakes::pause_origin))
+        .service(changing("/origins/resume", brakes::resume_origin))
+        .service(changing("/origins/reset", brakes::reset_origin))
+        .service(changing("/queue/pause", brakes::pause_queue))
+        .service(changing("/queue/resume", brakes::resume_queue));
     app.service(readable("/livez", health::live))
         .service(readable("/readyz", health::ready))
         .service(
@@ -55,6 +64,16 @@ where
     web::resource(path)
         .route(web::get().to(handler))
         .route(web::head().to(handler))
+}
+
+/// A resource that answers POST alone.
+fn changing<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::post().to(handler))
 }
 
 async fn nothing_here() -> Result<HttpResponse, Problem> {

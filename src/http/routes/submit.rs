@@ -6,9 +6,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::db::{DbError, Submission};
 use crate::domain::{Job, Schedule, SourceUrl};
 use crate::http::body;
-use crate::http::dto::{JobBody, SubmitBody};
+use crate::http::dto::JobBody;
 use crate::http::problem::{Problem, RequestFault};
 use crate::http::problem_kind::ProblemKind;
+use crate::http::requests::SubmitBody;
 use crate::http::state::ApiState;
 
 /// Tells that the job in the answer is an earlier one.
@@ -40,13 +41,17 @@ pub async fn submit(
     payload: web::Payload,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
-    let body = body::read_submission(&request, payload).await?;
+    let body: SubmitBody = body::read_object(&request, payload).await?;
     let url = acceptable(&body.url, &state)?;
     let place = match &state.backlog {
         Some(limit) => Some(limit.admit(|enough| count_pending(&state, enough)).await?),
         None => None,
     };
-    let submission = store(&state, url).await?;
+    let schedule = Schedule {
+        priority: body.priority.unwrap_or_default(),
+        not_before: body.not_before,
+    };
+    let submission = store(&state, url, schedule).await?;
     if let Some(place) = place
         && !matches!(submission, Submission::Created(_))
     {
@@ -82,14 +87,15 @@ async fn count_pending(state: &ApiState, enough: u64) -> Result<u64, Problem> {
 
 /// Commits the job; then announces it, without letting the client wait for that. Both happen on the
 /// parts' runtime, whatever becomes of the client, and without another hop between threads.
-async fn store(state: &web::Data<ApiState>, url: SourceUrl) -> Result<Submission, Problem> {
+async fn store(
+    state: &web::Data<ApiState>,
+    url: SourceUrl,
+    schedule: Schedule,
+) -> Result<Submission, Problem> {
     let parts = state.clone().into_inner();
     let submitting = async move {
         let policy = parts.settings.duplicate_handling;
-        let submission = parts
-            .database
-            .submit(&url, policy, Schedule::default())
-            .await?;
+        let submission = parts.database.submit(&url, policy, schedule).await?;
         if let Submission::Created(job) = &submission {
             let (queue, id) = (parts.queue.clone(), job.id);
             parts.background.spawn(async move { queue.push(id).await });

@@ -28,6 +28,7 @@ async fn without_a_key_nothing_but_health_and_docs_is_open() {
         format!("/v1/images/{id}"),
         format!("/v1/images/{id}/thumbnail"),
         "/v1/metrics".to_owned(),
+        "/v1/origins".to_owned(),
         "/v1/nothing".to_owned(),
     ];
     for path in &paths {
@@ -76,6 +77,50 @@ async fn a_known_key_opens_the_api() {
     let body = b"{\"url\": \"https://images.example.com/a.jpg\"}";
     let answer = request(api.address, "POST", "/v1/images", &headers, body).await;
     assert_eq!(answer.status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_may_do_what_its_scopes_say() {
+    let id = uuid::Uuid::now_v7();
+    for (scopes, granted) in [
+        ("", &["read", "submit"][..]),
+        (":read", &["read"]),
+        (":submit", &["submit"]),
+        (":operate", &["operate"]),
+        (":read,submit,operate", &["read", "submit", "operate"]),
+    ] {
+        let scoped = ApiSettings {
+            api_keys: Some(ApiKeys::parse(&format!("{KEYS}{scopes}")).unwrap()),
+            ..settings()
+        };
+        let api = Api::on_sqlite(scoped).await;
+        for (method, path, needed) in [
+            ("GET", "/v1/images".to_owned(), "read"),
+            ("HEAD", "/v1/images".to_owned(), "read"),
+            ("GET", format!("/v1/images/{id}"), "read"),
+            ("GET", format!("/v1/images/{id}/thumbnail"), "read"),
+            ("GET", "/v1/metrics".to_owned(), "read"),
+            ("GET", "/v1/origins".to_owned(), "read"),
+            ("POST", "/v1/images".to_owned(), "submit"),
+            ("POST", "/v1/origins/pause".to_owned(), "operate"),
+            ("POST", "/v1/origins/resume".to_owned(), "operate"),
+            ("POST", "/v1/origins/reset".to_owned(), "operate"),
+            ("POST", "/v1/queue/pause".to_owned(), "operate"),
+            ("POST", "/v1/queue/resume".to_owned(), "operate"),
+        ] {
+            let headers = [JSON, ("Authorization", "Bearer secret-one")];
+            let answer = request(api.address, method, &path, &headers, b"").await;
+            let is_let_in = granted.contains(&needed);
+            assert_eq!(answer.status != 403, is_let_in, "{scopes} {method} {path}");
+            assert_ne!(answer.status, 401);
+            if !is_let_in && method != "HEAD" {
+                assert_eq!(answer.problem().1, "forbidden");
+                let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+                assert!(detail.contains(&format!("`{needed}`")), "{detail}");
+            }
+        }
+        assert_eq!(api.get("/v1/healthz").await.status, 200, "{scopes}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,9 @@ use thumbforge::http::{ApiKeys, ApiSettings};
 
 use super::harness::{Api, settings};
 
+/// What pulling a brake may be answered with.
+const BRAKE: &str = "200 400 403 408 413 414 415 422 431 500 503";
+
 async fn description(settings: ApiSettings) -> Value {
     let api = Api::on_sqlite(settings).await;
     let answer = api.get("/openapi.json").await;
@@ -64,7 +67,7 @@ async fn the_description_names_every_operation_and_status() {
             ("get /v1/images", "200 414 422 431 500 503"),
             (
                 "post /v1/images",
-                "202 400 408 409 413 414 415 422 429 431 500 503"
+                "202 400 403 408 409 413 414 415 422 429 431 500 503"
             ),
             ("get /v1/images/{job_id}", "200 404 414 422 431 500 503"),
             (
@@ -72,6 +75,12 @@ async fn the_description_names_every_operation_and_status() {
                 "200 206 304 404 412 414 416 422 431 500 503"
             ),
             ("get /v1/metrics", "200 414 431 500 503"),
+            ("get /v1/origins", "200 414 422 431 500 503"),
+            ("post /v1/origins/pause", BRAKE),
+            ("post /v1/origins/reset", BRAKE),
+            ("post /v1/origins/resume", BRAKE),
+            ("post /v1/queue/pause", BRAKE),
+            ("post /v1/queue/resume", BRAKE),
         ]
     );
 }
@@ -118,6 +127,16 @@ async fn keys_are_described_where_they_are_asked_for() {
             guarded,
             "{name}"
         );
+        let scope = match name.as_str() {
+            "post /v1/images" => "submit",
+            _ if name.starts_with("post") => "operate",
+            _ => "read",
+        };
+        if guarded {
+            assert_eq!(operation["security"][0]["api_key"][0], scope, "{name}");
+            let forbidden = &operation["responses"]["403"]["content"]["application/problem+json"];
+            assert!(forbidden["examples"]["forbidden"].is_object(), "{name}");
+        }
     }
     let scheme = &description["components"]["securitySchemes"]["api_key"];
     assert_eq!(scheme["scheme"], "bearer");

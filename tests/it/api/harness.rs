@@ -39,6 +39,7 @@ pub fn settings() -> ApiSettings {
         max_pending: None,
         api_keys: None,
         cors_origins: Vec::new(),
+        public_url: None,
         pace: Pace::default(),
     }
 }
@@ -215,4 +216,4 @@ macro_rules! on_both_databases {
         )* }
     };
 }
-pub(super) use on_both_databases;
+pub(crate) use on_both_databases;

@@ -3,9 +3,11 @@
 mod access;
 mod crowd;
 mod docs;
-mod harness;
+pub mod harness;
 mod health;
 mod limits;
+mod origins;
+mod pages;
 mod reading;
 mod slow_clients;
 mod submitting;

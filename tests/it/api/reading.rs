@@ -114,7 +114,7 @@ on_both_databases! {
         let counts = api.get("/v1/metrics").await.json();
         assert_eq!(counts, serde_json::json!({
             "total": 0, "pending": 0, "processing": 0, "completed": 0, "failed": 0,
-            "oldest_pending_seconds": null, "workers_alive": 0,
+            "oldest_pending_seconds": null, "oldest_parked_seconds": null, "workers_alive": 0,
         }));
         let id = api.accepted(URL).await;
         api.complete(id, b"jpeg").await;

@@ -1,10 +1,10 @@
 //! `POST /v1/images`
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use thumbforge::db::{Database, Target};
-use thumbforge::domain::{DuplicateHandling, JobFilter};
+use thumbforge::domain::{DuplicateHandling, JobFilter, Timestamp};
 use thumbforge::http::ApiSettings;
 use thumbforge::queue::{MemoryQueue, Queue};
 
@@ -29,7 +29,8 @@ on_both_databases! {
         assert_eq!(job["url"], URL);
         assert_eq!(job["status"], "pending");
         assert_eq!(job["attempts"], 0);
-        for member in ["result", "error", "error_code"] {
+        assert_eq!(job["priority"], 5);
+        for member in ["result", "error", "error_code", "not_before", "source_status"] {
             assert!(job[member].is_null() && job.get(member).is_some(), "{member}");
         }
         let id = job["id"].as_str().unwrap();
@@ -64,6 +65,61 @@ on_both_databases! {
         ] {
             let (status, code) = api.post(body).await.problem();
             assert_eq!((status, code.as_str()), expected, "{body}");
+        }
+        let listed = api.database.list(&JobFilter::default(), 10, 0).await.unwrap();
+        assert_eq!(listed.total, 0);
+    }
+
+    async fn a_priority_and_a_moment_are_kept_and_shown(fixture: &Fixture) {
+        let api = Api::start(fixture).await;
+        let submit = async |members: &str| {
+            let answer = api.post(&format!("{{\"url\": \"{URL}\", {members}}}")).await;
+            assert_eq!(answer.status, 202, "{members} {answer:?}");
+            let path = answer.header("location").unwrap().to_owned();
+            let job = api.get(&path).await.json();
+            assert_eq!(job, answer.json(), "{members}");
+            (job["priority"].clone(), job["not_before"].clone())
+        };
+        let none = serde_json::Value::Null;
+        assert_eq!(submit("\"priority\": 0").await, (0.into(), none.clone()));
+        assert_eq!(submit("\"priority\": 9").await, (9.into(), none.clone()));
+        assert_eq!(submit("\"priority\": null, \"not_before\": null").await, (5.into(), none));
+        let past = submit("\"not_before\": \"2020-01-31T12:00:00+02:00\"").await;
+        assert_eq!(past, (5.into(), "2020-01-31T10:00:00.000000Z".into()));
+        let ancient = submit("\"not_before\": \"0000-01-01T00:00:00Z\"").await;
+        assert_eq!(ancient.1, "0000-01-01T00:00:00.000000Z");
+        let report = api.get("/v1/origins").await.json()["items"][0].clone();
+        assert_eq!((&report["queued"], &report["waiting"]), (&5.into(), &0.into()));
+        let hour = SystemTime::now() + Duration::from_secs(3600);
+        let hour = hour.duration_since(UNIX_EPOCH).unwrap().as_micros();
+        let then = Timestamp::from_unix_micros(i64::try_from(hour).unwrap()).unwrap();
+        let later = submit(&format!("\"not_before\": \"{then}\"")).await;
+        assert_eq!(later.1, then.to_string());
+        let report = api.get("/v1/origins").await.json()["items"][0].clone();
+        assert_eq!((&report["queued"], &report["waiting"]), (&5.into(), &1.into()));
+    }
+
+    async fn an_unusable_priority_or_moment_is_pointed_at(fixture: &Fixture) {
+        let api = Api::start(fixture).await;
+        for (members, pointers) in [
+            ("\"priority\": 10", &["#/priority"][..]),
+            ("\"priority\": -1", &["#/priority"]),
+            ("\"priority\": \"1\"", &["#/priority"]),
+            ("\"priority\": 1.5", &["#/priority"]),
+            ("\"priority\": true", &["#/priority"]),
+            ("\"not_before\": 0", &["#/not_before"]),
+            ("\"not_before\": \"soon\"", &["#/not_before"]),
+            ("\"not_before\": \"2030-01-31\"", &["#/not_before"]),
+            ("\"not_before\": \"2099-01-31T12:00:00Z\"", &["#/not_before"]),
+            ("\"not_before\": {}, \"priority\": []", &["#/priority", "#/not_before"]),
+            ("\"priority\": 1, \"priority\": 2", &["#"]),
+        ] {
+            let answer = api.post(&format!("{{\"url\": \"{URL}\", {members}}}")).await;
+            assert_eq!(answer.problem(), (422, "invalid_body".to_owned()), "{members}");
+            let problem = answer.json();
+            let told: Vec<_> = problem["errors"].as_array().unwrap()
+                .iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
+            assert_eq!(told, pointers, "{members}");
         }
         let listed = api.database.list(&JobFilter::default(), 10, 0).await.unwrap();
         assert_eq!(listed.total, 0);

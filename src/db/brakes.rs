@@ -1,0 +1,81 @@
+//! What operators decide about origins: to pause them, or all, and to forget what was learned.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::pools::{read_query, write_query};
+use super::schema::origins;
+use super::types::Moment;
+use super::{Database, DbError, clock};
+use crate::domain::Origin;
+
+/// The row that stands for all origins.
+const ALL: &str = "*";
+
+impl Database {
+    /// Stops or lets on the claims of an origin's jobs; those in work go on.
+    pub async fn pause_origin(&self, origin: &Origin, paused: bool) -> Result<(), DbError> {
+        self.pause(origin.to_string(), paused).await
+    }
+
+    /// Stops or lets on all claims.
+    pub async fn pause_queue(&self, paused: bool) -> Result<(), DbError> {
+        self.pause(ALL.to_owned(), paused).await
+    }
+
+    pub async fn queue_is_paused(&self) -> Result<bool, DbError> {
+        let paused: Option<bool> = read_query!(self.pools, connection => origins::table
+            .find(ALL)
+            .select(origins::paused)
+            .first(connection)
+            .await
+            .optional())?;
+        Ok(paused.unwrap_or(false))
+    }
+
+    async fn pause(&self, origin: String, paused: bool) -> Result<(), DbError> {
+        if !paused {
+            // Without a row there is nothing to end.
+            return write_query!(self.pools, connection =>
+                diesel::update(origins::table.find(origin))
+                    .set((origins::paused.eq(false), origins::updated_at.eq(clock::now())))
+                    .execute(connection)
+                    .await)
+            .map(|_| ());
+        }
+        write_query!(self.pools, connection => diesel::insert_into(origins::table)
+            .values((
+                origins::origin.eq(origin),
+                origins::paused.eq(true),
+                origins::updated_at.eq(clock::now()),
+            ))
+            .on_conflict(origins::origin)
+            .do_update()
+            .set((origins::paused.eq(true), origins::updated_at.eq(clock::now())))
+            .execute(connection)
+            .await)
+        .map(|_| ())
+    }
+
+    /// Forgets all that was learned of an origin, but not that it is paused. Its bucket is empty
+    /// afterwards: what an operator allows holds.
+    pub async fn reset_origin(&self, origin: &Origin) -> Result<(), DbError> {
+        let origin = origin.to_string();
+        write_query!(self.pools, connection => diesel::update(origins::table.find(origin))
+            .set((
+                origins::parked_until.eq(None::<Moment>),
+                origins::park_reason.eq(None::<String>),
+                origins::rate.eq(None::<f64>),
+                origins::tokens.eq(0.0),
+                origins::refusals.eq(0),
+                origins::cut_at.eq(None::<Moment>),
+                origins::failures.eq(0),
+                origins::openings.eq(0),
+                origins::unavailable_since.eq(None::<Moment>),
+                origins::updated_at.eq(clock::now()),
+            ))
+            .execute(connection)
+            .await)
+        .map(|_| ())
+    }
+}

@@ -1,0 +1,106 @@
+//! For how long the oldest jobs wait, told apart: those that could run, and those that are held up
+//! by a park or a pause. Neither query reads the whole backlog.
+
+use diesel::QueryableByName;
+use diesel::sql_types::{BigInt, Nullable};
+use diesel_async::RunQueryDsl;
+
+use super::origin_sql::{BEFORE_ALL, Dialect};
+use super::pools::read_query;
+use super::{Database, DbError};
+use crate::domain::Priority;
+
+/// How many of the oldest pending jobs are looked at before origins are.
+const OLDEST: usize = 1000;
+/// How many origins are looked at then.
+const ORIGINS: usize = 10_000;
+
+/// Ages in seconds; `None` where no job waits so.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct OldestWaits {
+    pub runnable: Option<f64>,
+    pub held_up: Option<f64>,
+}
+
+#[derive(QueryableByName)]
+struct WaitRow {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    began: Option<i64>,
+    #[diesel(sql_type = BigInt)]
+    now: i64,
+}
+
+impl Database {
+    pub(super) async fn oldest_waits(&self) -> Result<OldestWaits, DbError> {
+        let dialect = Dialect::of(&self.pools);
+        if self.queue_is_paused().await? {
+            return Ok(OldestWaits {
+                runnable: None,
+                held_up: self.oldest_ready("true").await?,
+            });
+        }
+        let Dialect { now, millis, .. } = dialect;
+        let blocked = format!("paused OR parked_until > {now}");
+        let began = began();
+        let held_up = self
+            .wait(format!(
+                "SELECT min((SELECT {began} FROM jobs WHERE status = 'pending' AND NOT waiting \
+                 AND jobs.origin = origins.origin ORDER BY rank, id LIMIT 1)) AS began, \
+                 {millis} AS now FROM origins WHERE {blocked}"
+            ))
+            .await?;
+        let free = format!("origin NOT IN (SELECT origin FROM origins WHERE {blocked})");
+        Ok(OldestWaits {
+            runnable: self.oldest_ready(&free).await?,
+            held_up,
+        })
+    }
+
+    /// Since when the oldest job that is due waits, of the origins that are `free`.
+    async fn oldest_ready(&self, free: &str) -> Result<Option<f64>, DbError> {
+        let millis = Dialect::of(&self.pools).millis;
+        let began = began();
+        let among_the_oldest = self
+            .wait(format!(
+                "SELECT min({began}) AS began, {millis} AS now FROM \
+                 (SELECT origin, waiting, rank, priority FROM jobs WHERE status = 'pending' \
+                 ORDER BY created_at, id LIMIT {OLDEST}) AS oldest \
+                 WHERE NOT waiting AND {free}"
+            ))
+            .await?;
+        if among_the_oldest.is_some() {
+            return Ok(among_the_oldest);
+        }
+        // The oldest are all held up: then the first job of each origin is asked, one look into an
+        // index each. What is more urgent stands before what is up to nine minutes older.
+        let next = |after: &str| {
+            format!(
+                "SELECT origin FROM jobs WHERE status = 'pending' AND NOT waiting \
+                 AND origin > {after} ORDER BY origin LIMIT 1"
+            )
+        };
+        let (first, following) = (next(&format!("'{BEFORE_ALL}'")), next("step.origin"));
+        self.wait(format!(
+            "WITH RECURSIVE step (origin, number) AS (SELECT ({first}), 1 UNION ALL \
+             SELECT ({following}), number + 1 FROM step \
+             WHERE step.origin IS NOT NULL AND number < {ORIGINS}) \
+             SELECT min((SELECT {began} FROM jobs WHERE status = 'pending' AND NOT waiting \
+             AND jobs.origin = step.origin ORDER BY rank, id LIMIT 1)) AS began, \
+             {millis} AS now FROM step WHERE origin IS NOT NULL AND {free}"
+        ))
+        .await
+    }
+
+    async fn wait(&self, query: String) -> Result<Option<f64>, DbError> {
+        let row: WaitRow = read_query!(self.pools, connection =>
+            diesel::sql_query(query).get_result(connection).await)?;
+        Ok(row
+            .began
+            .map(|began| row.now.saturating_sub(began).max(0) as f64 / 1e3))
+    }
+}
+
+/// When the wait of a job began, in milliseconds since the Unix epoch.
+fn began() -> String {
+    format!("rank - priority * {}", Priority::STEP_MILLIS)
+}
