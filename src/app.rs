@@ -340,10 +340,18 @@ fn make_parent_folder(file: &Path) -> Result<(), AppError> {
 fn fetch_settings(settings: &Settings) -> FetchSettings {
     FetchSettings {
         total_timeout: settings.http_timeout,
+        connect_timeout: settings.source_connect_timeout,
+        head_timeout: settings.source_head_timeout,
+        idle_timeout: settings.source_idle_timeout,
+        min_bytes_per_second: settings.source_min_bytes_per_second,
         max_bytes: settings.max_source_bytes,
+        memory_bytes: settings.download_memory_bytes,
         max_redirects: settings.max_redirects,
         allowed_networks: settings.allowed_source_networks.clone(),
         allowed_ports: settings.allowed_source_ports.clone(),
+        user_agent: settings.user_agent.clone(),
+        origins: settings.origins.clone(),
+        egress_proxy: settings.egress_proxy.clone(),
         ..FetchSettings::default()
     }
 }

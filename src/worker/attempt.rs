@@ -4,7 +4,7 @@ use crate::domain::{
     Claim, Failure, FailureCode, JobResult, Outcome, SourceUrl, Thumbnail, ThumbnailInfo,
     ThumbnailSpec, retry,
 };
-use crate::fetch::Download;
+use crate::fetch::{AnyHop, Download, Stopped};
 use crate::storage::Storage;
 use base64::Engine as _;
 
@@ -31,14 +31,31 @@ impl Attempt<'_> {
             // Accepted once, by another version or another program.
             Failure::new(FailureCode::ForbiddenSource, error.to_string())
         })?;
-        let download = self.parts.fetcher.fetch(&url).await?;
-        let made = self
-            .parts
-            .engine
-            .make(download.bytes.clone(), self.spec)
-            .await?;
+        match self.parts.fetcher.fetch(&url, &AnyHop).await {
+            Ok(download) => self.make_of(claim, &download).await,
+            Err(Stopped::Failed(failure)) => Err(failure),
+            // Nothing more will come: maybe enough of it did.
+            Err(Stopped::Cut { failure, partial }) if claim.attempt >= self.max_attempts => {
+                let made = self.make_of(claim, &partial).await;
+                made.map_err(|_| failure)
+            }
+            Err(Stopped::Cut { failure, .. }) => Err(failure),
+            Err(Stopped::Parked(_)) => Err(Failure::new(
+                FailureCode::OriginUnavailable,
+                "the source may not be fetched now",
+            )),
+            Err(Stopped::OutOfMemory) => Err(Failure::new(
+                FailureCode::Internal,
+                "the memory for downloads is out",
+            )),
+        }
+    }
+
+    async fn make_of(&self, claim: &Claim, download: &Download) -> Result<Made, Failure> {
+        let bytes = download.bytes.clone();
+        let made = self.parts.engine.make(bytes, self.spec).await?;
         Ok(Made {
-            result: describe(claim, &download, &made.thumbnail, made.sha256),
+            result: describe(claim, download, &made.thumbnail, made.sha256),
             jpeg: made.thumbnail.jpeg,
         })
     }
@@ -66,13 +83,14 @@ impl Attempt<'_> {
 
     /// Retry or give up.
     pub(super) fn judge(&self, claim: &Claim, failure: Failure) -> Outcome {
+        let is_transient = failure.is_transient();
         let Failure {
             code,
             message,
             retry_after,
-            source_status: _,
+            ..
         } = failure;
-        if code.is_transient() && claim.attempt < self.max_attempts {
+        if is_transient && claim.attempt < self.max_attempts {
             let delay = retry::delay(claim.attempt, retry_after, rand::random());
             Outcome::Retry {
                 code,

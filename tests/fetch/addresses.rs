@@ -6,7 +6,7 @@ use thumbforge::domain::{FailureCode, SourceUrl};
 use thumbforge::fetch::Fetcher;
 
 use crate::canary::{ALLOWED, FORBIDDEN, Trap};
-use crate::client::{fetch_with, url, wary_settings};
+use crate::client::{Get, fetch_with, url, wary_settings};
 use crate::origin::ok;
 use crate::resolver::ScriptedResolver;
 
@@ -66,7 +66,7 @@ async fn no_disguised_literal_leads_to_a_forbidden_address() {
         // Refused as a URL, or where it leads.
         if let Ok(target) = SourceUrl::parse(&target) {
             let fetcher = Fetcher::new(wary_settings()).unwrap();
-            let failure = fetcher.fetch(&target).await.unwrap_err();
+            let failure = fetcher.get(&target).await.unwrap_err();
             assert_eq!(failure.code, FailureCode::ForbiddenSource, "{host}");
         }
         assert_eq!(trap.caught(), [], "{host}");
@@ -102,7 +102,7 @@ async fn no_answer_of_a_resolver_leads_to_a_forbidden_address() {
         let (fetcher, _) = ScriptedResolver::default()
             .with(NAME, &[&answer])
             .fetcher(wary_settings());
-        let failure = fetcher.fetch(&target).await.unwrap_err();
+        let failure = fetcher.get(&target).await.unwrap_err();
         assert_eq!(failure.code, FailureCode::ForbiddenSource, "{answer:?}");
         assert_eq!(trap.caught(), [], "{answer:?}");
         assert!(!failure.message.contains("127"), "{failure}");
@@ -119,7 +119,7 @@ async fn a_name_that_resolves_to_loopback_is_refused_after_dns() {
         .with(name, &[&[FORBIDDEN[0]]])
         .fetcher(wary_settings());
     let target = url(&format!("http://{name}:{}/", trap.port()));
-    let failure = fetcher.fetch(&target).await.unwrap_err();
+    let failure = fetcher.get(&target).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::ForbiddenSource);
     assert_eq!(resolver.asked(), [name]);
     assert_eq!(trap.caught(), []);
@@ -132,7 +132,7 @@ async fn a_name_is_resolved_once_so_that_the_judged_answer_is_the_dialled_one() 
         .with(NAME, &[&[ALLOWED], &[FORBIDDEN[0]]])
         .fetcher(wary_settings());
     let target = url(&format!("http://{NAME}:{}/", trap.port()));
-    assert_eq!(fetcher.fetch(&target).await.unwrap().bytes, "abc");
+    assert_eq!(fetcher.get(&target).await.unwrap().bytes, "abc");
     assert_eq!(resolver.asked().len(), 1);
     assert_eq!(trap.caught(), []);
 }
@@ -146,8 +146,8 @@ async fn a_name_that_was_rebound_is_refused_on_its_next_connection() {
         .with(NAME, &[&[ALLOWED], &[FORBIDDEN[0]]])
         .fetcher(wary_settings());
     let target = url(&format!("http://{NAME}:{}/", trap.port()));
-    assert!(fetcher.fetch(&target).await.is_ok());
-    let failure = fetcher.fetch(&target).await.unwrap_err();
+    assert!(fetcher.get(&target).await.is_ok());
+    let failure = fetcher.get(&target).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::ForbiddenSource);
     assert_eq!(trap.caught(), []);
 }
@@ -169,7 +169,7 @@ async fn redirects_lead_to_no_forbidden_address() {
             .with("rebound.example", &[&[FORBIDDEN[1]]])
             .fetcher(wary_settings());
         let failure = fetcher
-            .fetch(&url(&trap.origin.url("/")))
+            .get(&url(&trap.origin.url("/")))
             .await
             .unwrap_err();
         assert_eq!(failure.code, FailureCode::ForbiddenSource, "{host}");
@@ -205,7 +205,7 @@ async fn an_unknown_name_and_one_without_addresses_may_be_tried_again() {
         .fetcher(wary_settings());
     for host in ["unknown.example", "empty.example"] {
         let failure = fetcher
-            .fetch(&url(&format!("http://{host}/")))
+            .get(&url(&format!("http://{host}/")))
             .await
             .unwrap_err();
         assert_eq!(failure.code, FailureCode::DnsFailed, "{host}");

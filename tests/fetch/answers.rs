@@ -5,7 +5,7 @@ use std::time::Duration;
 use thumbforge::domain::FailureCode;
 use thumbforge::fetch::Fetcher;
 
-use crate::client::{fetch, settings, url};
+use crate::client::{Get, fetch, settings, url};
 use crate::origin::{Origin, ok};
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn one_connection_serves_many_requests() {
     let origin = Origin::answering(ok("abc")).await;
     let fetcher = Fetcher::new(settings()).unwrap();
     for _ in 0..10 {
-        fetcher.fetch(&url(&origin.url("/"))).await.unwrap();
+        fetcher.get(&url(&origin.url("/"))).await.unwrap();
     }
     assert_eq!(origin.connections(), 1);
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use thumbforge::fetch::Fetcher;
 
-use crate::client::{fetch, settings, url};
+use crate::client::{Get, fetch, settings, url};
 use crate::origin::{Origin, ok};
 
 /// An origin that notes each request it gets.
@@ -61,7 +61,7 @@ async fn no_cookie_and_no_referer_survives_a_request() {
     let (origin, _) = noting(redirect.into()).await;
     let fetcher = Fetcher::new(settings()).unwrap();
     for _ in 0..2 {
-        fetcher.fetch(&url(&origin.url("/secret"))).await.unwrap();
+        fetcher.get(&url(&origin.url("/secret"))).await.unwrap();
     }
     let notes = notes.lock().unwrap();
     assert_eq!(notes.len(), 2);
