@@ -49,12 +49,7 @@ pub(super) fn rules(value: Value, file: &str, faults: &mut Vec<String>) -> Vec<O
     rules
 }
 
-fn rule(
-    text: &str,
-    value: Value,
-    place: &str,
-    faults: &mut Vec<String>,
-) -> Option<OriginRule> {
+fn rule(text: &str, value: Value, place: &str, faults: &mut Vec<String>) -> Option<OriginRule> {
     let pattern = match text.parse::<HostPattern>() {
         Ok(pattern) => pattern,
         Err(error) => {
@@ -123,7 +118,10 @@ fn headers(value: Value) -> Parsed<Vec<(String, String)>> {
     let mut headers: Vec<(String, String)> = Vec::new();
     for (name, value) in sorted(fields) {
         check_name(&name)?;
-        if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
+        if headers
+            .iter()
+            .any(|(other, _)| other.eq_ignore_ascii_case(&name))
+        {
             return Err(format!("{name} is there twice"));
         }
         // What stands there may be a secret: it is never quoted.

@@ -19,7 +19,9 @@ pub struct HostPattern {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a host name or address, or `*.` and the end of names, and maybe a port: example.org, *.example.org, example.org:8080")]
+#[error(
+    "expected a host name or address, or `*.` and the end of names, and maybe a port: example.org, *.example.org, example.org:8080"
+)]
 pub struct InvalidPattern;
 
 impl HostPattern {
@@ -36,7 +38,11 @@ impl HostPattern {
     /// Sorts the most specific pattern first: a whole name before an end of names, a longer end
     /// before a shorter one, and with a port before without.
     pub fn rank(&self) -> impl Ord + use<> {
-        (self.is_suffix, Reverse(self.host.len()), self.port.is_none())
+        (
+            self.is_suffix,
+            Reverse(self.host.len()),
+            self.port.is_none(),
+        )
     }
 }
 
@@ -136,9 +142,25 @@ mod tests {
     #[test]
     fn what_is_no_pattern_is_refused() {
         for text in [
-            "", "*", "*.", "**.example.org", "*example.org", "a.*.org", "https://example.org",
-            "example.org/", "example.org:", "example.org:0", "example.org:65536", "example.org:*",
-            "*.127.0.0.1", "*.[::1]", "::1", "a b", "user@example.org", ".example.org", "a..org",
+            "",
+            "*",
+            "*.",
+            "**.example.org",
+            "*example.org",
+            "a.*.org",
+            "https://example.org",
+            "example.org/",
+            "example.org:",
+            "example.org:0",
+            "example.org:65536",
+            "example.org:*",
+            "*.127.0.0.1",
+            "*.[::1]",
+            "::1",
+            "a b",
+            "user@example.org",
+            ".example.org",
+            "a..org",
         ] {
             assert_eq!(text.parse::<HostPattern>(), Err(InvalidPattern), "{text:?}");
         }
@@ -147,13 +169,23 @@ mod tests {
     #[test]
     fn the_most_specific_pattern_comes_first() {
         let mut patterns = [
-            "*.org", "*.example.org", "*.example.org:80", "example.org", "example.org:80",
+            "*.org",
+            "*.example.org",
+            "*.example.org:80",
+            "example.org",
+            "example.org:80",
         ]
         .map(pattern);
         patterns.sort_by_key(HostPattern::rank);
         assert_eq!(
             patterns.map(|pattern| pattern.to_string()),
-            ["example.org:80", "example.org", "*.example.org:80", "*.example.org", "*.org"]
+            [
+                "example.org:80",
+                "example.org",
+                "*.example.org:80",
+                "*.example.org",
+                "*.org"
+            ]
         );
     }
 }

@@ -79,7 +79,10 @@ mod tests {
         let agent = OriginRule::find(&rules, &origin, |rule| rule.user_agent.as_deref());
         assert_eq!(agent, Some("x"));
         let elsewhere: Origin = "https://example.com".parse().unwrap();
-        assert_eq!(OriginRule::find(&rules, &elsewhere, |rule| rule.concurrency), None);
+        assert_eq!(
+            OriginRule::find(&rules, &elsewhere, |rule| rule.concurrency),
+            None
+        );
     }
 
     #[test]
@@ -89,6 +92,9 @@ mod tests {
             ..rule("example.org")
         };
         let shown = format!("{rule:?}");
-        assert!(shown.contains("Authorization") && !shown.contains("hunter2"), "{shown}");
+        assert!(
+            shown.contains("Authorization") && !shown.contains("hunter2"),
+            "{shown}"
+        );
     }
 }

@@ -22,7 +22,9 @@ pub enum SourceUrlError {
     Empty,
     #[error("the URL is longer than {max} bytes")]
     TooLong { max: usize },
-    #[error("the URL has a control character in it, or a blank other than a space in path or query")]
+    #[error(
+        "the URL has a control character in it, or a blank other than a space in path or query"
+    )]
     Blank,
     #[error("the host has escapes or invisible characters in it")]
     HostSpelling,
@@ -32,9 +34,13 @@ pub enum SourceUrlError {
     Relative,
     #[error("only http and https URLs are accepted")]
     Scheme,
-    #[error("a data: URL is not accepted: put the image where it can be fetched from by http or https")]
+    #[error(
+        "a data: URL is not accepted: put the image where it can be fetched from by http or https"
+    )]
     DataUrl,
-    #[error("an s3: URL is not accepted: give the object's https URL, presigned if it is not public")]
+    #[error(
+        "an s3: URL is not accepted: give the object's https URL, presigned if it is not public"
+    )]
     S3Url,
     #[error("the URL lacks the two slashes and a host after its scheme")]
     MissingHost,
@@ -278,10 +284,19 @@ mod tests {
             ),
             ("http://example.com/a@b:c", "http://example.com/a@b:c"),
             ("  http://example.com/a ", "http://example.com/a"),
-            ("http://example.com/a b?c d#e f", "http://example.com/a%20b?c%20d"),
+            (
+                "http://example.com/a b?c d#e f",
+                "http://example.com/a%20b?c%20d",
+            ),
             ("http://example.com/a #b", "http://example.com/a%20"),
-            ("http://example.com/?a[]=b[c]", "http://example.com/?a[]=b[c]"),
-            ("http://example.com/it's?it's", "http://example.com/it's?it%27s"),
+            (
+                "http://example.com/?a[]=b[c]",
+                "http://example.com/?a[]=b[c]",
+            ),
+            (
+                "http://example.com/it's?it's",
+                "http://example.com/it's?it%27s",
+            ),
         ] {
             assert_eq!(SourceUrl::parse(text).unwrap().as_str(), expected);
         }

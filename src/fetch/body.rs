@@ -82,7 +82,7 @@ impl Body {
         self.check_size(length)?;
         self.pieces += 1;
         if self.pieces > FREE_PIECES && self.pieces - FREE_PIECES > length / MIN_PIECE_BYTES {
-            return Err(FetchError::InvalidResponse("it comes in tiny pieces").into());
+            return Err(FetchError::InvalidResponse("its chunks are mostly framing").into());
         }
         let has_asked = length > self.reservation.bytes();
         if has_asked {

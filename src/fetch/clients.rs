@@ -58,7 +58,8 @@ impl Clients {
     /// The client that surely opens a new connection.
     pub(super) fn fresh(&self) -> &Client {
         &self.closing
-    }}
+    }
+}
 
 fn client(
     settings: &FetchSettings,

@@ -133,11 +133,20 @@ mod tests {
     fn words_that_mean_nothing_are_passed_over() {
         for (words, expected) in [
             (&[][..], Ok(Coding::Identity)),
-            (&["", "identity", "none", "utf-8", "aws-chunked"][..], Ok(Coding::Identity)),
+            (
+                &["", "identity", "none", "utf-8", "aws-chunked"][..],
+                Ok(Coding::Identity),
+            ),
             (&["aws-chunked", "gzip"][..], Ok(Coding::Gzip)),
             (&["x-gzip"][..], Ok(Coding::Gzip)),
-            (&["zstd"][..], Err(FetchError::InvalidResponse("its content coding is unknown"))),
-            (&["gzip", "br"][..], Err(FetchError::InvalidResponse("it has two content codings"))),
+            (
+                &["zstd"][..],
+                Err(FetchError::InvalidResponse("its content coding is unknown")),
+            ),
+            (
+                &["gzip", "br"][..],
+                Err(FetchError::InvalidResponse("it has two content codings")),
+            ),
         ] {
             assert_eq!(Coding::of(words.iter().copied()), expected, "{words:?}");
         }
@@ -164,7 +173,10 @@ mod tests {
             (Coding::Brotli, &large_window),
         ] {
             let result = inflate(coding, coded, 1000).await;
-            assert!(matches!(result, Err(FetchError::InvalidResponse(_))), "{result:?}");
+            assert!(
+                matches!(result, Err(FetchError::InvalidResponse(_))),
+                "{result:?}"
+            );
         }
     }
 }

@@ -21,7 +21,9 @@ pub(super) enum FetchError {
     TooManyRedirects(u32),
     #[error("the source redirects in a circle")]
     RedirectLoop,
-    #[error("the source redirects in a circle and sets a cookie on the way: it wants cookies, which are not kept")]
+    #[error(
+        "the source redirects in a circle and sets a cookie on the way: it wants cookies, which are not kept"
+    )]
     CookieLoop,
     #[error("the host name does not exist")]
     NoSuchName,
@@ -70,7 +72,9 @@ impl FetchError {
             | Self::RedirectForbidden(_)
             | Self::RedirectRefused(_)
             | Self::Downgrade => FailureCode::ForbiddenSource,
-            Self::TooManyRedirects(_) | Self::RedirectLoop | Self::CookieLoop => FailureCode::TooManyRedirects,
+            Self::TooManyRedirects(_) | Self::RedirectLoop | Self::CookieLoop => {
+                FailureCode::TooManyRedirects
+            }
             Self::NoSuchName | Self::Dns | Self::DnsTimeout => FailureCode::DnsFailed,
             Self::Connect | Self::Tls(_) | Self::Broken | Self::EndedEarly => {
                 FailureCode::ConnectionFailed

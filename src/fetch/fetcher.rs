@@ -112,7 +112,10 @@ impl Inner {
             let answer = visit.make(status).await;
             match answer.map_err(|ended| after_redirects(ended, !visited.is_empty()))? {
                 Answer::Source(download) => return Ok(download),
-                Answer::Redirect { location, with_cookie } => {
+                Answer::Redirect {
+                    location,
+                    with_cookie,
+                } => {
                     let next = self.judge_redirect(&current, &location)?;
                     sets_cookie |= with_cookie;
                     visited.push(current);

@@ -125,20 +125,34 @@ mod tests {
         assert_eq!(judge(&["8.8.8.8", "::ffff:127.0.0.1"]).await, forbidden);
         assert_eq!(judge(&[]).await, Err(FetchError::Dns));
         // Also where it is beyond those that are tried.
-        let many = &["8.8.8.8", "8.8.8.8", "8.8.8.8", "8.8.8.8", "8.8.8.8", "8.8.8.8", "10.0.0.1"];
+        let many = &[
+            "8.8.8.8", "8.8.8.8", "8.8.8.8", "8.8.8.8", "8.8.8.8", "8.8.8.8", "10.0.0.1",
+        ];
         assert_eq!(judge(many).await, forbidden);
     }
 
     #[tokio::test]
     async fn six_addresses_of_both_families_in_turn_are_tried() {
         let answers = &[
-            "2606:4700::1", "2606:4700::2", "2606:4700::3", "2606:4700::4", "2606:4700::5",
-            "2606:4700::6", "2606:4700::7", "8.8.8.8", "8.8.4.4",
+            "2606:4700::1",
+            "2606:4700::2",
+            "2606:4700::3",
+            "2606:4700::4",
+            "2606:4700::5",
+            "2606:4700::6",
+            "2606:4700::7",
+            "8.8.8.8",
+            "8.8.4.4",
         ];
         let addresses = names(answers).addresses("example.com").await.unwrap();
         let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         let expected = [
-            "2606:4700::1", "8.8.8.8", "2606:4700::2", "8.8.4.4", "2606:4700::3", "2606:4700::4",
+            "2606:4700::1",
+            "8.8.8.8",
+            "2606:4700::2",
+            "8.8.4.4",
+            "2606:4700::3",
+            "2606:4700::4",
         ];
         assert_eq!(texts, expected);
     }

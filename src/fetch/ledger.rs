@@ -38,7 +38,9 @@ pub(super) enum Reply {
     /// The one who asks has to give way.
     Stop,
     /// To be asked again when something changed.
-    Wait { told_others: bool },
+    Wait {
+        told_others: bool,
+    },
 }
 
 impl Ledger {

@@ -1,9 +1,7 @@
 //! What a request tells: nothing of where the URL came from, and what the operator says for some
 //! hosts only to those.
 
-use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
-};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 use super::settings::{FetchSettings, FetchSetupError};
 use crate::domain::{Origin, OriginRule};
@@ -85,7 +83,12 @@ mod tests {
         assert_eq!(inside["authorization"], "hunter2");
         assert!(!format!("{inside:?}").contains("hunter2"));
         let outside = to("https://example.com");
-        assert!(outside["user-agent"].to_str().unwrap().starts_with("ThumbForge/"));
+        assert!(
+            outside["user-agent"]
+                .to_str()
+                .unwrap()
+                .starts_with("ThumbForge/")
+        );
         assert_eq!(outside.len(), 3);
     }
 }

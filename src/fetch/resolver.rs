@@ -60,14 +60,15 @@ fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
         socktype: SockType::Stream.into(),
         ..AddrInfoHints::default()
     };
-    let found = dns_lookup::getaddrinfo(Some(name), None, Some(hints)).map_err(|error| {
-        match error.kind() {
-            LookupErrorKind::NoName | LookupErrorKind::NoData => {
-                io::Error::new(io::ErrorKind::NotFound, "there is no such name")
+    let found =
+        dns_lookup::getaddrinfo(Some(name), None, Some(hints)).map_err(|error| {
+            match error.kind() {
+                LookupErrorKind::NoName | LookupErrorKind::NoData => {
+                    io::Error::new(io::ErrorKind::NotFound, "there is no such name")
+                }
+                _ => error.into(),
             }
-            _ => error.into(),
-        }
-    })?;
+        })?;
     found
         .map(|address| address.map(|address| address.sockaddr.ip()))
         .collect()

@@ -26,9 +26,13 @@ const METADATA_NAMES: &[&str] = &[
 pub enum Forbidden {
     #[error("port {0} may not be fetched: it is not in THUMBFORGE_ALLOWED_SOURCE_PORTS")]
     Port(u16),
-    #[error("the host is not a public host name; local names need a network in THUMBFORGE_ALLOWED_SOURCE_NETWORKS")]
+    #[error(
+        "the host is not a public host name; local names need a network in THUMBFORGE_ALLOWED_SOURCE_NETWORKS"
+    )]
     Name,
-    #[error("the host leads to an address that may not be fetched: it is neither public nor in THUMBFORGE_ALLOWED_SOURCE_NETWORKS")]
+    #[error(
+        "the host leads to an address that may not be fetched: it is neither public nor in THUMBFORGE_ALLOWED_SOURCE_NETWORKS"
+    )]
     Address,
 }
 

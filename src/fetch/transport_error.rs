@@ -9,14 +9,18 @@ use super::tls_fault::TlsFault;
 /// Of an answer whose head did not come.
 pub(super) fn before_head(error: &reqwest::Error) -> FetchError {
     let told = causes(error).find_map(|cause| {
-        cause
-            .fetch_error()
-            .or_else(|| cause.tls().map(|error| FetchError::Tls(TlsFault::of(error))))
-            .or_else(|| cause.hyper().and_then(of_head))
+        if let Some(error) = cause.downcast_ref::<FetchError>() {
+            Some(error.clone())
+        } else if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            Some(FetchError::Tls(TlsFault::of(error)))
+        } else {
+            cause.downcast_ref().and_then(of_head)
+        }
     });
     let fault = told.unwrap_or_else(|| {
-        let is_late = error.is_timeout() || io_kind(error) == Some(ErrorKind::TimedOut);
-        match (error.is_connect(), io_kind(error)) {
+        let kind = io_kind(error);
+        let is_late = error.is_timeout() || kind == Some(ErrorKind::TimedOut);
+        match (error.is_connect(), kind) {
             (true, _) if is_late => FetchError::ConnectTimeout,
             (true, _) => FetchError::Connect,
             (false, Some(ErrorKind::UnexpectedEof)) => FetchError::EndedEarly,
@@ -28,10 +32,12 @@ pub(super) fn before_head(error: &reqwest::Error) -> FetchError {
 }
 
 fn of_head(error: &hyper::Error) -> Option<FetchError> {
-    if error.is_parse() {
+    if error.is_parse_too_large() {
         Some(FetchError::InvalidResponse(
-            "its head can't be read, is too long or has too many fields",
+            "its head is too long or has too many fields",
         ))
+    } else if error.is_parse() {
+        Some(FetchError::InvalidResponse("its head can't be read"))
     } else if error.is_incomplete_message() {
         Some(FetchError::EndedEarly)
     } else {
@@ -41,14 +47,16 @@ fn of_head(error: &hyper::Error) -> Option<FetchError> {
 
 /// Of a body that did not come to its end.
 pub(super) fn in_body(error: &reqwest::Error) -> FetchError {
-    let has_tls = causes(error).any(|cause| cause.tls().is_some());
-    let is_cut = causes(error).any(|cause| {
-        cause.hyper().is_some_and(hyper::Error::is_incomplete_message)
+    let has = |is: fn(&(dyn Error + 'static)) -> bool| causes(error).any(is);
+    let is_of_tls = has(|cause| cause.is::<rustls::Error>());
+    let is_cut = has(|cause| {
+        let error = cause.downcast_ref();
+        error.is_some_and(hyper::Error::is_incomplete_message)
     });
     let fault = match io_kind(error) {
         Some(ErrorKind::UnexpectedEof) => FetchError::EndedEarly,
-        Some(ErrorKind::InvalidData | ErrorKind::InvalidInput) if !has_tls => {
-            FetchError::InvalidResponse("its chunked body can't be read")
+        Some(ErrorKind::InvalidData | ErrorKind::InvalidInput) if !is_of_tls => {
+            FetchError::InvalidResponse("a line of its chunked body can't be read or is too long")
         }
         _ if is_cut => FetchError::EndedEarly,
         _ => FetchError::Broken,
@@ -57,35 +65,26 @@ pub(super) fn in_body(error: &reqwest::Error) -> FetchError {
     fault
 }
 
+/// The kind of the first that has one of its own.
 fn io_kind(error: &reqwest::Error) -> Option<ErrorKind> {
-    causes(error).find_map(|cause| Some(cause.0.downcast_ref::<io::Error>()?.kind()))
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .map(io::Error::kind)
+        .find(|kind| *kind != ErrorKind::Other)
 }
 
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = Cause<'_>> {
-    let first: &dyn Error = error;
-    std::iter::successors(Some(Cause(first)), |cause| cause.0.source().map(Cause))
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    let first: &(dyn Error + 'static) = error;
+    std::iter::successors(Some(first), |cause| next_cause(*cause))
 }
 
-/// One error of the chain. An `io::Error` hides what it wraps: its source is that one's source.
-struct Cause<'a>(&'a (dyn Error + 'static));
-
-impl<'a> Cause<'a> {
-    fn is<T: Error + 'static>(&self) -> Option<&'a T> {
-        self.0.downcast_ref::<T>().or_else(|| {
-            let wrapper = self.0.downcast_ref::<io::Error>()?;
-            wrapper.get_ref()?.downcast_ref::<T>()
-        })
-    }
-
-    fn fetch_error(&self) -> Option<FetchError> {
-        self.is::<FetchError>().cloned()
-    }
-
-    fn tls(&self) -> Option<&'a rustls::Error> {
-        self.is::<rustls::Error>()
-    }
-
-    fn hyper(&self) -> Option<&'a hyper::Error> {
-        self.is::<hyper::Error>()
+/// An `io::Error` hides what it wraps: its source is that one's source.
+fn next_cause<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
+        Some(wrapped) => Some(wrapped),
+        None => cause.source(),
     }
 }

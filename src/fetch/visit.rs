@@ -33,7 +33,10 @@ impl Visit<'_> {
     pub(super) async fn make(&self, status: &mut Option<u16>) -> Result<Answer, Ended> {
         let began = Instant::now();
         let (client, _keep) = self.parts.clients.of(self.origin);
-        let response = self.send(client).await.inspect_err(|error| self.blame(error))?;
+        let response = self
+            .send(client)
+            .await
+            .inspect_err(|error| self.blame(error))?;
         let fields = Fields(&response);
         *status = Some(response.status().as_u16());
         self.hops.report(
@@ -46,7 +49,10 @@ impl Visit<'_> {
         );
         if let Some(location) = fields.redirect()? {
             let with_cookie = fields.sets_cookie();
-            return Ok(Answer::Redirect { location, with_cookie });
+            return Ok(Answer::Redirect {
+                location,
+                with_cookie,
+            });
         }
         let head = fields.of_source()?;
         self.read(response, head).await.map(Answer::Source)
@@ -74,7 +80,10 @@ impl Visit<'_> {
         let mut request = Request::new(Method::GET, self.url.as_url().clone());
         *request.headers_mut() = self.parts.fields.of(self.origin);
         let sending = client.execute(request);
-        match clock.run(sending, settings.head_timeout, self.deadline).await {
+        match clock
+            .run(sending, settings.head_timeout, self.deadline)
+            .await
+        {
             Some(sent) => sent.map_err(|error| transport_error::before_head(&error)),
             None if Instant::now() >= self.deadline => {
                 Err(FetchError::TotalTimeout(settings.total_timeout))
@@ -104,7 +113,9 @@ impl Visit<'_> {
         };
         if head.coding != Coding::Identity {
             let reservation = &mut body.reservation;
-            let inflating = head.coding.inflate(&body.bytes, settings.max_bytes, reservation);
+            let inflating = head
+                .coding
+                .inflate(&body.bytes, settings.max_bytes, reservation);
             body.bytes = inflating.await?;
             if body.bytes.is_empty() {
                 return Err(FetchError::Empty.into());

@@ -168,10 +168,7 @@ async fn redirects_lead_to_no_forbidden_address() {
         let (fetcher, _) = ScriptedResolver::default()
             .with("rebound.example", &[&[FORBIDDEN[1]]])
             .fetcher(wary_settings());
-        let failure = fetcher
-            .get(&url(&trap.origin.url("/")))
-            .await
-            .unwrap_err();
+        let failure = fetcher.get(&url(&trap.origin.url("/"))).await.unwrap_err();
         assert_eq!(failure.code, FailureCode::ForbiddenSource, "{host}");
         assert!(failure.message.contains("redirects"), "{failure}");
         assert_eq!(trap.origin.connections(), 1);

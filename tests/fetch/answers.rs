@@ -44,7 +44,7 @@ async fn statuses_become_typed_failures() {
     use FailureCode as C;
     for (status, code, is_transient) in [
         (204, C::SourceClientError, false),
-        (206, C::SourceClientError, false),
+        (205, C::SourceClientError, false),
         (304, C::SourceClientError, false),
         (400, C::SourceClientError, false),
         (403, C::SourceClientError, false),
@@ -57,6 +57,7 @@ async fn statuses_become_typed_failures() {
         (599, C::SourceServerError, true),
         (600, C::InvalidResponse, false),
         (99, C::InvalidResponse, false),
+        (999, C::InvalidResponse, false),
     ] {
         let origin = Origin::answering(format!("HTTP/1.1 {status:03} x\r\n\r\n")).await;
         let failure = fetch(&origin.url("/")).await.unwrap_err();

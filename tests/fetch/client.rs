@@ -37,10 +37,12 @@ pub trait Get {
 
 impl Get for Fetcher {
     async fn get(&self, url: &SourceUrl) -> Result<Download, Failure> {
-        self.fetch(url, &AnyHop).await.map_err(|stopped| match stopped {
-            Stopped::Failed(failure) | Stopped::Cut { failure, .. } => failure,
-            other => panic!("{other:?}"),
-        })
+        self.fetch(url, &AnyHop)
+            .await
+            .map_err(|stopped| match stopped {
+                Stopped::Failed(failure) | Stopped::Cut { failure, .. } => failure,
+                other => panic!("{other:?}"),
+            })
     }
 }
 

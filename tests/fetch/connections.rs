@@ -105,8 +105,8 @@ async fn a_connection_that_closes_under_a_request_is_replaced_once() {
 async fn a_connection_is_not_kept_when_its_server_says_so_or_its_answer_was_not_read() {
     for answer in [
         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc",
-        "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nabc",
-        "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nabc",
+        "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n\r\nabc",
         "HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\nabc",
     ] {
         let origin = Origin::answering(answer).await;
