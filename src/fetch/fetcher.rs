@@ -13,7 +13,7 @@ use super::memory::DownloadMemory;
 use super::request_fields::RequestFields;
 use super::resolver::{Resolve, SystemResolver};
 use super::settings::{FetchSettings, FetchSetupError};
-use super::source_policy::SourcePolicy;
+use super::source_policy::{Forbidden, SourcePolicy};
 use super::visit::{Answer, Visit};
 use crate::domain::{Origin, SourceUrl};
 
@@ -91,7 +91,7 @@ impl Inner {
         hops: &dyn Hops,
         status: &mut Option<u16>,
     ) -> Result<Download, Ended> {
-        self.policy.check_url(url).map_err(FetchError::Forbidden)?;
+        self.judge(url).map_err(FetchError::Forbidden)?;
         let deadline = Instant::now() + self.settings.total_timeout;
         let mut current = url.clone();
         let mut visited = Vec::new();
@@ -140,10 +140,17 @@ impl Inner {
         if from.as_url().scheme() == "https" && next.as_url().scheme() == "http" {
             return Err(FetchError::Downgrade);
         }
-        self.policy
-            .check_url(&next)
-            .map_err(FetchError::RedirectForbidden)?;
+        self.judge(&next).map_err(FetchError::RedirectForbidden)?;
         Ok(next)
+    }
+
+    fn judge(&self, url: &SourceUrl) -> Result<(), Forbidden> {
+        let proxy = self.settings.egress_proxy.as_ref();
+        // Its name is the only one that is not judged by what it resolves to.
+        if proxy.is_some_and(|proxy| url.as_url().host_str() == Some(proxy.host())) {
+            return Err(Forbidden::Name);
+        }
+        self.policy.check_url(url)
     }
 }
 
