@@ -158,3 +158,121 @@ fn sorted(map: Map<String, Value>) -> Vec<(String, Value)> {
     pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
     pairs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::{File, FileFormat, Source};
+
+    fn read(text: &str) -> (Vec<OriginRule>, Vec<String>) {
+        let mut file = File::from_str(text, FileFormat::Toml).collect().unwrap();
+        let mut faults = Vec::new();
+        let value = file.remove("origins").unwrap();
+        let rules = rules(value, "thumbforge.toml", &mut faults);
+        (rules, faults)
+    }
+
+    #[test]
+    fn tables_become_rules_with_the_most_specific_first() {
+        let (rules, faults) = read(
+            r#"
+            [origins."*.example.org"]
+            user_agent = "me/1 (+mailto:me@example.org)"
+            headers = { Referer = "https://example.org/", Authorization = "Bearer x" }
+            concurrency = 2
+            per_second = 5
+            [origins."A.example.org:8080"]
+            per_second = 0.5
+            [origins."127.0.0.1"]
+            "#,
+        );
+        assert_eq!(faults, [""; 0]);
+        let patterns: Vec<_> = rules.iter().map(|rule| rule.pattern.to_string()).collect();
+        assert_eq!(
+            patterns,
+            ["a.example.org:8080", "127.0.0.1", "*.example.org"]
+        );
+        assert_eq!(rules[0].per_second, Some(0.5));
+        assert_eq!(
+            (rules[2].concurrency, rules[2].per_second),
+            (Some(2), Some(5.0))
+        );
+        assert_eq!(
+            rules[2].headers[1],
+            ("Referer".to_owned(), "https://example.org/".to_owned())
+        );
+        assert!(rules[2].user_agent.as_ref().unwrap().starts_with("me/1"));
+    }
+
+    #[test]
+    fn each_fault_is_told_once_with_its_place_and_without_secrets() {
+        for (table, expected) in [
+            (
+                "[origins.\"a b\"]",
+                "origins.\"a b\" in thumbforge.toml: expected a host name",
+            ),
+            ("[origins.a]\nspeed = 1", "speed: unknown key"),
+            (
+                "[origins.a]\nconcurrency = 0",
+                "concurrency: expected a whole number",
+            ),
+            (
+                "[origins.a]\nconcurrency = 1.5",
+                "concurrency: expected a whole number",
+            ),
+            (
+                "[origins.a]\nper_second = -1",
+                "per_second: expected a number",
+            ),
+            (
+                "[origins.a]\nper_second = \"hunter2\"",
+                "per_second: expected a number",
+            ),
+            (
+                "[origins.a]\nuser_agent = \"\"",
+                "user_agent: expected visible ASCII",
+            ),
+            ("[origins.a]\nuser_agent = 3", "user_agent: expected a text"),
+            (
+                "[origins.a]\nheaders = \"hunter2\"",
+                "headers: expected a table",
+            ),
+            (
+                "[origins.a]\nheaders = { Host = \"hunter2\" }",
+                "headers: Host can't be set",
+            ),
+            (
+                "[origins.a]\nheaders = { content-length = \"1\" }",
+                "content-length can't be set",
+            ),
+            (
+                "[origins.a]\nheaders = { Transfer-Encoding = \"x\" }",
+                "can't be set",
+            ),
+            (
+                "[origins.a]\nheaders = { \"a b\" = \"hunter2\" }",
+                "\"a b\" is no name",
+            ),
+            (
+                "[origins.a]\nheaders = { X = \"hunter2\\r\\nY: z\" }",
+                "X: expected visible ASCII",
+            ),
+            ("[origins.a]\nheaders = { X = 3 }", "X: expected a text"),
+            ("[origins.a]\nheaders = { X = \"1\", x = \"2\" }", "twice"),
+            (
+                "[origins.a]\n[origins.A]",
+                "the same hosts as of another pattern",
+            ),
+            (
+                "[origins]\na = 3",
+                "origins.\"a\" in thumbforge.toml: expected a table",
+            ),
+            ("origins = 3", "origins in thumbforge.toml: expected tables"),
+        ] {
+            let (_, faults) = read(table);
+            assert_eq!(faults.len(), 1, "{table}: {faults:?}");
+            assert!(faults[0].contains(expected), "{table}: {faults:?}");
+            assert!(!faults[0].contains("hunter2"), "{faults:?}");
+        }
+    }
+}

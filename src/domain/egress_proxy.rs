@@ -18,11 +18,6 @@ impl EgressProxy {
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
-
-    /// True if names are resolved here, and the proxy is only told addresses.
-    pub fn leaves_names_to_us(&self) -> bool {
-        self.0.scheme() == "socks5"
-    }
 }
 
 impl FromStr for EgressProxy {

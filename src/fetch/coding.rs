@@ -63,7 +63,12 @@ impl Coding {
         max_bytes: u64,
         reservation: &mut Reservation,
     ) -> Result<Vec<u8>, Ended> {
-        let _turn = TURNS.acquire().await;
+        // Who has a turn may be waiting for the bytes of one that has none.
+        let _turn = tokio::select! {
+            biased;
+            () = reservation.stopped() => return Err(Ended::OutOfMemory),
+            turn = TURNS.acquire() => turn,
+        };
         let mut decoder = self.decoder(coded)?;
         let mut step = vec![0; STEP_BYTES];
         let mut inflated = Vec::new();

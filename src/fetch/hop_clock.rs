@@ -88,9 +88,18 @@ impl HopClock {
 pub(super) struct Connecting(Option<Arc<HopClock>>);
 
 impl Connecting {
-    pub(super) fn done(self) {
-        if let Some(clock) = self.0 {
+    pub(super) fn done(mut self) {
+        if let Some(clock) = self.0.take() {
             clock.set(Phase::Connected(Instant::now()));
+        }
+    }
+}
+
+impl Drop for Connecting {
+    /// It failed, or a kept connection came free meanwhile.
+    fn drop(&mut self) {
+        if let Some(clock) = self.0.take() {
+            clock.set(Phase::Sent(Instant::now()));
         }
     }
 }

@@ -112,8 +112,8 @@ impl Reservation {
     }
 
     /// Resolves when an older download needs these bytes.
-    pub(super) async fn stopped(&self) {
-        self.stop.notified().await;
+    pub(super) fn stopped(&self) -> impl Future<Output = ()> + use<> {
+        Arc::clone(&self.stop).notified_owned()
     }
 
     /// The body is whole, and `bytes` long: nobody may stop it any more.

@@ -80,3 +80,56 @@ impl PeerGuard {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use crate::domain::{AllowedPorts, FailureCode, SourceUrl};
+    use crate::fetch::clients::Guards;
+    use crate::fetch::{AnyHop, FetchSettings, Fetcher, Resolve, Resolving, SourcePolicy, Stopped};
+
+    struct Loopback;
+
+    impl Resolve for Loopback {
+        fn resolve<'a>(&'a self, _name: &'a str) -> Resolving<'a> {
+            Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) })
+        }
+    }
+
+    /// Names and literals are judged by a policy that allows loopback, peers by one that does not:
+    /// as if a public address led here.
+    #[tokio::test]
+    async fn a_connection_that_leads_elsewhere_is_dropped_without_a_byte() {
+        let canary = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = canary.local_addr().unwrap().port();
+        let settings = FetchSettings {
+            allowed_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            allowed_ports: AllowedPorts::Any,
+            ..FetchSettings::default()
+        };
+        let policy = SourcePolicy::new(&settings);
+        let guards = Guards {
+            resolver: Arc::new(Loopback),
+            names: Arc::new(policy.addresses.clone()),
+            peers: Arc::default(),
+        };
+        let fetcher = Fetcher::guarded(settings, policy, &guards).unwrap();
+        for host in ["source.example", "127.0.0.1"] {
+            let url = SourceUrl::parse(&format!("http://{host}:{port}/")).unwrap();
+            match fetcher.fetch(&url, &AnyHop).await.unwrap_err() {
+                Stopped::Failed(failure) => {
+                    assert_eq!(failure.code, FailureCode::ForbiddenSource, "{host}");
+                }
+                other => panic!("{other:?}"),
+            }
+            let (mut caught, _) = canary.accept().await.unwrap();
+            let mut received = Vec::new();
+            caught.read_to_end(&mut received).await.unwrap();
+            assert!(received.is_empty(), "{host}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! One request of a download, and what it brought.
 
 use reqwest::{Client, Method, Request, Response};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::body::Body;
 use super::coding::Coding;
@@ -116,7 +116,9 @@ impl Visit<'_> {
             let inflating = head
                 .coding
                 .inflate(&body.bytes, settings.max_bytes, reservation);
-            body.bytes = inflating.await?;
+            body.bytes = timeout_at(self.deadline, inflating)
+                .await
+                .map_err(|_| FetchError::TotalTimeout(settings.total_timeout))??;
             if body.bytes.is_empty() {
                 return Err(FetchError::Empty.into());
             }

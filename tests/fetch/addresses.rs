@@ -1,6 +1,7 @@
 //! No way leads to an address that is not allowed: canaries on such addresses count no connection.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use thumbforge::domain::{FailureCode, SourceUrl};
 use thumbforge::fetch::Fetcher;
@@ -8,7 +9,7 @@ use thumbforge::fetch::Fetcher;
 use crate::canary::{ALLOWED, FORBIDDEN, Trap};
 use crate::client::{Get, fetch_with, url, wary_settings};
 use crate::origin::ok;
-use crate::resolver::ScriptedResolver;
+use crate::resolver::{NoSuchName, ScriptedResolver};
 
 const NAME: &str = "source.example";
 
@@ -193,6 +194,15 @@ async fn a_forbidden_port_is_refused_also_after_a_redirect() {
         .unwrap_err();
     assert_eq!(failure.code, FailureCode::ForbiddenSource);
     assert!(failure.message.contains("port 22"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_is_not_tried_again() {
+    let fetcher = Fetcher::with_resolver(wary_settings(), Arc::new(NoSuchName)).unwrap();
+    let failure = fetcher.get(&url("http://a.example/")).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::DnsFailed);
+    assert!(failure.message.contains("does not exist"), "{failure}");
+    assert!(!failure.is_transient());
 }
 
 #[tokio::test]
