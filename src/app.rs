@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{DatabaseUrl, Settings};
 use crate::db::{Database, DbError, Target};
-use crate::domain::ThumbnailSpec;
 use crate::domain::origin_record::Caps;
+use crate::domain::{OriginRule, ThumbnailSpec};
 use crate::fetch::{FetchSettings, FetchSetupError, Fetcher, SourcePolicy};
 use crate::http::{self, ApiKeys, ApiKeysError, ApiSettings, ApiState, ReservedAddress};
 use crate::queue::{MemoryQueue, Queue, QueueError, RedisQueue};
 use crate::storage::{Storage, StorageError};
-use crate::worker::{DecodeLimits, Engine, Parts, WorkerSettings, Workers};
+use crate::worker::{CapsOf, DecodeLimits, Engine, Parts, WorkerSettings, Workers};
 
 /// Jobs begun ahead of the engine for each of its threads: enough that it never waits.
 const LINE_A_THREAD: usize = 4;
@@ -279,13 +279,13 @@ impl App {
                     timeout: settings.decode_timeout,
                 },
             ),
-            caps_of: Arc::new(|_| Caps::default()),
+            caps_of: caps_of(settings.origins.clone()),
         };
         let settings = WorkerSettings {
             concurrency: settings.worker_concurrency,
             line: settings.cpu_threads.saturating_mul(LINE_A_THREAD),
             downloads: settings.downloads,
-            has_caps: false,
+            has_caps: settings.origins.iter().any(is_capped),
             origin_breaker: settings.origin_breaker,
             origin_max_wait: settings.origin_max_wait,
             poll_timeout: settings.worker_poll_timeout,
@@ -325,6 +325,17 @@ fn consuming_probe(workers: &Workers) -> http::Probe {
     })
 }
 
+fn is_capped(rule: &OriginRule) -> bool {
+    rule.concurrency.is_some() || rule.per_second.is_some()
+}
+
+fn caps_of(rules: Vec<OriginRule>) -> CapsOf {
+    Arc::new(move |origin| Caps {
+        concurrency: OriginRule::find(&rules, origin, |rule| rule.concurrency),
+        per_second: OriginRule::find(&rules, origin, |rule| rule.per_second),
+    })
+}
+
 fn open_database(settings: &Settings) -> Result<(Database, Target), AppError> {
     let target = match &settings.database_url {
         DatabaseUrl::Postgres(url) => Target::Postgres(url.clone()),
@@ -351,10 +362,18 @@ fn make_parent_folder(file: &Path) -> Result<(), AppError> {
 fn fetch_settings(settings: &Settings) -> FetchSettings {
     FetchSettings {
         total_timeout: settings.http_timeout,
+        connect_timeout: settings.source_connect_timeout,
+        head_timeout: settings.source_head_timeout,
+        idle_timeout: settings.source_idle_timeout,
+        min_bytes_per_second: settings.source_min_bytes_per_second,
         max_bytes: settings.max_source_bytes,
+        memory_bytes: settings.download_memory_bytes,
         max_redirects: settings.max_redirects,
         allowed_networks: settings.allowed_source_networks.clone(),
         allowed_ports: settings.allowed_source_ports.clone(),
+        user_agent: settings.user_agent.clone(),
+        origins: settings.origins.clone(),
+        egress_proxy: settings.egress_proxy.clone(),
         ..FetchSettings::default()
     }
 }

@@ -11,6 +11,13 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<String> {
             settings.default_page_size, settings.max_page_size
         ));
     }
+    if settings.download_memory_bytes < settings.max_source_bytes {
+        faults.push(format!(
+            "THUMBFORGE_DOWNLOAD_MEMORY_BYTES ({}) is below THUMBFORGE_MAX_SOURCE_BYTES ({}): \
+             the largest source could never be downloaded",
+            settings.download_memory_bytes, settings.max_source_bytes
+        ));
+    }
     faults
 }
 

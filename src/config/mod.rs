@@ -11,6 +11,7 @@ pub mod fuzzing;
 mod log;
 mod merge;
 mod names;
+mod origins;
 mod parse;
 mod redacted;
 mod redis_url;
@@ -74,7 +75,8 @@ fn check(
 ) -> Result<Loaded, ConfigErrors> {
     let merged = merge::Merged::of(layers, cores)
         .map_err(|error| ConfigErrors(vec![format!("the settings can't be merged: {error}")]))?;
-    let settings = Settings::read(&merged, &mut findings.faults);
+    let origins = std::mem::take(&mut findings.origins);
+    let settings = Settings::read(&merged, origins, &mut findings.faults);
     if let Some(settings) = &settings {
         findings.faults.extend(checks::contradictions(settings));
         findings.notices.extend(checks::doubts(settings));

@@ -77,6 +77,15 @@ pub(super) fn path(text: &str) -> Parsed<PathBuf> {
     }
 }
 
+/// What may stand in a `User-Agent`, a contact for one.
+pub(super) fn user_agent(text: &str) -> Parsed<String> {
+    let is_visible = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if text.trim().is_empty() || !is_visible {
+        return Err("expected visible ASCII".to_owned());
+    }
+    Ok(text.trim().to_owned())
+}
+
 pub(super) fn queue_name(text: &str) -> Parsed<String> {
     if text.is_empty() || text.chars().any(char::is_control) {
         return Err("expected a Redis key: some text without control characters".to_owned());

@@ -9,9 +9,13 @@ use config::{File, FileFormat, Source, Value, ValueKind};
 use super::dot_env;
 use super::merge::Layer;
 use super::names::{Meaning, likely_key, meaning, nearest_variable, setting};
+use super::origins;
 use super::table::PREFIX;
+use crate::domain::OriginRule;
 
 const DEFAULT_FILE: &str = "thumbforge.toml";
+/// The one key that is no setting of the table.
+const ORIGINS: &str = "origins";
 
 /// What settings are read from.
 #[derive(Debug, Clone)]
@@ -46,6 +50,8 @@ impl Sources {
 pub(super) struct Findings {
     pub faults: Vec<String>,
     pub notices: Vec<String>,
+    /// Only the file can say these; the most specific pattern first.
+    pub origins: Vec<OriginRule>,
 }
 
 /// The layers, lowest first.
@@ -97,6 +103,10 @@ fn toml_layer(values: config::Map<String, Value>, file: &Path, findings: &mut Fi
     let mut values: Vec<_> = values.into_iter().collect();
     values.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (key, value) in values {
+        if key == ORIGINS {
+            findings.origins = origins::rules(value, &file.to_string(), &mut findings.faults);
+            continue;
+        }
         let Some(setting) = setting(&key) else {
             let hint = likely_key(&key).map(|meant| format!("; did you mean {meant}?"));
             let hint = hint.unwrap_or_default();

@@ -13,11 +13,11 @@ use super::log::{LogFormat, log_filter};
 use super::merge::Merged;
 use super::parse::{
     boolean, integer, list, network, optional, origin, path, public_url, queue_name, seconds,
-    socket_address, word,
+    socket_address, user_agent, word,
 };
 use super::redis_url::RedisUrl;
 use crate::domain::job::LONGEST_LEASE;
-use crate::domain::{AllowedPorts, DuplicateHandling};
+use crate::domain::{AllowedPorts, DuplicateHandling, EgressProxy, OriginRule};
 
 /// What every variable begins with.
 pub const PREFIX: &str = "THUMBFORGE_";
@@ -87,7 +87,11 @@ macro_rules! settings {
     )* } )*) => {
         /// Every setting, checked.
         #[derive(Debug, Clone)]
-        pub struct Settings { $($( #[doc = $help] pub $field: $type, )*)* }
+        pub struct Settings {
+            $($( #[doc = $help] pub $field: $type, )*)*
+            /// What the file says of hosts by their names, the most specific pattern first.
+            pub origins: Vec<OriginRule>,
+        }
 
         /// Every row, in the order of `--help`.
         pub const TABLE: &[Setting] = &[ $($( Setting {
@@ -100,9 +104,13 @@ macro_rules! settings {
 
         impl Settings {
             /// Parses every value before it answers, so that all faults are known at once.
-            pub(super) fn read(merged: &Merged, faults: &mut Vec<String>) -> Option<Self> {
+            pub(super) fn read(
+                merged: &Merged,
+                origins: Vec<OriginRule>,
+                faults: &mut Vec<String>,
+            ) -> Option<Self> {
                 $($( let $field = merged.read($key, $parse, faults); )*)*
-                Some(Self { $($( $field: $field?, )*)* })
+                Some(Self { $($( $field: $field?, )*)* origins })
             }
         }
     };
@@ -176,14 +184,28 @@ settings! {
         origin_max_wait: Duration = "origin_max_wait_seconds", Text("3600"), seconds(1.0, 2_592_000.0);
         /// Seconds for a whole download, redirects included
         http_timeout: Duration = "http_timeout_seconds", Text("30"), seconds(0.1, 3600.0);
+        /// Seconds for resolving, connecting and the TLS handshake of one hop
+        source_connect_timeout: Duration = "source_connect_timeout_seconds", Text("10"), seconds(0.1, 3600.0);
+        /// Seconds from a request to the end of its answer's head
+        source_head_timeout: Duration = "source_head_timeout_seconds", Text("20"), seconds(0.1, 3600.0);
+        /// Seconds of silence within a body
+        source_idle_timeout: Duration = "source_idle_timeout_seconds", Text("10"), seconds(0.1, 3600.0);
+        /// Bytes a second that a body must bring, counted over 5 seconds; 0: any speed will do
+        source_min_bytes_per_second: u64 = "source_min_bytes_per_second", Text("1024"), integer(0, 1_000_000_000);
         /// Redirects followed, each checked anew
-        max_redirects: u32 = "max_redirects", Text("3"), integer(0, 20);
+        max_redirects: u32 = "max_redirects", Text("5"), integer(0, 20);
+        /// What sources are told of who asks; may have a contact in it
+        user_agent: String = "user_agent", Text(concat!("ThumbForge/", env!("CARGO_PKG_VERSION"))), user_agent;
+        /// Proxy for all downloads, http://, https://, socks5:// or socks5h://, maybe with user and password; unset: none
+        egress_proxy: Option<EgressProxy> = "egress_proxy" (secret), Unset, optional(word);
         /// Networks that may be fetched although they are not public, e.g. 127.0.0.0/8,10.1.0.0/16
         allowed_source_networks: Vec<IpNet> = "allowed_source_networks", Text(""), list(network);
         /// Ports that may be fetched, separated by commas, or *
         allowed_source_ports: AllowedPorts = "allowed_source_ports", Text("80,443"), word;
         /// Bytes of a source at most
         max_source_bytes: u64 = "max_source_bytes", Text("33554432"), integer(1, NO_LIMIT);
+        /// Bytes that all downloads in this process may hold together
+        download_memory_bytes: u64 = "download_memory_bytes", Text("268435456"), integer(1, NO_LIMIT);
         /// Pixels of a source at most, by its header
         max_source_pixels: u64 = "max_source_pixels", Text("100000000"), integer(1, NO_LIMIT);
         /// Bytes that all decodes in this process may use together

@@ -129,14 +129,21 @@ fn no_fault_and_no_debug_output_shows_a_password() {
         )
         .file(".env", "THUMBFORGE_DATABASE_URL=a b hunter2")
         .variable("THUMBFORGE_DATABASE_URL", "postgres://u:hunter2@db:x/n")
-        .variable("THUMBFORGE_REDIS_URL", "http://:hunter2@cache");
+        .variable("THUMBFORGE_REDIS_URL", "http://:hunter2@cache")
+        .variable("THUMBFORGE_EGRESS_PROXY", "ftp://:hunter2@proxy");
     let faults = world.faults();
-    assert_eq!(faults.len(), 4, "{faults:?}");
+    assert_eq!(faults.len(), 5, "{faults:?}");
     assert!(!faults.join("\n").contains("hunter2"), "{faults:?}");
 
     let world = World::new()
         .variable("THUMBFORGE_DATABASE_URL", "postgres://u:hunter2@db/n")
-        .variable("THUMBFORGE_REDIS_URL", "redis://:hunter2@cache");
+        .variable("THUMBFORGE_REDIS_URL", "redis://:hunter2@cache")
+        .variable("THUMBFORGE_EGRESS_PROXY", "socks5://u:hunter2@proxy")
+        .file(
+            "thumbforge.toml",
+            "[origins.a]\nheaders = { Authorization = \"hunter2\" }",
+        );
+    assert_eq!(world.settings().origins.len(), 1);
     assert!(!format!("{:?}", world.settings()).contains("hunter2"));
 }
 

@@ -14,6 +14,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// The HTTP status that the source answered with, where one came.
     pub source_status: Option<u16>,
+    /// True if another attempt can't change it, although others of its code may pass.
+    pub is_permanent: bool,
 }
 
 impl Failure {
@@ -23,6 +25,7 @@ impl Failure {
             message: message.into(),
             retry_after: None,
             source_status: None,
+            is_permanent: false,
         }
     }
 
@@ -38,9 +41,16 @@ impl Failure {
         self
     }
 
+    /// Says that another attempt can't change it.
+    #[must_use]
+    pub fn permanent(mut self, is_permanent: bool) -> Self {
+        self.is_permanent = is_permanent;
+        self
+    }
+
     /// True if another attempt may succeed.
     pub fn is_transient(&self) -> bool {
-        self.code.is_transient()
+        self.code.is_transient() && !self.is_permanent
     }
 }
 
@@ -115,6 +125,13 @@ failure_codes! {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn a_permanent_failure_is_not_tried_again_whatever_its_code() {
+        let failure = Failure::new(FailureCode::DnsFailed, "no such name");
+        assert!(failure.is_transient());
+        assert!(!failure.permanent(true).is_transient());
+    }
 
     #[test]
     fn words_are_unique_snake_case() {

@@ -2,12 +2,15 @@
 
 pub mod allowed_ports;
 pub mod duplicate;
+pub mod egress_proxy;
 pub mod failure;
+pub mod host_pattern;
 pub mod image;
 pub mod job;
 pub mod job_filter;
 pub mod origin;
 pub mod origin_record;
+pub mod origin_rule;
 pub mod retry;
 pub mod schedule;
 pub mod source_url;
@@ -15,11 +18,14 @@ pub mod timestamp;
 
 pub use allowed_ports::AllowedPorts;
 pub use duplicate::DuplicateHandling;
+pub use egress_proxy::EgressProxy;
 pub use failure::{Failure, FailureCode};
+pub use host_pattern::{HostPattern, InvalidPattern};
 pub use image::{ExifSummary, SourceFormat, SourceImage, Thumbnail, ThumbnailSpec};
 pub use job::{Claim, Job, JobId, JobResult, JobStatus, Outcome, ThumbnailInfo};
 pub use job_filter::JobFilter;
 pub use origin::{NoOrigin, Origin};
+pub use origin_rule::OriginRule;
 pub use schedule::{Priority, Schedule};
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use timestamp::Timestamp;

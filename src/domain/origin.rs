@@ -37,6 +37,11 @@ impl Origin {
         let after_scheme = self.0.split_once("://").map_or("", |(_, rest)| rest);
         after_scheme.rsplit_once(':').map_or("", |(host, _)| host)
     }
+
+    /// `None` only of a text that was no origin when it was stored.
+    pub fn port(&self) -> Option<u16> {
+        self.0.rsplit_once(':')?.1.parse().ok()
+    }
 }
 
 impl std::str::FromStr for Origin {

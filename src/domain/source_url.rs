@@ -1,9 +1,10 @@
 //! The URL of a source image: checked, normalised, and known by its hash.
 //!
-//! The WHATWG parser repairs what it reads: it drops tabs and newlines, trims blanks, turns `\`
-//! into `/`, and takes `http:/x` and `http:///x` for `http://x`. Another reader of the same text
-//! (a proxy, a log filter, a human) may see another host than the parser does. So whatever would
-//! be repaired is refused before it is parsed.
+//! The WHATWG parser repairs what it reads: it drops tabs and newlines, turns `\` into `/`, and
+//! takes `http:/x` and `http:///x` for `http://x`. Another reader of the same text (a proxy, a log
+//! filter, a human) may see another host than the parser does. So whatever would be repaired is
+//! refused before it is parsed. Only spaces pass, because people and servers write them: around
+//! the URL they are dropped, in its path and query they become `%20`.
 
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -23,7 +24,9 @@ pub enum SourceUrlError {
     Empty,
     #[error("the URL is longer than {max} bytes")]
     TooLong { max: usize },
-    #[error("the URL has a control character or a blank in it")]
+    #[error(
+        "the URL has a control character in it, or a blank other than a space in path or query"
+    )]
     Blank,
     #[error("the host has escapes or invisible characters in it")]
     HostSpelling,
@@ -33,6 +36,14 @@ pub enum SourceUrlError {
     Relative,
     #[error("only http and https URLs are accepted")]
     Scheme,
+    #[error(
+        "a data: URL is not accepted: put the image where it can be fetched from by http or https"
+    )]
+    DataUrl,
+    #[error(
+        "an s3: URL is not accepted: give the object's https URL, presigned if it is not public"
+    )]
+    S3Url,
     #[error("the URL lacks the two slashes and a host after its scheme")]
     MissingHost,
     #[error("a URL with a user name or password is not accepted")]
@@ -43,10 +54,11 @@ pub enum SourceUrlError {
 
 impl SourceUrl {
     /// Longest accepted URL, in bytes, as given and as normalised.
-    pub const MAX_BYTES: usize = 2048;
+    pub const MAX_BYTES: usize = 8192;
 
     /// Refuses what the parser would repair, parses as WHATWG URL, drops the fragment.
     pub fn parse(text: &str) -> Result<Self, SourceUrlError> {
+        let text = text.trim_matches(' ');
         check_text(text)?;
         let after_scheme = check_scheme(text)?;
         check_authority(after_scheme)?;
@@ -65,6 +77,7 @@ impl SourceUrl {
     /// Where a redirect from here leads. A `Location` may be relative; it is as little repaired
     /// as a submitted URL.
     pub fn join(&self, location: &str) -> Result<Self, SourceUrlError> {
+        let location = location.trim_matches(' ');
         check_text(location)?;
         if has_scheme(location) {
             return Self::parse(location);
@@ -99,10 +112,8 @@ fn check_text(text: &str) -> Result<(), SourceUrlError> {
         return Err(SourceUrlError::Empty);
     }
     check_length(text)?;
-    if text
-        .chars()
-        .any(|character| character.is_control() || character.is_whitespace())
-    {
+    let is_blank = |c: char| c.is_control() || (c.is_whitespace() && c != ' ');
+    if text.chars().any(is_blank) {
         return Err(SourceUrlError::Blank);
     }
     if text.contains('\\') {
@@ -125,8 +136,11 @@ fn check_scheme(text: &str) -> Result<&str, SourceUrlError> {
         return Err(SourceUrlError::Relative);
     }
     let (scheme, rest) = text.split_once(':').ok_or(SourceUrlError::Relative)?;
-    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-        return Err(SourceUrlError::Scheme);
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" | "https" => {}
+        "data" => return Err(SourceUrlError::DataUrl),
+        "s3" => return Err(SourceUrlError::S3Url),
+        _ => return Err(SourceUrlError::Scheme),
     }
     rest.strip_prefix("//").ok_or(SourceUrlError::MissingHost)
 }
@@ -149,6 +163,9 @@ fn check_authority(after_slashes: &str) -> Result<(), SourceUrlError> {
         .unwrap_or_default();
     if authority.is_empty() {
         return Err(SourceUrlError::MissingHost);
+    }
+    if authority.contains(' ') {
+        return Err(SourceUrlError::Blank);
     }
     if authority.contains('@') {
         return Err(SourceUrlError::Credentials);
@@ -197,8 +214,13 @@ mod tests {
         use SourceUrlError as E;
         for (text, expected) in [
             ("", E::Empty),
-            (" http://example.com/", E::Blank),
-            ("http://example.com/a ", E::Blank),
+            ("   ", E::Empty),
+            ("\thttp://example.com/", E::Blank),
+            ("http://example.com/a\u{a0}", E::Blank),
+            ("http://exam ple.com/", E::Blank),
+            ("http://example.com :80/", E::Blank),
+            ("http:// example.com/", E::Blank),
+            ("http ://example.com/", E::Relative),
             ("http://exam\tple.com/", E::Blank),
             ("http://example.com/a\r\nHost: evil", E::Blank),
             ("http://example.com/\u{0}", E::Blank),
@@ -213,6 +235,8 @@ mod tests {
             ("ftp://example.com/", E::Scheme),
             ("FILE:///etc/passwd", E::Scheme),
             ("javascript:alert(1)", E::Scheme),
+            ("data:image/png;base64,AAAA", E::DataUrl),
+            ("S3://bucket/key.jpg", E::S3Url),
             ("http:example.com", E::MissingHost),
             ("http:/example.com", E::MissingHost),
             ("http:///example.com", E::MissingHost),
@@ -265,6 +289,20 @@ mod tests {
                 "http://example.com/?@127.0.0.1/",
             ),
             ("http://example.com/a@b:c", "http://example.com/a@b:c"),
+            ("  http://example.com/a ", "http://example.com/a"),
+            (
+                "http://example.com/a b?c d#e f",
+                "http://example.com/a%20b?c%20d",
+            ),
+            ("http://example.com/a #b", "http://example.com/a%20"),
+            (
+                "http://example.com/?a[]=b[c]",
+                "http://example.com/?a[]=b[c]",
+            ),
+            (
+                "http://example.com/it's?it's",
+                "http://example.com/it's?it%27s",
+            ),
         ] {
             assert_eq!(SourceUrl::parse(text).unwrap().as_str(), expected);
         }
@@ -292,7 +330,7 @@ mod tests {
         assert!(SourceUrl::parse(&of_length(max)).is_ok());
         let too_long = Err(SourceUrlError::TooLong { max });
         assert_eq!(SourceUrl::parse(&of_length(max + 1)), too_long);
-        let grows = format!("http://a.example/{}", "ü".repeat(500));
+        let grows = format!("http://a.example/{}", "ü".repeat(2000));
         assert_eq!(SourceUrl::parse(&grows), too_long);
     }
 
@@ -305,12 +343,17 @@ mod tests {
             ("?d", "https://example.com/a/b?d"),
             ("//other.example/d", "https://other.example/d"),
             ("http://other.example/d#e", "http://other.example/d"),
+            ("/d e?f g", "https://example.com/d%20e?f%20g"),
+            ("d e ", "https://example.com/a/d%20e"),
+            ("https://other.example/d e", "https://other.example/d%20e"),
         ] {
             assert_eq!(base.join(location).unwrap().as_str(), expected);
         }
         for location in [
             "",
-            "/d e",
+            "/d\te",
+            "// other.example/",
+            "https://other. example/",
             "/\\other.example/",
             "\\\\other.example/",
             "///other.example/",

@@ -75,12 +75,6 @@ impl AddressPolicy {
         }
     }
 
-    /// The only way to an address that can be dialled.
-    pub(super) fn permit(&self, address: IpAddr) -> Result<PermittedAddress, Forbidden> {
-        self.check_address(address)?;
-        Ok(PermittedAddress(address))
-    }
-
     /// True if this very address is in a lifted network.
     pub(super) fn lifts(&self, address: IpAddr) -> bool {
         self.lifted.iter().any(|network| network.contains(&address))
@@ -88,16 +82,6 @@ impl AddressPolicy {
 
     pub(super) fn lifts_any(&self) -> bool {
         !self.lifted.is_empty()
-    }
-}
-
-/// An address that the policy has allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PermittedAddress(IpAddr);
-
-impl PermittedAddress {
-    pub(super) fn get(self) -> IpAddr {
-        self.0
     }
 }
 

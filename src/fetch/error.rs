@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::source_policy::Forbidden;
+use super::tls_fault::TlsFault;
 use crate::domain::{Failure, FailureCode, SourceUrlError};
 
 /// The messages tell no address and nothing that the source sent.
@@ -20,6 +21,12 @@ pub(super) enum FetchError {
     TooManyRedirects(u32),
     #[error("the source redirects in a circle")]
     RedirectLoop,
+    #[error(
+        "the source redirects in a circle and sets a cookie on the way: it wants cookies, which are not kept"
+    )]
+    CookieLoop,
+    #[error("the host name does not exist")]
+    NoSuchName,
     #[error("the host name could not be resolved")]
     Dns,
     #[error("the host name could not be resolved in time")]
@@ -28,8 +35,8 @@ pub(super) enum FetchError {
     ConnectTimeout,
     #[error("the connection to the source could not be opened")]
     Connect,
-    #[error("the TLS handshake with the source failed")]
-    Tls,
+    #[error("the TLS handshake with the source failed: {0}")]
+    Tls(TlsFault),
     #[error("the source did not answer in time")]
     HeadTimeout,
     #[error("the source stopped sending")]
@@ -65,9 +72,11 @@ impl FetchError {
             | Self::RedirectForbidden(_)
             | Self::RedirectRefused(_)
             | Self::Downgrade => FailureCode::ForbiddenSource,
-            Self::TooManyRedirects(_) | Self::RedirectLoop => FailureCode::TooManyRedirects,
-            Self::Dns | Self::DnsTimeout => FailureCode::DnsFailed,
-            Self::Connect | Self::Tls | Self::Broken | Self::EndedEarly => {
+            Self::TooManyRedirects(_) | Self::RedirectLoop | Self::CookieLoop => {
+                FailureCode::TooManyRedirects
+            }
+            Self::NoSuchName | Self::Dns | Self::DnsTimeout => FailureCode::DnsFailed,
+            Self::Connect | Self::Tls(_) | Self::Broken | Self::EndedEarly => {
                 FailureCode::ConnectionFailed
             }
             Self::ConnectTimeout
@@ -94,14 +103,44 @@ impl FetchError {
         }
     }
 
-    /// True if a kept connection may simply have been closed by its server meanwhile.
+    /// True if a kept connection may simply have been closed by its server meanwhile; or if a
+    /// body broke off, but what came of it may be worth something.
     pub(super) fn is_closed_connection(&self) -> bool {
         matches!(self, Self::Broken | Self::EndedEarly)
+    }
+
+    /// True if the origin is to blame for it as a whole, not just for this answer.
+    pub(super) fn is_failure_of_origin(&self) -> bool {
+        matches!(
+            self,
+            Self::Dns
+                | Self::DnsTimeout
+                | Self::ConnectTimeout
+                | Self::Connect
+                | Self::Tls(_)
+                | Self::HeadTimeout
+                | Self::Idle
+                | Self::TooSlow
+                | Self::TotalTimeout(_)
+                | Self::Broken
+                | Self::EndedEarly
+        )
+    }
+
+    /// True if its code says that it may pass, but it won't.
+    fn is_permanent(&self) -> bool {
+        match self {
+            Self::NoSuchName => true,
+            Self::Tls(fault) => fault.is_permanent(),
+            _ => false,
+        }
     }
 }
 
 impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
-        Self::new(error.code(), error.to_string()).with_retry_after(error.retry_after())
+        Self::new(error.code(), error.to_string())
+            .with_retry_after(error.retry_after())
+            .permanent(error.is_permanent())
     }
 }

@@ -1,63 +1,34 @@
-//! One download: request, redirects, answer.
+//! One download: requests and redirects, until there is a source.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::body;
-use super::connection::Connection;
-use super::connector::{Connector, Origin};
+use super::clients::{Clients, Guards};
+use super::download::Download;
+use super::ended::{Ended, Stopped};
 use super::error::FetchError;
-use super::hops::{HopReport, Hops};
-use super::pool::Pool;
-use super::request;
+use super::hops::Hops;
+use super::memory::DownloadMemory;
+use super::request_fields::RequestFields;
 use super::resolver::{Resolve, SystemResolver};
-use super::response::{self, Head};
 use super::settings::{FetchSettings, FetchSetupError};
-use super::source_policy::SourcePolicy;
-use super::tls;
-use crate::domain::{Failure, SourceUrl};
+use super::source_policy::{Forbidden, SourcePolicy};
+use super::visit::{Answer, Visit};
+use crate::domain::{Origin, SourceUrl};
 
-/// Downloads sources within the policy and the limits. Clones share connections.
+/// Downloads sources within the policy and the limits. Clones share connections and memory.
 #[derive(Clone)]
 pub struct Fetcher {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    settings: FetchSettings,
+pub(super) struct Inner {
+    pub(super) settings: FetchSettings,
+    pub(super) clients: Clients,
+    pub(super) fields: RequestFields,
+    pub(super) memory: DownloadMemory,
     policy: SourcePolicy,
-    connector: Connector,
-    pool: Pool,
-}
-
-/// Why there is no download.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Stopped {
-    Failed(Failure),
-    /// This origin may not be visited now.
-    Parked(crate::domain::Origin),
-    /// Its bytes were needed for older downloads.
-    OutOfMemory,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Download {
-    pub bytes: Bytes,
-    /// As the source declared it, if it is visible ASCII.
-    pub content_type: Option<String>,
-    /// After redirects, normalised.
-    pub final_url: String,
-}
-
-/// What one request brought.
-enum Answer {
-    Source {
-        bytes: Bytes,
-        content_type: Option<String>,
-    },
-    Redirect(String),
 }
 
 impl Fetcher {
@@ -71,93 +42,92 @@ impl Fetcher {
         resolver: Arc<dyn Resolve>,
     ) -> Result<Self, FetchSetupError> {
         let policy = SourcePolicy::new(&settings);
-        let connector = Connector {
-            policy: policy.addresses.clone(),
+        let addresses = Arc::new(policy.addresses.clone());
+        let guards = Guards {
             resolver,
-            tls: Arc::new(tls::client_config(&settings.extra_roots)?),
-            timeout: settings.connect_timeout,
+            names: Arc::clone(&addresses),
+            peers: addresses,
         };
-        let pool = Pool::new(settings.max_idle_per_host, settings.keep_alive);
+        Self::guarded(settings, policy, &guards)
+    }
+
+    pub(super) fn guarded(
+        settings: FetchSettings,
+        policy: SourcePolicy,
+        guards: &Guards,
+    ) -> Result<Self, FetchSetupError> {
         Ok(Self {
             inner: Arc::new(Inner {
-                settings,
+                clients: Clients::new(&settings, guards)?,
+                fields: RequestFields::new(&settings)?,
+                memory: DownloadMemory::new(settings.memory_bytes),
                 policy,
-                connector,
-                pool,
+                settings,
             }),
         })
     }
 
-    /// Downloads `url`, following redirects.
+    /// The memory that all downloads share.
+    pub fn memory(&self) -> &DownloadMemory {
+        &self.inner.memory
+    }
+
+    /// Downloads `url`, following redirects; asks and tells `hops` of every request.
+    ///
+    /// # Errors
+    /// Whatever keeps the source from coming whole.
     pub async fn fetch(&self, url: &SourceUrl, hops: &dyn Hops) -> Result<Download, Stopped> {
-        let limit = self.inner.settings.total_timeout;
-        let origin = url.origin();
-        if !hops.may_visit(&origin).await {
-            return Err(Stopped::Parked(origin));
-        }
-        let began = Instant::now();
-        let result = timeout(limit, self.inner.follow(url))
-            .await
-            .unwrap_or(Err(FetchError::TotalTimeout(limit)));
-        let status = match &result {
-            Ok(_) => Some(200),
-            Err(FetchError::RateLimited(_)) => Some(429),
-            Err(FetchError::ServerError(status, _) | FetchError::ClientError(status)) => {
-                Some(*status)
-            }
-            Err(_) => None,
-        };
-        let failure = result.map_err(Failure::from);
-        match status {
-            Some(status) => hops.report(
-                &origin,
-                HopReport::Answered {
-                    status,
-                    retry_after: failure
-                        .as_ref()
-                        .err()
-                        .and_then(|failure| failure.retry_after),
-                    after: began.elapsed(),
-                },
-            ),
-            None => hops.report(&origin, HopReport::Failed),
-        }
-        failure.map_err(|failure| Stopped::Failed(failure.with_source_status(status)))
+        let mut status = None;
+        let followed = self.inner.follow(url, hops, &mut status).await;
+        followed.map_err(|ended| ended.told(status))
     }
 }
 
 impl Inner {
-    async fn follow(&self, url: &SourceUrl) -> Result<Download, FetchError> {
-        self.policy.check_url(url).map_err(FetchError::Forbidden)?;
+    /// `status` is the one that came last, of the hop that the download ended with.
+    async fn follow(
+        &self,
+        url: &SourceUrl,
+        hops: &dyn Hops,
+        status: &mut Option<u16>,
+    ) -> Result<Download, Ended> {
+        self.judge(url).map_err(FetchError::Forbidden)?;
+        let deadline = Instant::now() + self.settings.total_timeout;
         let mut current = url.clone();
         let mut visited = Vec::new();
+        let mut sets_cookie = false;
         loop {
-            let answer = self.get(&current).await.map_err(|error| match error {
-                FetchError::Forbidden(forbidden) if !visited.is_empty() => {
-                    FetchError::RedirectForbidden(forbidden)
-                }
-                error => error,
-            })?;
-            match answer {
-                Answer::Source {
-                    bytes,
-                    content_type,
+            let origin = Origin::of(current.as_url()).ok_or(FetchError::Connect)?;
+            if !hops.may_visit(&origin).await {
+                return Err(Ended::Parked(origin));
+            }
+            *status = None;
+            let visit = Visit {
+                parts: self,
+                url: &current,
+                origin: &origin,
+                hops,
+                deadline,
+            };
+            let answer = visit.make(status).await;
+            match answer.map_err(|ended| after_redirects(ended, !visited.is_empty()))? {
+                Answer::Source(download) => return Ok(download),
+                Answer::Redirect {
+                    location,
+                    with_cookie,
                 } => {
-                    return Ok(Download {
-                        bytes,
-                        content_type,
-                        final_url: current.as_str().to_owned(),
-                    });
-                }
-                Answer::Redirect(location) => {
                     let next = self.judge_redirect(&current, &location)?;
+                    sets_cookie |= with_cookie;
                     visited.push(current);
                     if visited.contains(&next) {
-                        return Err(FetchError::RedirectLoop);
+                        return Err(match sets_cookie {
+                            true => FetchError::CookieLoop.into(),
+                            false => FetchError::RedirectLoop.into(),
+                        });
                     }
                     let max = self.settings.max_redirects;
                     if visited.len() > max as usize {
-                        return Err(FetchError::TooManyRedirects(max));
+                        return Err(FetchError::TooManyRedirects(max).into());
                     }
                     current = next;
                 }
@@ -170,85 +140,26 @@ impl Inner {
         if from.as_url().scheme() == "https" && next.as_url().scheme() == "http" {
             return Err(FetchError::Downgrade);
         }
-        self.policy
-            .check_url(&next)
-            .map_err(FetchError::RedirectForbidden)?;
+        self.judge(&next).map_err(FetchError::RedirectForbidden)?;
         Ok(next)
     }
 
-    /// One request on a kept connection, or else on a new one.
-    async fn get(&self, url: &SourceUrl) -> Result<Answer, FetchError> {
-        let origin = Origin::of(url.as_url()).ok_or(FetchError::Connect)?;
-        if let Some(mut kept) = self.pool.take(&origin) {
-            match self.exchange(&mut kept, url).await {
-                // Its server may have closed it while the request was under way.
-                Err(error) if error.is_closed_connection() && !kept.has_answered => {}
-                result => return self.finish(origin, kept, result),
-            }
+    fn judge(&self, url: &SourceUrl) -> Result<(), Forbidden> {
+        let proxy = self.settings.egress_proxy.as_ref();
+        // Its name is the only one that is not judged by what it resolves to.
+        if proxy.is_some_and(|proxy| url.as_url().host_str() == Some(proxy.host())) {
+            return Err(Forbidden::Name);
         }
-        let mut connection = self.connector.open(&origin).await?;
-        let result = self.exchange(&mut connection, url).await;
-        self.finish(origin, connection, result)
-    }
-
-    /// Keeps the connection if its answer was read to the end.
-    fn finish(
-        &self,
-        origin: Origin,
-        connection: Connection,
-        result: Result<(Answer, bool), FetchError>,
-    ) -> Result<Answer, FetchError> {
-        let (answer, is_reusable) = result?;
-        if is_reusable {
-            self.pool.put(origin, connection);
-        }
-        Ok(answer)
-    }
-
-    /// Sends the request and reads the answer. True if the connection may be used again.
-    async fn exchange(
-        &self,
-        connection: &mut Connection,
-        url: &SourceUrl,
-    ) -> Result<(Answer, bool), FetchError> {
-        let deadline = Instant::now() + self.settings.head_timeout;
-        let request = request::head(url.as_url());
-        tokio::time::timeout_at(deadline, connection.send(&request))
-            .await
-            .map_err(|_| FetchError::HeadTimeout)??;
-        let head = response::read_head(connection, deadline).await?;
-        if let Some(location) = redirect_location(&head)? {
-            return Ok((Answer::Redirect(location), false));
-        }
-        check_status(&head)?;
-        if head.is_encoded {
-            return Err(FetchError::InvalidResponse("it has a content coding"));
-        }
-        let bytes = body::read_body(connection, head.framing, &self.settings).await?;
-        let answer = Answer::Source {
-            bytes,
-            content_type: head.content_type,
-        };
-        Ok((answer, head.keeps_alive))
+        self.policy.check_url(url)
     }
 }
 
-fn redirect_location(head: &Head) -> Result<Option<String>, FetchError> {
-    match (head.status, &head.location) {
-        (301 | 302 | 303 | 307 | 308, Some(location)) => Ok(Some(location.clone())),
-        (301 | 302 | 303 | 307 | 308, None) => {
-            Err(FetchError::InvalidResponse("it redirects to nowhere"))
+/// A name that turns out to be forbidden may be one that the source chose.
+fn after_redirects(ended: Ended, is_redirected: bool) -> Ended {
+    match ended {
+        Ended::Failed(FetchError::Forbidden(forbidden)) if is_redirected => {
+            FetchError::RedirectForbidden(forbidden).into()
         }
-        _ => Ok(None),
-    }
-}
-
-fn check_status(head: &Head) -> Result<(), FetchError> {
-    match head.status {
-        200 => Ok(()),
-        408 => Err(FetchError::RequestTimeout(head.retry_after)),
-        429 => Err(FetchError::RateLimited(head.retry_after)),
-        500.. => Err(FetchError::ServerError(head.status, head.retry_after)),
-        _ => Err(FetchError::ClientError(head.status)),
+        ended => ended,
     }
 }

@@ -1,39 +1,49 @@
 //! The guarded download: address policy, resolver, redirects, limits.
 //!
-//! A small HTTP/1.1 client of our own, because the guard needs what general clients hide: how an
-//! answer is framed, what an idle connection received, and which address each connection reached.
-//! One request passes these gates, and every redirect passes all of them again:
+//! An HTTP client (reqwest) that can't get past these gates. One request passes them all, and
+//! every redirect does again:
 //!
 //! 1. [`SourcePolicy::check_url`]: port, host name, literal address (also at submission);
-//! 2. [`resolver`]: every address of a name is judged; one forbidden answer refuses the name;
-//! 3. [`connector`]: only a judged address is dialled, and the peer that was reached is judged;
-//! 4. [`response`], [`body`]: the answer is bounded in bytes, fields and time.
+//! 2. [`judged_names`]: every address of a name is judged; one forbidden answer refuses the name;
+//! 3. [`peer_guard`]: the peer that was reached is judged before a byte of the request is sent;
+//! 4. [`head`], [`body`], [`coding`]: the answer is bounded in bytes, fields, memory and time.
 //!
-//! There are no proxies, cookies, credentials, `Referer` or content codings, and only HTTP/1.1 is
-//! spoken: an image is one request, and every server that serves images speaks it.
+//! The client follows no redirects, and knows no cookies, credentials, `Referer`, or proxies but
+//! the operator's.
 
 mod address_policy;
 mod body;
-mod connection;
-mod connector;
+mod clients;
+mod coding;
+mod download;
+mod ended;
 mod error;
 mod fetcher;
-mod fields;
-mod framing;
+mod head;
+mod hop_clock;
 mod hops;
+mod judged_names;
+mod kept_origins;
+mod ledger;
+mod memory;
 mod pace;
-mod pool;
-mod request;
+mod peer_guard;
+mod request_fields;
 mod resolver;
-mod response;
 mod retry_after;
 mod settings;
 mod source_policy;
 mod tls;
+mod tls_fault;
+mod transport_error;
+mod visit;
 
 pub use address_policy::AddressPolicy;
-pub use fetcher::{Download, Fetcher, Stopped};
+pub use download::Download;
+pub use ended::Stopped;
+pub use fetcher::Fetcher;
 pub use hops::{AnyHop, HopReport, Hops};
+pub use memory::DownloadMemory;
 pub use resolver::{Resolve, Resolving, SystemResolver};
 pub use settings::{FetchSettings, FetchSetupError};
 pub use source_policy::{Forbidden, SourcePolicy};

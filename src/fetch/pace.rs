@@ -35,6 +35,13 @@ impl Pace {
         (self.last_byte + self.idle_timeout).min(self.window_start + self.window)
     }
 
+    /// Counts from now on: the wait until now was ours.
+    pub(super) fn restart(&mut self, now: Instant) {
+        self.last_byte = now;
+        self.window_start = now;
+        self.window_bytes = 0;
+    }
+
     pub(super) fn record(&mut self, bytes: usize, now: Instant) -> Result<(), FetchError> {
         self.last_byte = now;
         self.window_bytes += bytes as u64;

@@ -1,16 +1,13 @@
-//! Names become addresses, and every one of them is judged before any is used.
+//! Names become addresses.
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType};
 use tokio::sync::Semaphore;
-use url::Host;
-
-use super::address_policy::{AddressPolicy, PermittedAddress};
-use super::error::FetchError;
 
 /// More lookups than this wait for each other. A lookup can't be cancelled, so names whose servers
 /// never answer would otherwise take all blocking threads of the process.
@@ -19,6 +16,8 @@ const MAX_LOOKUPS: usize = 64;
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
 
 /// Turns a host name into its addresses, best first. Tests put their own answers here.
+///
+/// An error of the kind `NotFound` says that there is no such name; any other may pass.
 pub trait Resolve: Send + Sync + 'static {
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a>;
 }
@@ -48,80 +47,42 @@ impl Resolve for SystemResolver {
             let lookup = tokio::task::spawn_blocking(move || {
                 // Held by the thread, which outlives a caller that gave up.
                 let _permit = permit;
-                let addresses = (name.as_str(), 0).to_socket_addrs()?;
-                Ok(addresses.map(|address| address.ip()).collect())
+                look_up(&name)
             });
             lookup.await.map_err(io::Error::other)?
         })
     }
 }
 
-/// All addresses of `host`, each of them permitted. One that is forbidden refuses the host: a name
-/// that mixes public and private answers is an attack, and which one is dialled is chance.
-pub(super) async fn permitted_addresses(
-    host: &Host<String>,
-    resolver: &dyn Resolve,
-    policy: &AddressPolicy,
-) -> Result<Vec<PermittedAddress>, FetchError> {
-    let addresses = match host {
-        Host::Ipv4(address) => vec![IpAddr::V4(*address)],
-        Host::Ipv6(address) => vec![IpAddr::V6(*address)],
-        Host::Domain(name) => resolver.resolve(name).await.map_err(|error| {
-            tracing::debug!(host = %name, %error, "host name not resolved");
-            FetchError::Dns
-        })?,
+fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
+    let hints = AddrInfoHints {
+        // Else each address comes once for each kind of socket.
+        socktype: SockType::Stream.into(),
+        ..AddrInfoHints::default()
     };
-    if addresses.is_empty() {
-        return Err(FetchError::Dns);
-    }
-    addresses
-        .into_iter()
-        .map(|address| {
-            policy.permit(address).map_err(|forbidden| {
-                tracing::info!(%host, %address, "refused to fetch from a forbidden address");
-                FetchError::Forbidden(forbidden)
-            })
-        })
+    let found =
+        dns_lookup::getaddrinfo(Some(name), None, Some(hints)).map_err(|error| {
+            match error.kind() {
+                LookupErrorKind::NoName | LookupErrorKind::NoData => {
+                    io::Error::new(io::ErrorKind::NotFound, "there is no such name")
+                }
+                _ => error.into(),
+            }
+        })?;
+    found
+        .map(|address| address.map(|address| address.sockaddr.ip()))
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fetch::Forbidden;
-
-    struct Answers(&'static [&'static str]);
-
-    impl Resolve for Answers {
-        fn resolve<'a>(&'a self, _name: &'a str) -> Resolving<'a> {
-            let addresses = self.0.iter().map(|text| text.parse().unwrap()).collect();
-            Box::pin(async move { Ok(addresses) })
-        }
-    }
-
-    async fn judge(answers: &'static [&'static str]) -> Result<usize, FetchError> {
-        let host = Host::Domain("example.com".to_owned());
-        permitted_addresses(&host, &Answers(answers), &AddressPolicy::default())
-            .await
-            .map(|addresses| addresses.len())
-    }
 
     #[tokio::test]
-    async fn one_forbidden_answer_refuses_the_name() {
-        let forbidden = Err(FetchError::Forbidden(Forbidden::Address));
-        assert_eq!(judge(&["8.8.8.8", "2606:4700::1111"]).await, Ok(2));
-        assert_eq!(judge(&["10.0.0.1"]).await, forbidden);
-        assert_eq!(judge(&["8.8.8.8", "10.0.0.1"]).await, forbidden);
-        assert_eq!(judge(&["10.0.0.1", "8.8.8.8"]).await, forbidden);
-        assert_eq!(judge(&["8.8.8.8", "::ffff:127.0.0.1"]).await, forbidden);
-        assert_eq!(judge(&[]).await, Err(FetchError::Dns));
-    }
-
-    #[tokio::test]
-    async fn a_literal_host_is_judged_although_it_is_not_resolved() {
-        let host = Host::Ipv4([127, 0, 0, 1].into());
-        let judged =
-            permitted_addresses(&host, &Answers(&["8.8.8.8"]), &AddressPolicy::default()).await;
-        assert_eq!(judged, Err(FetchError::Forbidden(Forbidden::Address)));
+    async fn the_system_knows_localhost_and_not_what_does_not_exist() {
+        let resolver = SystemResolver::default();
+        let addresses = resolver.resolve("localhost").await.unwrap();
+        assert!(!addresses.is_empty());
+        assert!(addresses.iter().all(IpAddr::is_loopback), "{addresses:?}");
     }
 }

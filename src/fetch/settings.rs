@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::domain::AllowedPorts;
+use crate::domain::{AllowedPorts, EgressProxy, OriginRule};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FetchSettings {
     /// The whole download: names, connections, redirects and body.
     pub total_timeout: Duration,
@@ -16,11 +16,13 @@ pub struct FetchSettings {
     pub head_timeout: Duration,
     /// The longest silence within a body.
     pub idle_timeout: Duration,
-    /// The least that a body must bring in each [`rate_window`](Self::rate_window).
+    /// The least that a body must bring in each [`rate_window`](Self::rate_window); 0: any.
     pub min_bytes_per_second: u64,
     pub rate_window: Duration,
-    /// Bytes of the body.
+    /// Bytes of the body, as it comes and as it is.
     pub max_bytes: u64,
+    /// Bytes that all bodies may hold together; at least `max_bytes`.
+    pub memory_bytes: u64,
     pub max_redirects: u32,
     /// Networks that may be fetched although they are not public.
     pub allowed_networks: Vec<IpNet>,
@@ -31,6 +33,11 @@ pub struct FetchSettings {
     pub keep_alive: Duration,
     /// Certificates (DER) of authorities to trust besides the public ones and the system's.
     pub extra_roots: Vec<Vec<u8>>,
+    /// Visible ASCII.
+    pub user_agent: String,
+    /// What else is sent, and to whom; the most specific pattern first.
+    pub origins: Vec<OriginRule>,
+    pub egress_proxy: Option<EgressProxy>,
 }
 
 impl Default for FetchSettings {
@@ -43,12 +50,16 @@ impl Default for FetchSettings {
             min_bytes_per_second: 1024,
             rate_window: Duration::from_secs(5),
             max_bytes: 32 * 1024 * 1024,
-            max_redirects: 3,
+            memory_bytes: 256 * 1024 * 1024,
+            max_redirects: 5,
             allowed_networks: Vec::new(),
             allowed_ports: AllowedPorts::default(),
-            max_idle_per_host: 16,
+            max_idle_per_host: 8,
             keep_alive: Duration::from_secs(15),
             extra_roots: Vec::new(),
+            user_agent: concat!("ThumbForge/", env!("CARGO_PKG_VERSION")).to_owned(),
+            origins: Vec::new(),
+            egress_proxy: None,
         }
     }
 }
@@ -58,6 +69,10 @@ impl Default for FetchSettings {
 pub enum FetchSetupError {
     #[error("TLS can't be set up: {0}")]
     Tls(#[source] rustls::Error),
+    #[error("the client of downloads can't be set up: {0}")]
+    Client(#[source] reqwest::Error),
+    #[error("the headers of [origins.\"{0}\"] can't be sent")]
+    Headers(String),
     #[error("an extra root certificate can't be read: {0}")]
     ExtraRoot(#[source] rustls::Error),
 }

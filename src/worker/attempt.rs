@@ -23,6 +23,13 @@ pub struct Attempt<'a> {
     pub max_wait: Duration,
 }
 
+/// A source, whole or as much of it as came.
+pub struct Fetched {
+    download: Download,
+    /// Why it is not whole.
+    cut: Option<Failure>,
+}
+
 /// A thumbnail that is not published yet, and what is to be written of it.
 pub struct Made {
     jpeg: Vec<u8>,
@@ -34,35 +41,48 @@ const MEMORY_WAIT: Duration = Duration::from_millis(500);
 
 impl Attempt<'_> {
     /// The first part: downloads.
-    pub async fn fetch(&self, claim: &Claim, visit: &Visit) -> Result<Download, Outcome> {
+    pub async fn fetch(&self, claim: &Claim, visit: &Visit) -> Result<Fetched, Outcome> {
         let url = SourceUrl::parse(&claim.url).map_err(|error| {
             // Accepted once, by another version or another program.
-            self.judge(
-                claim,
-                Failure::new(FailureCode::ForbiddenSource, error.to_string()),
-            )
+            let failure = Failure::new(FailureCode::ForbiddenSource, error.to_string());
+            self.judge(claim, failure)
         })?;
-        let fetched = self.parts.fetcher.fetch(&url, visit).await;
-        fetched.map_err(|stopped| match stopped {
-            Stopped::Failed(failure) => self.judge_visit(claim, failure, visit),
-            Stopped::Parked(origin) => {
-                let failure = Failure::new(FailureCode::OriginUnavailable, PARKED);
-                self.park(claim, failure, visit.wait_for(&origin))
+        match self.parts.fetcher.fetch(&url, visit).await {
+            Ok(download) => Ok(Fetched {
+                download,
+                cut: None,
+            }),
+            // Nothing more will come: maybe enough of it did.
+            Err(Stopped::Cut { failure, partial }) if claim.attempt >= self.max_attempts => {
+                Ok(Fetched {
+                    download: *partial,
+                    cut: Some(failure),
+                })
             }
-            Stopped::OutOfMemory => Outcome::Released {
+            Err(Stopped::Failed(failure) | Stopped::Cut { failure, .. }) => {
+                Err(self.judge_visit(claim, failure, visit))
+            }
+            Err(Stopped::Parked(origin)) => {
+                let failure = Failure::new(FailureCode::OriginUnavailable, PARKED);
+                Err(self.park(claim, failure, visit.wait_for(&origin)))
+            }
+            Err(Stopped::OutOfMemory) => Err(Outcome::Released {
                 delay: MEMORY_WAIT.mul_f64(1.0 + rand::random::<f64>()),
-            },
-        })
+            }),
+        }
     }
 
     /// The second part: makes the thumbnail. The source's bytes are gone with it.
-    pub async fn make(&self, claim: &Claim, download: Download) -> Result<Made, Failure> {
+    pub async fn make(&self, claim: &Claim, fetched: Fetched) -> Result<Made, Failure> {
+        let Fetched { download, cut } = fetched;
         let engine = &self.parts.engine;
-        let made = engine.make(download.bytes.clone(), self.spec).await?;
-        Ok(Made {
-            result: describe(claim, &download, &made.thumbnail, made.sha256),
-            jpeg: made.thumbnail.jpeg,
-        })
+        match (engine.make(download.bytes.clone(), self.spec).await, cut) {
+            (Ok(made), _) => Ok(Made {
+                result: describe(claim, &download, &made.thumbnail, made.sha256),
+                jpeg: made.thumbnail.jpeg,
+            }),
+            (Err(_), Some(failure)) | (Err(failure), None) => Err(failure),
+        }
     }
 
     /// The third part: publishes the file, and says what is to be written. `None` if the lease

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Fetched};
 use super::leases::{Lease, Leases};
 use super::line::{Line, Standing};
 use super::lost_claims::LostClaims;
@@ -102,6 +102,7 @@ impl Crew {
         };
         let first_download = acquire(&self.downloads).await;
         self.storage_gate.opened().await;
+        self.parts.fetcher.memory().plentiful().await;
         let mut places = self.line.join(LARGEST_CLAIM).await.into_iter();
         let mut seats: Vec<Seat> = places
             .next()
@@ -128,7 +129,7 @@ impl Crew {
 
     /// The same without waiting, perhaps none; `most` at most.
     pub(super) fn free_seats(&self, most: usize) -> Vec<Seat> {
-        if !self.storage_gate.is_open() {
+        if !self.storage_gate.is_open() || self.parts.fetcher.memory().is_scarce() {
             return Vec::new();
         }
         let places = self.line.try_join(most.min(LARGEST_CLAIM)).into_iter();
@@ -357,7 +358,7 @@ impl Crew {
         claim: &Claim,
         visit: &Visit,
         standing: Standing,
-    ) -> (Result<crate::fetch::Download, Outcome>, Standing) {
+    ) -> (Result<Fetched, Outcome>, Standing) {
         let fetching = attempt.fetch(claim, visit);
         tokio::pin!(fetching);
         match timeout(PATIENCE, &mut fetching).await {

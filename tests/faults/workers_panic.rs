@@ -135,9 +135,15 @@ fn panicking_workers(stage: &Stage, resolver: PanickingResolver) -> Workers {
         storage: Storage::open(&stage.storage).expect("a folder"),
         fetcher: Fetcher::with_resolver(fetch, Arc::new(resolver)).expect("a fetcher"),
         engine: Engine::new(1, limits),
+        caps_of: Arc::new(|_| Default::default()),
     };
     let settings = WorkerSettings {
-        concurrency: 8,
+        concurrency: Some(8),
+        line: 8,
+        downloads: 8,
+        has_caps: false,
+        origin_breaker: Duration::from_secs(30),
+        origin_max_wait: Duration::from_secs(3600),
         poll_timeout: Duration::from_secs(1),
         max_attempts: 3,
         lease: LEASE,

@@ -1,14 +1,15 @@
 //! No way leads to an address that is not allowed: canaries on such addresses count no connection.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use thumbforge::domain::{FailureCode, SourceUrl};
 use thumbforge::fetch::Fetcher;
 
 use crate::canary::{ALLOWED, FORBIDDEN, Trap};
-use crate::client::{fetch_with, url, wary_settings};
+use crate::client::{Get, fetch_with, url, wary_settings};
 use crate::origin::ok;
-use crate::resolver::ScriptedResolver;
+use crate::resolver::{NoSuchName, ScriptedResolver};
 
 const NAME: &str = "source.example";
 
@@ -66,7 +67,7 @@ async fn no_disguised_literal_leads_to_a_forbidden_address() {
         // Refused as a URL, or where it leads.
         if let Ok(target) = SourceUrl::parse(&target) {
             let fetcher = Fetcher::new(wary_settings()).unwrap();
-            let failure = fetcher.fetch(&target).await.unwrap_err();
+            let failure = fetcher.get(&target).await.unwrap_err();
             assert_eq!(failure.code, FailureCode::ForbiddenSource, "{host}");
         }
         assert_eq!(trap.caught(), [], "{host}");
@@ -102,7 +103,7 @@ async fn no_answer_of_a_resolver_leads_to_a_forbidden_address() {
         let (fetcher, _) = ScriptedResolver::default()
             .with(NAME, &[&answer])
             .fetcher(wary_settings());
-        let failure = fetcher.fetch(&target).await.unwrap_err();
+        let failure = fetcher.get(&target).await.unwrap_err();
         assert_eq!(failure.code, FailureCode::ForbiddenSource, "{answer:?}");
         assert_eq!(trap.caught(), [], "{answer:?}");
         assert!(!failure.message.contains("127"), "{failure}");
@@ -119,7 +120,7 @@ async fn a_name_that_resolves_to_loopback_is_refused_after_dns() {
         .with(name, &[&[FORBIDDEN[0]]])
         .fetcher(wary_settings());
     let target = url(&format!("http://{name}:{}/", trap.port()));
-    let failure = fetcher.fetch(&target).await.unwrap_err();
+    let failure = fetcher.get(&target).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::ForbiddenSource);
     assert_eq!(resolver.asked(), [name]);
     assert_eq!(trap.caught(), []);
@@ -132,7 +133,7 @@ async fn a_name_is_resolved_once_so_that_the_judged_answer_is_the_dialled_one() 
         .with(NAME, &[&[ALLOWED], &[FORBIDDEN[0]]])
         .fetcher(wary_settings());
     let target = url(&format!("http://{NAME}:{}/", trap.port()));
-    assert_eq!(fetcher.fetch(&target).await.unwrap().bytes, "abc");
+    assert_eq!(fetcher.get(&target).await.unwrap().bytes, "abc");
     assert_eq!(resolver.asked().len(), 1);
     assert_eq!(trap.caught(), []);
 }
@@ -146,8 +147,8 @@ async fn a_name_that_was_rebound_is_refused_on_its_next_connection() {
         .with(NAME, &[&[ALLOWED], &[FORBIDDEN[0]]])
         .fetcher(wary_settings());
     let target = url(&format!("http://{NAME}:{}/", trap.port()));
-    assert!(fetcher.fetch(&target).await.is_ok());
-    let failure = fetcher.fetch(&target).await.unwrap_err();
+    assert!(fetcher.get(&target).await.is_ok());
+    let failure = fetcher.get(&target).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::ForbiddenSource);
     assert_eq!(trap.caught(), []);
 }
@@ -168,10 +169,7 @@ async fn redirects_lead_to_no_forbidden_address() {
         let (fetcher, _) = ScriptedResolver::default()
             .with("rebound.example", &[&[FORBIDDEN[1]]])
             .fetcher(wary_settings());
-        let failure = fetcher
-            .fetch(&url(&trap.origin.url("/")))
-            .await
-            .unwrap_err();
+        let failure = fetcher.get(&url(&trap.origin.url("/"))).await.unwrap_err();
         assert_eq!(failure.code, FailureCode::ForbiddenSource, "{host}");
         assert!(failure.message.contains("redirects"), "{failure}");
         assert_eq!(trap.origin.connections(), 1);
@@ -199,13 +197,22 @@ async fn a_forbidden_port_is_refused_also_after_a_redirect() {
 }
 
 #[tokio::test]
+async fn a_name_that_does_not_exist_is_not_tried_again() {
+    let fetcher = Fetcher::with_resolver(wary_settings(), Arc::new(NoSuchName)).unwrap();
+    let failure = fetcher.get(&url("http://a.example/")).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::DnsFailed);
+    assert!(failure.message.contains("does not exist"), "{failure}");
+    assert!(!failure.is_transient());
+}
+
+#[tokio::test]
 async fn an_unknown_name_and_one_without_addresses_may_be_tried_again() {
     let (fetcher, _) = ScriptedResolver::default()
         .with("empty.example", &[&[]])
         .fetcher(wary_settings());
     for host in ["unknown.example", "empty.example"] {
         let failure = fetcher
-            .fetch(&url(&format!("http://{host}/")))
+            .get(&url(&format!("http://{host}/")))
             .await
             .unwrap_err();
         assert_eq!(failure.code, FailureCode::DnsFailed, "{host}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use thumbforge::domain::FailureCode;
 use thumbforge::fetch::Fetcher;
 
-use crate::client::{fetch, settings, url};
+use crate::client::{Get, fetch, settings, url};
 use crate::origin::{Origin, ok};
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn statuses_become_typed_failures() {
     use FailureCode as C;
     for (status, code, is_transient) in [
         (204, C::SourceClientError, false),
-        (206, C::SourceClientError, false),
+        (205, C::SourceClientError, false),
         (304, C::SourceClientError, false),
         (400, C::SourceClientError, false),
         (403, C::SourceClientError, false),
@@ -57,6 +57,7 @@ async fn statuses_become_typed_failures() {
         (599, C::SourceServerError, true),
         (600, C::InvalidResponse, false),
         (99, C::InvalidResponse, false),
+        (999, C::InvalidResponse, false),
     ] {
         let origin = Origin::answering(format!("HTTP/1.1 {status:03} x\r\n\r\n")).await;
         let failure = fetch(&origin.url("/")).await.unwrap_err();
@@ -117,7 +118,7 @@ async fn one_connection_serves_many_requests() {
     let origin = Origin::answering(ok("abc")).await;
     let fetcher = Fetcher::new(settings()).unwrap();
     for _ in 0..10 {
-        fetcher.fetch(&url(&origin.url("/"))).await.unwrap();
+        fetcher.get(&url(&origin.url("/"))).await.unwrap();
     }
     assert_eq!(origin.connections(), 1);
 }

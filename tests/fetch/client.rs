@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thumbforge::domain::AllowedPorts;
 use thumbforge::domain::{Failure, SourceUrl};
-use thumbforge::fetch::{Download, FetchSettings, Fetcher};
+use thumbforge::fetch::{AnyHop, Download, FetchSettings, Fetcher, Stopped};
 
 /// May fetch from all of loopback, with limits that a test can wait for.
 pub fn settings() -> FetchSettings {
@@ -27,7 +27,23 @@ pub async fn fetch(text: &str) -> Result<Download, Failure> {
 }
 
 pub async fn fetch_with(settings: FetchSettings, text: &str) -> Result<Download, Failure> {
-    Fetcher::new(settings).unwrap().fetch(&url(text)).await
+    Fetcher::new(settings).unwrap().get(&url(text)).await
+}
+
+/// As a caller without a scheduler fetches, who has attempts left.
+pub trait Get {
+    async fn get(&self, url: &SourceUrl) -> Result<Download, Failure>;
+}
+
+impl Get for Fetcher {
+    async fn get(&self, url: &SourceUrl) -> Result<Download, Failure> {
+        self.fetch(url, &AnyHop)
+            .await
+            .map_err(|stopped| match stopped {
+                Stopped::Failed(failure) | Stopped::Cut { failure, .. } => failure,
+                other => panic!("{other:?}"),
+            })
+    }
 }
 
 /// May fetch from nowhere but [`ALLOWED`](crate::canary::ALLOWED).

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use thumbforge::fetch::Fetcher;
+use thumbforge::domain::OriginRule;
+use thumbforge::fetch::{FetchSettings, Fetcher};
 
-use crate::client::{fetch, settings, url};
+use crate::client::{Get, fetch, settings, url};
 use crate::origin::{Origin, ok};
 
 /// An origin that notes each request it gets.
@@ -29,7 +30,9 @@ fn field_names(request: &str) -> Vec<String> {
         .lines()
         .skip(1)
         .filter_map(|line| line.split_once(':'));
-    fields.map(|(name, _)| name.to_lowercase()).collect()
+    let mut names: Vec<_> = fields.map(|(name, _)| name.to_lowercase()).collect();
+    names.sort();
+    names
 }
 
 #[tokio::test]
@@ -47,7 +50,7 @@ async fn a_request_has_four_fields_and_asks_for_no_coding() {
         "{request}"
     );
     let names = field_names(&request);
-    assert_eq!(names, ["host", "user-agent", "accept", "accept-encoding"]);
+    assert_eq!(names, ["accept", "accept-encoding", "host", "user-agent"]);
 }
 
 #[tokio::test]
@@ -61,14 +64,49 @@ async fn no_cookie_and_no_referer_survives_a_request() {
     let (origin, _) = noting(redirect.into()).await;
     let fetcher = Fetcher::new(settings()).unwrap();
     for _ in 0..2 {
-        fetcher.fetch(&url(&origin.url("/secret"))).await.unwrap();
+        fetcher.get(&url(&origin.url("/secret"))).await.unwrap();
     }
     let notes = notes.lock().unwrap();
     assert_eq!(notes.len(), 2);
     for request in notes.iter() {
         let names = field_names(request);
-        assert_eq!(names, ["host", "user-agent", "accept", "accept-encoding"]);
+        assert_eq!(names, ["accept", "accept-encoding", "host", "user-agent"]);
     }
+}
+
+#[tokio::test]
+async fn headers_for_some_hosts_do_not_follow_a_redirect_elsewhere() {
+    let (target, target_notes) = noting(ok("abc")).await;
+    let to = format!("HTTP/1.1 302 x\r\nLocation: {}\r\n\r\n", target.url("/"));
+    let (first, first_notes) = noting(to.into()).await;
+    let rule = |pattern: String, user_agent: Option<&str>, name: &str| OriginRule {
+        pattern: pattern.parse().unwrap(),
+        concurrency: None,
+        per_second: None,
+        user_agent: user_agent.map(str::to_owned),
+        headers: vec![(name.to_owned(), "hunter2".to_owned())],
+    };
+    let fetcher = Fetcher::new(FetchSettings {
+        user_agent: "tester/1 (+mailto:me@example.org)".to_owned(),
+        origins: vec![rule(
+            first.address.to_string(),
+            Some("other/2"),
+            "Authorization",
+        )],
+        ..settings()
+    })
+    .unwrap();
+    fetcher.get(&url(&first.url("/"))).await.unwrap();
+    let request = first_notes.lock().unwrap().pop().unwrap();
+    assert!(
+        request.contains("\r\nAuthorization: hunter2\r\n"),
+        "{request}"
+    );
+    assert!(request.contains("\r\nUser-Agent: other/2\r\n"), "{request}");
+    let request = target_notes.lock().unwrap().pop().unwrap();
+    assert!(!request.contains("hunter2"), "{request}");
+    let own = "\r\nUser-Agent: tester/1 (+mailto:me@example.org)\r\n";
+    assert!(request.contains(own), "{request}");
 }
 
 /// Runs another test of this binary in a child process, with a proxy in its environment.

@@ -55,3 +55,12 @@ impl Resolve for SilentResolver {
         Box::pin(std::future::pending())
     }
 }
+
+/// A resolver that knows that no name exists.
+pub struct NoSuchName;
+
+impl Resolve for NoSuchName {
+    fn resolve<'a>(&'a self, _name: &'a str) -> Resolving<'a> {
+        Box::pin(async { Err(std::io::ErrorKind::NotFound.into()) })
+    }
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use thumbforge::domain::FailureCode;
 use thumbforge::fetch::{FetchSettings, Fetcher};
 
-use crate::client::{fetch_with, settings, url};
+use crate::client::{Get, fetch_with, settings, url};
 use crate::origin::Origin;
 use crate::resolver::SilentResolver;
 
@@ -177,7 +177,7 @@ async fn a_resolver_that_never_answers_ends() {
     let fetcher = Fetcher::with_resolver(settings, Arc::new(SilentResolver)).unwrap();
     let started = Instant::now();
     let failure = fetcher
-        .fetch(&url("http://source.example/"))
+        .get(&url("http://source.example/"))
         .await
         .unwrap_err();
     assert_eq!(failure.code, FailureCode::DnsFailed);

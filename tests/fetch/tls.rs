@@ -9,7 +9,7 @@ use thumbforge::fetch::{Download, FetchSettings, Fetcher};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-use crate::client::{settings, url};
+use crate::client::{Get, settings, url};
 use crate::origin::{Origin, ok};
 use crate::resolver::ScriptedResolver;
 
@@ -87,7 +87,7 @@ impl SecureOrigin {
 
     async fn fetch_from(&self, fetcher: &Fetcher, name: &str) -> Result<Download, Failure> {
         let target = format!("https://{name}:{}/", self.origin.port());
-        fetcher.fetch(&url(&target)).await
+        fetcher.get(&url(&target)).await
     }
 }
 

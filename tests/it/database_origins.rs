@@ -48,9 +48,17 @@ fn in_an_hour() -> Schedule {
 async fn claim(database: &Database, id: JobId) {
     let lease = Duration::from_secs(30);
     let claims = database
-        .claim(ClaimSource::Ids(vec![id]), Uuid::now_v7(), lease)
+        .claim(
+            ClaimSource::Bells {
+                ids: vec![id],
+                room: 1,
+                rooms: vec![],
+            },
+            Uuid::now_v7(),
+            lease,
+        )
         .await;
-    assert_eq!(claims.unwrap().len(), 1);
+    assert_eq!(claims.unwrap().claims.len(), 1);
 }
 
 /// So many seconds from now, as SQL.

@@ -1,0 +1,58 @@
+//! How a download ends that brings no source.
+
+use super::download::Download;
+use super::error::FetchError;
+use super::memory::OutOfMemory;
+use crate::domain::{Failure, Origin};
+
+/// Why there is no [`Download`].
+#[derive(Debug)]
+pub enum Stopped {
+    Failed(Failure),
+    /// The body broke off. What came of it may be enough of a picture, where no further attempt
+    /// is to be made.
+    Cut {
+        failure: Failure,
+        partial: Box<Download>,
+    },
+    /// The caller did not let a hop be made to this origin. Nobody's failure.
+    Parked(Origin),
+    /// The memory of downloads is out, and this one was among the youngest. Nobody's failure.
+    OutOfMemory,
+}
+
+/// The same before the failure is put into words.
+pub(super) enum Ended {
+    Failed(FetchError),
+    Cut(FetchError, Box<Download>),
+    Parked(Origin),
+    OutOfMemory,
+}
+
+impl Ended {
+    /// `status` is the last that came, if one did.
+    pub(super) fn told(self, status: Option<u16>) -> Stopped {
+        let failure = |error: FetchError| Failure::from(error).with_source_status(status);
+        match self {
+            Self::Failed(error) => Stopped::Failed(failure(error)),
+            Self::Cut(error, partial) => Stopped::Cut {
+                failure: failure(error),
+                partial,
+            },
+            Self::Parked(origin) => Stopped::Parked(origin),
+            Self::OutOfMemory => Stopped::OutOfMemory,
+        }
+    }
+}
+
+impl From<FetchError> for Ended {
+    fn from(error: FetchError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<OutOfMemory> for Ended {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
