@@ -8,6 +8,8 @@
 
 mod known;
 mod served;
+#[cfg(test)]
+mod tests;
 mod visit;
 mod window;
 
