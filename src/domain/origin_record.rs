@@ -18,8 +18,13 @@ pub const PROBES_TO_GIVE_UP: u32 = 2;
 const ROW_WITHIN: Duration = Duration::from_secs(600);
 /// What is left of a rate after a refusal.
 const CUT: f64 = 0.9;
-/// What an answer adds to the rate: a rate that is used grows by a hundredth in a second.
+/// What an answer adds to the rate: a rate that is used grows by a hundredth in a second …
 const RISE: f64 = 0.01;
+/// … and by a tenth when the last refusal is so long ago that the limit may have been lifted.
+const FAST_RISE: f64 = 0.1;
+const LONG_UNREFUSED: Duration = Duration::from_secs(30);
+/// Where a rate begins of which nothing is known, because the first request was refused.
+const UNKNOWN_RATE: f64 = 1.0;
 const LOWEST_RATE: f64 = 0.1;
 /// A rate that rose so high is no limit any more.
 const HIGHEST_RATE: f64 = 1000.0;
@@ -176,7 +181,11 @@ impl OriginRecord {
             return;
         }
         if let Some(rate) = self.rate {
-            let risen = rate + RISE * f64::from(count);
+            let is_long_ago = self
+                .cut_at
+                .is_none_or(|cut| now - cut > millis(LONG_UNREFUSED));
+            let rise = if is_long_ago { FAST_RISE } else { RISE };
+            let risen = rate + rise * f64::from(count);
             self.rate = (risen < HIGHEST_RATE).then_some(risen);
         }
     }
@@ -213,7 +222,7 @@ impl OriginRecord {
             (self.parked_until, self.park_reason) = (Some(until), Some(reason));
         }
         // The bucket fills from the end of the park on, so that the jobs come back one by one.
-        (self.tokens, self.filled_at) = (0.0, self.parked_until);
+        (self.tokens, self.filled_at) = (1.0, self.parked_until);
     }
 
     fn cut(&mut self, refusal: &Refusal, now: i64) {
@@ -224,7 +233,10 @@ impl OriginRecord {
                 rate.min(lately.max(rate / 2.0)) * CUT
             }
             (Some(rate), None) => rate * CUT,
-            (None, _) => refusal.served_a_second.unwrap_or(0.0) * CUT,
+            (None, _) => match refusal.served_a_second {
+                Some(served) if served > 0.0 => served * CUT,
+                _ => UNKNOWN_RATE,
+            },
         };
         self.rate = Some(learned.max(LOWEST_RATE));
         (self.served, self.served_since) = (0, None);
@@ -459,10 +471,17 @@ mod tests {
     fn a_rate_rises_slowly_and_is_dropped_when_it_is_no_limit() {
         let mut record = OriginRecord {
             rate: Some(10.0),
+            cut_at: Some(START),
             ..OriginRecord::default()
         };
         record.observe(&served(10), START, BREAKER);
         assert_eq!(record.rate, Some(10.1));
+        record.observe(&served(10), START + 31_000, BREAKER);
+        assert_eq!(
+            record.rate,
+            Some(11.1),
+            "faster long after the last refusal"
+        );
         record.rate = Some(999.99);
         record.observe(&served(10), START, BREAKER);
         assert_eq!(record.rate, None);

@@ -188,21 +188,22 @@ impl Crew {
         let mut claims = Vec::new();
         let noted = self.lost_claims.claiming().await;
         let asked = Instant::now();
-        let result = async {
-            if !free.is_empty() {
-                claims.extend(self.claim_free(&free).await?);
-            }
-            let each = limited.iter().map(|turn| self.claim_limited(turn));
-            for claimed in futures_util::future::join_all(each).await {
-                claims.extend(claimed?);
-            }
-            Ok(())
+        let mut fault = None;
+        let mut note = |claimed: Result<Vec<Claim>, DbError>| match claimed {
+            Ok(claimed) => claims.extend(claimed),
+            Err(error) => fault = Some(error),
+        };
+        if !free.is_empty() {
+            note(self.claim_free(&free).await);
         }
-        .await;
+        let each = limited.iter().map(|turn| self.claim_limited(turn));
+        for claimed in futures_util::future::join_all(each).await {
+            note(claimed);
+        }
         seats.truncate(claims.len());
         self.start(claims, asked, seats);
         drop(noted);
-        result
+        fault.map_or(Ok(()), Err)
     }
 
     async fn claim_free(&self, turns: &[Turn]) -> Result<Vec<Claim>, DbError> {

@@ -70,7 +70,7 @@ async fn hear(crew: &Crew, is_behind: bool) -> Result<Vec<JobId>, QueueError> {
         0
     };
     let most = if free == 0 {
-        if !is_behind {
+        if !is_behind && !crew.settings.has_caps {
             sleep(UNHEARD).await;
         }
         LARGEST_LOOKUP
