@@ -34,13 +34,12 @@ enum State {
 /// What comes of asking for bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reply {
-    Granted,
+    /// Others may be waiting for it to wait no more.
+    Granted { has_waited: bool },
     /// The one who asks has to give way.
     Stop,
     /// To be asked again when something changed.
-    Wait {
-        told_others: bool,
-    },
+    Wait { told_others: bool },
 }
 
 impl Ledger {
@@ -60,6 +59,10 @@ impl Ledger {
 
     pub(super) fn free(&self) -> u64 {
         self.total - self.used
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        self.waiting > 0
     }
 
     pub(super) fn begin(&mut self, stop: Arc<Notify>) -> u64 {
@@ -84,9 +87,10 @@ impl Ledger {
             return Reply::Stop;
         }
         if more == 0 || (more <= self.free() && !self.older_waits(id)) {
+            let has_waited = entry.state == State::Waiting;
             self.set_state(id, State::Filling);
             self.change(id, |held| held + more);
-            return Reply::Granted;
+            return Reply::Granted { has_waited };
         }
         let is_youngest = !self.entries.range(id + 1..).any(|(_, entry)| entry.gives());
         let has_elders = self.entries.range(..id).any(|(_, entry)| entry.gives());
@@ -206,7 +210,7 @@ mod tests {
             } else {
                 let wanted = (player.held + player.step).min(player.goal);
                 match self.ledger.ask(id, wanted) {
-                    Reply::Granted => player.held = wanted,
+                    Reply::Granted { .. } => player.held = wanted,
                     Reply::Wait { .. } => {}
                     Reply::Stop => {
                         let was_told = self.ledger.entries[&id].state == State::Stopping;

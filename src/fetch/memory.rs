@@ -39,10 +39,11 @@ impl DownloadMemory {
         }
     }
 
-    /// True if so little is free that new downloads would only push each other out.
+    /// True if a download waits for bytes, or so few are free that new downloads would only push
+    /// each other out.
     pub fn is_scarce(&self) -> bool {
         let ledger = self.shared.lock();
-        ledger.free() < ledger.total() / SCARCE_PART
+        ledger.has_waiting() || ledger.free() < ledger.total() / SCARCE_PART
     }
 
     /// Waits until memory is not scarce.
@@ -96,8 +97,11 @@ impl Reservation {
             let changed = self.shared.changed.notified();
             let reply = self.shared.lock().ask(self.id, bytes);
             match reply {
-                Reply::Granted => {
+                Reply::Granted { has_waited } => {
                     self.bytes = self.bytes.max(bytes);
+                    if has_waited {
+                        self.shared.changed.notify_waiters();
+                    }
                     return Ok(());
                 }
                 Reply::Stop => return Err(OutOfMemory),
@@ -192,5 +196,40 @@ mod tests {
         assert!(timeout(SOON, memory.plentiful()).await.is_err());
         drop(body);
         timeout(SOON, memory.plentiful()).await.unwrap();
+    }
+
+    /// Each grows in steps of its own, gives way where it is told to, and begins anew.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn however_many_grow_at_once_all_of_them_end() {
+        let memory = DownloadMemory::new(1000);
+        let downloads = (0..40_u64).map(|number| {
+            let memory = memory.clone();
+            tokio::spawn(async move {
+                let (goal, step) = (200 + number * 20, 7 + number % 90);
+                while fill(&memory, goal, step).await.is_err() {
+                    tokio::task::yield_now().await;
+                    memory.plentiful().await;
+                }
+            })
+        });
+        let all = futures_util::future::join_all(downloads);
+        let ended = timeout(Duration::from_secs(20), all).await.unwrap();
+        assert!(ended.iter().all(Result::is_ok));
+        assert_eq!(memory.shared.lock().free(), 1000);
+    }
+
+    async fn fill(memory: &DownloadMemory, goal: u64, step: u64) -> Result<(), OutOfMemory> {
+        let mut body = memory.begin();
+        while body.bytes() < goal {
+            let wanted = (body.bytes() + step).min(goal);
+            body.grow_to(wanted).await?;
+            tokio::select! {
+                () = body.stopped() => return Err(OutOfMemory),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        body.complete(goal);
+        tokio::task::yield_now().await;
+        Ok(())
     }
 }

@@ -142,3 +142,22 @@ impl Visit<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::http::Uri;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What the client makes of a URL: nothing in it can end a line early, or get lost.
+        #[test]
+        fn every_accepted_url_can_be_asked_for(path in "\\PC{0,60}", query in any::<String>()) {
+            if let Ok(url) = SourceUrl::parse(&format!("http://example.com/{path}?{query}")) {
+                let target: Uri = url.as_str().parse().unwrap();
+                prop_assert_eq!(target.to_string(), url.as_str());
+                prop_assert!(url.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
+            }
+        }
+    }
+}
