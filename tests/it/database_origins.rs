@@ -319,7 +319,7 @@ on_both_databases! {
     }
 }
 
-const ORIGINS: usize = 100_000;
+const ORIGINS: usize = 20_000;
 
 /// Two jobs of each of so many origins.
 fn fill(fixture: &Fixture, origins: usize) {

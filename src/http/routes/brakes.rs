@@ -102,7 +102,7 @@ async fn one(
     path = "/v1/queue/pause",
     tag = "operation",
     operation_id = "pauseQueue",
-    request_body(content = Option<NothingBody>, content_type = "application/json"),
+    request_body(content = NothingBody, content_type = "application/json"),
     responses((status = 200, description = "Everything is paused", body = QueueBody))
 )]
 pub async fn pause_queue(
@@ -121,7 +121,7 @@ pub async fn pause_queue(
     path = "/v1/queue/resume",
     tag = "operation",
     operation_id = "resumeQueue",
-    request_body(content = Option<NothingBody>, content_type = "application/json"),
+    request_body(content = NothingBody, content_type = "application/json"),
     responses((status = 200, description = "Nothing is paused but single origins", body = QueueBody))
 )]
 pub async fn resume_queue(
