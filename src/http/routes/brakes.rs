@@ -3,7 +3,6 @@
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::db::DbError;
 use crate::http::body;
 use crate::http::origin_dto::{OriginItem, QueueBody};
 use crate::http::problem::Problem;
@@ -88,7 +87,7 @@ async fn one(
             Brake::Resume => database.pause_origin(&origin, false).await?,
             Brake::Reset => database.reset_origin(&origin).await?,
         }
-        Ok::<_, DbError>(database.find_origin(&origin).await?)
+        database.find_origin(&origin).await
     };
     let report = state.bounded("database", changing).await?;
     Ok(HttpResponse::Ok().json(OriginItem::from(report)))
