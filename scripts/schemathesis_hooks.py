@@ -4,14 +4,19 @@ A URL is refused (422) for where it leads, which no schema expresses: so that ac
 told from refused data, well-formed bodies get a host name that may be submitted. It is one that is
 never resolved (RFC 6761), so that no stranger's server is asked for pictures.
 
+The same holds for origins (a host name is made), for moments (one of the past is put in, since
+they may not lie too far ahead), and for cursors (that of the page behind all origins).
+
 And random ids lead to no job: half of the well-formed ones become that of a completed job, made
 from a picture that is served here.
 """
 
+import base64
 import hashlib
 import http.server
 import json
 import os
+import re
 import struct
 import threading
 import time
@@ -78,15 +83,42 @@ def completed_job(api):
 COMPLETED = completed_job(os.environ["API"])
 
 
+MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def host_instead_of(url):
+    """A name that is never resolved, if the schema lets `url` in."""
+    if not isinstance(url, str) or len(url.encode("utf-8", "replace")) > 2048:
+        return None
+    if not url.lower().startswith(("http:", "https:")):
+        return None
+    return hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16] + ".invalid"
+
+
 @schemathesis.hook
 def map_body(context, body):
-    url = body.get("url") if isinstance(body, dict) else None
-    if not isinstance(url, str) or len(url.encode("utf-8", "replace")) > 2048:
+    if not isinstance(body, dict):
         return body
-    if url.lower().startswith(("http:", "https:")):
-        name = hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16]
-        body = {**body, "url": f"https://{name}.invalid/{name}.jpg"}
+    body = dict(body)
+    if host := host_instead_of(body.get("url")):
+        body["url"] = f"https://{host}/picture.jpg"
+    if host := host_instead_of(body.get("origin")):
+        body["origin"] = f"https://{host}"
+    moment = body.get("not_before")
+    if isinstance(moment, str) and MOMENT.fullmatch(moment):
+        body["not_before"] = "2026-01-31T12:00:00Z"
     return body
+
+
+@schemathesis.hook
+def map_query(context, query):
+    if not isinstance(query, dict) or not isinstance(query.get("cursor"), str):
+        return query
+    sort = query.get("sort", "origin")
+    cursor = base64.urlsafe_b64encode(f"{sort} 0 ~".encode("utf-8", "replace"))
+    return {**query, "cursor": cursor.decode().rstrip("=")}
 
 
 @schemathesis.hook

@@ -25,9 +25,10 @@ pub enum Target {
 }
 
 /// Settings of every Postgres session. The server gives up on what we have long given up on,
-/// so that a stopped worker can't hold a row forever.
+/// so that a stopped worker can't hold a row forever. To compile a statement would take longer than
+/// to run it.
 const POSTGRES_SESSION: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
-     SET idle_in_transaction_session_timeout = '10s'; SET TIME ZONE 'UTC'";
+     SET idle_in_transaction_session_timeout = '10s'; SET TIME ZONE 'UTC'; SET jit = off";
 
 /// Settings of every SQLite connection. `synchronous = FULL`: in WAL mode anything less may lose
 /// the last commits when the power fails, and a `202` promises that they are kept.

@@ -106,12 +106,9 @@ impl Database {
         let dialect = Dialect::of(&self.pools);
         // One more tells whether there is another page.
         let enough = i64::from(limit) + 1;
-        let by = |measure: &str| origin_sql::by_measure(dialect, measure, after.measure, enough);
         let query = match sort {
             OriginSort::Origin => origin_sql::by_origin(dialect, enough),
-            OriginSort::Queued => by(&origin_sql::queued()),
-            OriginSort::InFlight => by(&origin_sql::in_flight()),
-            OriginSort::Failed => by(&origin_sql::failed(dialect)),
+            sort => origin_sql::by_measure(dialect, sort, after.measure, enough),
         };
         let mut rows = self.reports(query, after.origin).await?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -3,6 +3,7 @@
 //! Origins are walked in their order, each found by one look into an index (a loose scan), so that a
 //! page costs the same however many there are and however long their backlogs are.
 
+use super::origin_list::OriginSort;
 use super::pools::Pools;
 
 /// In front of all origins, which begin with `http`: behind the row that stands for all of them.
@@ -63,21 +64,28 @@ pub(super) fn by_origin(dialect: Dialect, limit: i64) -> String {
     )
 }
 
-/// The reports of the `limit` origins of the largest `measure` (a query of `origin` and `measure`)
-/// that come after the origin bound as `$1`, which has `after` of it.
-pub(super) fn by_measure(dialect: Dialect, measure: &str, after: i64, limit: i64) -> String {
+/// The reports of the `limit` origins of the largest measure that come after the origin bound as
+/// `$1`, which has `after` of it. Reads all origins, but each source of them once.
+pub(super) fn by_measure(dialect: Dialect, sort: OriginSort, after: i64, limit: i64) -> String {
     let hour = dialect.within_an_hour();
+    let capped = format!("CASE WHEN count(*) < {COUNTED} THEN count(*) ELSE {COUNTED} END");
+    let measure = |by: OriginSort, measure| if sort == by { measure } else { "0" };
+    let (queued, in_flight, failed) = (
+        measure(OriginSort::Queued, capped.as_str()),
+        measure(OriginSort::InFlight, "jobs"),
+        measure(OriginSort::Failed, "sum(failed)"),
+    );
     reports(
         dialect,
         &format!(
-            "measured (origin, measure) AS ({measure}), \
-             known (origin) AS (SELECT DISTINCT origin FROM jobs WHERE {READY} \
-             UNION SELECT origin FROM jobs WHERE {WAITING} \
-             UNION SELECT origin FROM flying UNION SELECT origin FROM origins \
-             UNION SELECT origin FROM origin_flow WHERE {hour}), \
-             ranked (origin, measure) AS (SELECT known.origin, COALESCE(measured.measure, 0) \
-             FROM known LEFT JOIN measured ON measured.origin = known.origin \
-             WHERE known.origin > '{BEFORE_ALL}'), \
+            "known (origin, measure) AS (\
+             SELECT origin, {queued} FROM jobs WHERE {READY} GROUP BY origin UNION ALL \
+             SELECT origin, 0 FROM jobs WHERE {WAITING} GROUP BY origin UNION ALL \
+             SELECT origin, {in_flight} FROM flying UNION ALL \
+             SELECT origin, 0 FROM origins UNION ALL \
+             SELECT origin, {failed} FROM origin_flow WHERE {hour} GROUP BY origin), \
+             ranked (origin, measure) AS (SELECT origin, CAST(sum(measure) AS bigint) \
+             FROM known WHERE origin > '{BEFORE_ALL}' GROUP BY origin), \
              page (origin, measure) AS (SELECT origin, measure FROM ranked \
              WHERE measure < {after} OR (measure = {after} AND origin > $1) \
              ORDER BY measure DESC, origin LIMIT {limit})"
@@ -89,24 +97,6 @@ pub(super) fn by_measure(dialect: Dialect, measure: &str, after: i64, limit: i64
 pub(super) fn of_one(dialect: Dialect) -> String {
     let page = "page (origin, measure) AS (SELECT CAST($1 AS text), CAST(0 AS bigint))";
     reports(dialect, page)
-}
-
-pub(super) fn queued() -> String {
-    format!(
-        "SELECT origin, CASE WHEN count(*) < {COUNTED} THEN count(*) ELSE {COUNTED} END \
-         FROM jobs WHERE {READY} GROUP BY origin"
-    )
-}
-
-pub(super) fn in_flight() -> String {
-    "SELECT origin, jobs FROM flying".to_owned()
-}
-
-pub(super) fn failed(dialect: Dialect) -> String {
-    let hour = dialect.within_an_hour();
-    format!(
-        "SELECT origin, CAST(sum(failed) AS bigint) FROM origin_flow WHERE {hour} GROUP BY origin"
-    )
 }
 
 /// The origin that follows `after`, or null.

@@ -76,9 +76,8 @@ fn is_origin_of(origin: &str, url: &Url) -> bool {
 /// True if the page came from where the request goes to. A proxy may speak TLS for us, so the scheme
 /// is the page's.
 fn is_of_host(origin: &str, host: Option<&str>) -> bool {
-    let scheme = match origin.split_once("://") {
-        Some((scheme @ ("http" | "https"), _)) => scheme,
-        _ => return false,
+    let Some((scheme @ ("http" | "https"), _)) = origin.split_once("://") else {
+        return false;
     };
     let own = host.and_then(|host| authority(scheme, host));
     own.is_some_and(|own| is_origin_of(origin, &own))

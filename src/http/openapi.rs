@@ -10,8 +10,8 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
-    SecurityRequirement, Type, example::ExampleBuilder,
+    ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
+    Schema, SecurityRequirement, Type, example::ExampleBuilder,
 };
 
 use super::problem::{self, Problem, ProblemDocument, RequestFault};
@@ -94,6 +94,7 @@ fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
                 .then(|| Scope::needed(&method, path));
             describe_errors(operation, scope.filter(|_| guarded));
             describe_binary(operation);
+            let_body_be_left_out(operation);
             leave_numbers_unbounded(operation);
         }
     }
@@ -234,6 +235,15 @@ fn describe_binary(operation: &mut Operation) {
         {
             content.schema = None;
         }
+    }
+}
+
+/// utoipa would say so of a type that may be `null`, which an absent body is not.
+fn let_body_be_left_out(operation: &mut Operation) {
+    if let Some("pauseQueue" | "resumeQueue") = operation.operation_id.as_deref()
+        && let Some(RefOr::T(body)) = &mut operation.request_body
+    {
+        body.required = Some(Required::False);
     }
 }
 

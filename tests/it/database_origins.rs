@@ -269,7 +269,7 @@ on_both_databases! {
         let database = fixture.open().await;
         let ages = async || {
             let counts = database.counts().await.unwrap();
-            let rounded = |age: Option<f64>| age.map(|age| (age / 10.0).round() as i64 * 10);
+            let rounded = |age: Option<f64>| age.map(|age| (age / 100.0) as i64 * 100);
             (rounded(counts.oldest_pending_seconds), rounded(counts.oldest_parked_seconds))
         };
         let back = |host: &str, seconds: i64| {
@@ -312,7 +312,8 @@ on_both_databases! {
             let page = database.list_origins(OriginSort::Origin, None, 100).await.unwrap();
             by_name = by_name.min(begun.elapsed());
             assert_eq!(page.origins.len(), 100);
-            assert!(page.origins.iter().all(|report| report.queued == 2), "{page:?}");
+            let is_whole = |report: &OriginReport| (report.queued, report.done_last_hour) == (2, 3);
+            assert!(page.origins.iter().all(is_whole), "{page:?}");
             let middle = database.list_origins(OriginSort::Origin, page.next, 100).await.unwrap();
             assert_eq!(middle.origins.len(), 100);
             let begun = Instant::now();
@@ -327,7 +328,7 @@ on_both_databases! {
     }
 }
 
-const ORIGINS: usize = 100_000;
+const ORIGINS: usize = 20_000;
 
 /// Two jobs of each of so many origins.
 fn fill(fixture: &Fixture, origins: usize) {
@@ -350,4 +351,13 @@ fn fill(fixture: &Fixture, origins: usize) {
          SELECT {id}, 'https://' || n || '.example/', n, false, {now}, {now}, {now}, \
          'https://' || n || '.example:443', n FROM {numbers}"
     ));
+    for ago in [1, 2, 3] {
+        let minute = minute(fixture, ago);
+        fixture.lines(&format!(
+            "INSERT INTO origin_flow (origin, minute, done, failed, downloads, download_millis) \
+             SELECT DISTINCT origin, {minute}, 1, 0, 1, 100 FROM jobs"
+        ));
+    }
+    // As the databases see to themselves: their plans differ with it.
+    fixture.lines("ANALYZE");
 }

@@ -3,7 +3,6 @@
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::db::DbError;
 use crate::http::body;
 use crate::http::origin_dto::{OriginItem, QueueBody};
 use crate::http::problem::Problem;
@@ -88,7 +87,7 @@ async fn one(
             Brake::Resume => database.pause_origin(&origin, false).await?,
             Brake::Reset => database.reset_origin(&origin).await?,
         }
-        Ok::<_, DbError>(database.find_origin(&origin).await?)
+        database.find_origin(&origin).await
     };
     let report = state.bounded("database", changing).await?;
     Ok(HttpResponse::Ok().json(OriginItem::from(report)))
@@ -102,7 +101,7 @@ async fn one(
     path = "/v1/queue/pause",
     tag = "operation",
     operation_id = "pauseQueue",
-    request_body(content = Option<NothingBody>, content_type = "application/json"),
+    request_body(content = NothingBody, content_type = "application/json"),
     responses((status = 200, description = "Everything is paused", body = QueueBody))
 )]
 pub async fn pause_queue(
@@ -121,7 +120,7 @@ pub async fn pause_queue(
     path = "/v1/queue/resume",
     tag = "operation",
     operation_id = "resumeQueue",
-    request_body(content = Option<NothingBody>, content_type = "application/json"),
+    request_body(content = NothingBody, content_type = "application/json"),
     responses((status = 200, description = "Nothing is paused but single origins", body = QueueBody))
 )]
 pub async fn resume_queue(
