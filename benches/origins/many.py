@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench import Bench
 from deployment import QUEUE, Deployment
+from service.cpu_time import cpu_seconds
 from service.servers import postgres_program
 from stores import ends
 
@@ -41,7 +42,7 @@ def many(bench: Bench):
             bench.progress(f"{name}: {origins} origins: {rate:.1f} jobs/s")
             yield {"measured": f"{jobs} jobs of {origins} origin(s), {options.seconds} s",
                    "mode": "1 work, Postgres", "of": name, "jobs/s": rate,
-                   "to one origin": rates[name, options.origins] / rate if origins == 1 else None,
+                   "many to one": rates[name, options.origins] / rate if origins == 1 else None,
                    **usage}
 
 
@@ -70,6 +71,8 @@ def measure(bench: Bench, service: Deployment, jobs: int) -> tuple[float, dict]:
     worker, store = service.workers[0], service.store
     if not bench.wait(lambda: sum(ends(store)) > 0):
         raise RuntimeError("no job ended")
+    processes = {"worker": [worker.pid], "Postgres": [bench.servers.processes["postgres"].pid]}
+    cpu = {name: cpu_seconds(pids) for name, pids in processes.items()}
     begun, before = time.monotonic(), sum(ends(store))
     memory = files = 0
     while time.monotonic() < begun + bench.options.seconds:
@@ -78,9 +81,11 @@ def measure(bench: Bench, service: Deployment, jobs: int) -> tuple[float, dict]:
         memory = max(memory, int(status.partition("VmRSS:")[2].split()[0]))
         files = max(files, len(list(Path(f"/proc/{worker.pid}/fd").iterdir())))
     completed, failed = ends(store)
-    seconds = time.monotonic() - begun
+    seconds, done = time.monotonic() - begun, completed - before
+    costs = {f"{name} CPU ms a job": (cpu_seconds(pids) - cpu[name]) / done * 1e3
+             for name, pids in processes.items()}
     if failed:
         raise RuntimeError(f"{failed} jobs failed")
     if completed == jobs:
         raise RuntimeError("all jobs were done before the time was over: more --origins")
-    return (completed - before) / seconds, {"worker MB": memory / 1024, "worker files": files}
+    return done / seconds, {**costs, "worker MB": memory / 1024, "worker files": files}

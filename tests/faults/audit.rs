@@ -19,6 +19,8 @@ pub struct Terms {
     pub overload: Option<Duration>,
     /// Whether the API's own processes were killed, so that connections may break.
     pub api_died: bool,
+    /// Whether a job may fail while it waits, because its origin is given up.
+    pub origin_given_up: bool,
 }
 
 impl Default for Terms {
@@ -28,6 +30,7 @@ impl Default for Terms {
             all_complete: true,
             overload: None,
             api_died: false,
+            origin_given_up: false,
         }
     }
 }
@@ -56,17 +59,19 @@ struct Row {
 /// once a second.
 const WORK: Duration = Duration::from_secs(3);
 
+/// After so long a new job is looked for whose id is not in the queue.
+const MISSED: Duration = Duration::from_secs(10);
+
 impl Terms {
     /// How soon a job must have ended that was begun so many times: a lease, the longest back-off
-    /// that follows a death, the ten seconds after which a lost id is missed, and the work itself.
+    /// that follows a death, the time after which a lost id is missed, and the work itself.
     fn bound(&self, attempts: usize) -> Duration {
         let deaths = u32::try_from(attempts.saturating_sub(1)).expect("a few attempts");
         let backoff = match deaths {
             0 => Duration::ZERO,
             deaths => retry::delay_after_death(deaths, 1.0),
         };
-        self.overload
-            .unwrap_or(LEASE + backoff + Duration::from_secs(10) + WORK)
+        self.overload.unwrap_or(LEASE + backoff + MISSED + WORK)
     }
 }
 
@@ -79,7 +84,7 @@ pub fn audit(stage: &Stage, record: &Record, lifted: f64, terms: &Terms) -> Find
     let slowest = check_times(stage, lifted, terms);
     let rows = rows(stage);
     check_rows(record, &rows, terms);
-    check_history(stage, &rows);
+    check_history(stage, &rows, terms);
     check_thumbnails(stage, &rows);
     eventually_blocking("no temporary file is left", limit, || {
         std::fs::read_dir(stage.storage.join(".tmp")).is_ok_and(|files| files.count() == 0)
@@ -191,7 +196,7 @@ fn check_rows(record: &Record, rows: &[Row], terms: &Terms) {
 }
 
 /// Each job reached one final state, once, and only by legal steps.
-fn check_history(stage: &Stage, rows: &[Row]) {
+fn check_history(stage: &Stage, rows: &[Row], terms: &Terms) {
     let lines = stage.lines("SELECT id || '|' || status AS line FROM job_history ORDER BY seq");
     let mut histories: HashMap<&str, Vec<&str>> = HashMap::new();
     for line in &lines {
@@ -202,10 +207,13 @@ fn check_history(stage: &Stage, rows: &[Row]) {
         let history = &histories[row.id.as_str()];
         assert_eq!(history.first(), Some(&"pending"), "{}: {history:?}", row.id);
         for step in history.windows(2) {
-            let legal = matches!(
-                (step[0], step[1]),
-                ("pending", "processing") | ("processing", "pending" | "completed" | "failed")
-            );
+            let legal = match (step[0], step[1]) {
+                ("pending", "processing") | ("processing", "pending" | "completed" | "failed") => {
+                    true
+                }
+                ("pending", "failed") => terms.origin_given_up,
+                _ => false,
+            };
             assert!(legal, "{}: {history:?}", row.id);
         }
         assert_eq!(history.last(), Some(&row.status.as_str()), "{}", row.id);

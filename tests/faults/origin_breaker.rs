@@ -70,6 +70,7 @@ async fn fault_21() {
     let terms = Terms {
         all_complete: false,
         overload: Some(LIMIT),
+        origin_given_up: true,
         ..Terms::default()
     };
     let findings = audit(&stage, &record, lifted, &terms);
