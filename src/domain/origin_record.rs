@@ -26,6 +26,8 @@ const LONG_UNREFUSED: Duration = Duration::from_secs(30);
 /// Where a rate begins of which nothing is known, because the first request was refused.
 const UNKNOWN_RATE: f64 = 1.0;
 const LOWEST_RATE: f64 = 0.1;
+/// Seconds over which an origin must have been asked for what it served to tell its rate.
+const MEASURED_OVER: f64 = 3.0;
 /// A rate that rose so high is no limit any more.
 const HIGHEST_RATE: f64 = 1000.0;
 /// A bucket holds what comes in so many seconds. That of a cap holds no more beside one token.
@@ -226,9 +228,13 @@ impl OriginRecord {
     }
 
     fn cut(&mut self, refusal: &Refusal, now: i64) {
-        let learned = match (self.rate, self.served_since) {
-            (Some(rate), Some(since)) => {
-                let lately = self.served as f64 / seconds(now - since).max(EPOCH.as_secs_f64());
+        let measured = self
+            .served_since
+            .map(|since| seconds(now - since))
+            .filter(|seconds| *seconds >= MEASURED_OVER);
+        let learned = match (self.rate, measured) {
+            (Some(rate), Some(seconds)) => {
+                let lately = self.served as f64 / seconds;
                 // An origin that was hardly asked tells nothing by what it served.
                 rate.min(lately.max(rate / 2.0)) * CUT
             }
