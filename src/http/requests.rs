@@ -25,12 +25,12 @@ const NO_ORIGIN: &str =
 #[serde(deny_unknown_fields)]
 #[schema(as = Submission)]
 pub struct SubmitBody {
-    /// Where the image is: http or https, at most 2048 bytes, without user name and password.
+    /// Where the image is: http or https, at most 8192 bytes, without user name and password.
     #[schema(
         format = "uri",
         pattern = "^[Hh][Tt][Tt][Pp][Ss]?:",
         min_length = 1,
-        max_length = 2048,
+        max_length = 8192,
         example = "https://images.example.org/harbour.jpg"
     )]
     pub url: String,
@@ -55,7 +55,7 @@ pub struct OriginBody {
         value_type = String,
         pattern = "^[Hh][Tt][Tt][Pp][Ss]?:",
         min_length = 1,
-        max_length = 2048,
+        max_length = 8192,
         example = "https://images.example.org:443"
     )]
     pub origin: Origin,

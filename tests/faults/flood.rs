@@ -14,8 +14,7 @@ const PUSHED_AT_ONCE: usize = 1000;
 
 /// Submits URLs that must all be accepted, over connections that are kept.
 pub async fn accept_all(api: SocketAddr, urls: impl IntoIterator<Item = String>) -> Vec<String> {
-    let client = reqwest::Client::builder().no_proxy().build();
-    let client = client.expect("a client");
+    let client = crate::support::client::new();
     let submit = |url: String| {
         let json = serde_json::json!({ "url": url });
         let request = client.post(format!("http://{api}/v1/images")).json(&json);

@@ -51,7 +51,7 @@ impl Deployment {
                 .collect(),
             folder,
             base: format!("http://127.0.0.1:{port}"),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: crate::support::client::new(),
         }
     }
 

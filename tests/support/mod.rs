@@ -6,6 +6,7 @@
 )]
 
 pub mod child_process;
+pub mod client;
 pub mod deadline;
 pub mod fault_proxy;
 pub mod http_client;
