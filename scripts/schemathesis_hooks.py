@@ -90,7 +90,7 @@ MOMENT = re.compile(
 
 def host_instead_of(url):
     """A name that is never resolved, if the schema lets `url` in."""
-    if not isinstance(url, str) or len(url.encode("utf-8", "replace")) > 2048:
+    if not isinstance(url, str) or len(url.encode("utf-8", "replace")) > 8192:
         return None
     if not url.lower().startswith(("http:", "https:")):
         return None
