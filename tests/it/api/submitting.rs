@@ -42,7 +42,7 @@ on_both_databases! {
 
     async fn what_is_refused_leaves_no_job(fixture: &Fixture) {
         let api = Api::start(fixture).await;
-        let long = format!("https://images.example.com/{}", "a".repeat(2048));
+        let long = format!("https://images.example.com/{}", "a".repeat(8192));
         let huge = format!("{{\"url\": \"{}\"}}", "a".repeat(17_000));
         for (body, expected) in [
             ("", (400, "malformed_json")),
