@@ -221,8 +221,14 @@ fn an_empty_variable_unsets_what_a_file_set() {
 
 #[test]
 fn settings_that_contradict_each_other_are_faults() {
-    let world = World::new().variable("THUMBFORGE_MAX_PAGE_SIZE", "10");
-    assert_eq!(world.faults().len(), 1);
+    for (variable, value) in [
+        ("THUMBFORGE_MAX_PAGE_SIZE", "10"),
+        ("THUMBFORGE_MAX_SOURCE_BYTES", "268435457"),
+        ("THUMBFORGE_DOWNLOAD_MEMORY_BYTES", "33554431"),
+    ] {
+        let world = World::new().variable(variable, value);
+        assert_eq!(world.faults().len(), 1, "{variable}");
+    }
 }
 
 #[test]

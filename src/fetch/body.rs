@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use reqwest::Response;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::ended::Ended;
 use super::error::FetchError;
@@ -51,27 +51,34 @@ impl Body {
             self.reserve(length, deadline).await?;
         }
         let mut pace = Pace::new(settings, Instant::now());
+        let stopped = self.reservation.stopped();
+        // Rings at the earliest; what came since puts it off only then.
+        let alarm = sleep_until(pace.deadline().min(deadline));
+        tokio::pin!(stopped, alarm);
         loop {
-            let until = pace.deadline().min(deadline);
             let piece = tokio::select! {
                 biased;
-                () = self.reservation.stopped() => return Err(Ended::OutOfMemory),
-                piece = timeout_at(until, response.chunk()) => piece,
+                () = stopped.as_mut() => return Err(Ended::OutOfMemory),
+                piece = response.chunk() => piece,
+                () = alarm.as_mut() => {
+                    let now = Instant::now();
+                    if now >= deadline {
+                        return Err(FetchError::TotalTimeout(settings.total_timeout).into());
+                    }
+                    pace.check(now)?;
+                    alarm.as_mut().reset(pace.deadline().min(deadline));
+                    continue;
+                }
             };
-            let now = Instant::now();
             match piece {
-                Ok(Ok(Some(piece))) => {
-                    pace.record(piece.len(), now)?;
+                Ok(Some(piece)) => {
+                    pace.record(piece.len(), Instant::now())?;
                     if self.take(&piece, deadline).await? {
                         pace.restart(Instant::now());
                     }
                 }
-                Ok(Ok(None)) => return Ok(()),
-                Ok(Err(error)) => return Err(transport_error::in_body(&error).into()),
-                Err(_) if now >= deadline => {
-                    return Err(FetchError::TotalTimeout(settings.total_timeout).into());
-                }
-                Err(_) => pace.check(now)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(transport_error::in_body(&error).into()),
             }
         }
     }

@@ -48,7 +48,7 @@ fn of_head(error: &hyper::Error) -> Option<FetchError> {
 /// Of a body that did not come to its end.
 pub(super) fn in_body(error: &reqwest::Error) -> FetchError {
     let has = |is: fn(&(dyn Error + 'static)) -> bool| causes(error).any(is);
-    let is_of_tls = has(|cause| cause.is::<rustls::Error>());
+    let is_of_tls = has(<dyn Error>::is::<rustls::Error>);
     let is_cut = has(|cause| {
         let error = cause.downcast_ref();
         error.is_some_and(hyper::Error::is_incomplete_message)

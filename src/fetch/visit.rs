@@ -33,10 +33,13 @@ impl Visit<'_> {
     pub(super) async fn make(&self, status: &mut Option<u16>) -> Result<Answer, Ended> {
         let began = Instant::now();
         let (client, _keep) = self.parts.clients.of(self.origin);
-        let response = self
-            .send(client)
-            .await
-            .inspect_err(|error| self.blame(error))?;
+        let response = self.send(client).await.inspect_err(|error| {
+            // What is not HTTP is no answer either.
+            if matches!(error, FetchError::InvalidResponse(_)) {
+                self.hops.report(self.origin, HopReport::Failed);
+            }
+            self.blame(error);
+        })?;
         let fields = Fields(&response);
         *status = Some(response.status().as_u16());
         self.hops.report(

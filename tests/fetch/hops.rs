@@ -128,6 +128,7 @@ async fn answers_are_told_with_status_and_patience() {
 async fn no_answer_and_half_of_one_are_failures() {
     assert_eq!(told_of("").await, ["failed"]);
     assert_eq!(told_of("HTTP/1.1 200").await, ["failed"]);
+    assert_eq!(told_of("SSH-2.0-OpenSSH_9.6\r\n").await, ["failed"]);
     let half = "HTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\nabc";
     assert_eq!(told_of(half).await, ["200", "failed"]);
 

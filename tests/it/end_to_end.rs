@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use image::ImageFormat;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use crate::support::child_process::ChildProcess;
@@ -32,6 +33,8 @@ impl Deployment {
     fn new(more: Vec<(&str, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
+        // The client wants one even where it speaks no TLS; another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let own = [
             ("THUMBFORGE_BIND", format!("127.0.0.1:{port}")),
             (
@@ -388,6 +391,40 @@ async fn failures_are_typed_retried_or_final() {
     }
     let (status, problem) = deployment.submit("http://10.0.0.1/x.png").await;
     assert_eq!(status, 422, "{problem}");
+}
+
+/// Answers with `part` of a body that is said to be `length` long, and closes.
+async fn cutting(part: Vec<u8>, length: usize) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(&[head.as_bytes(), &part].concat()).await;
+        }
+    });
+    format!("http://{address}/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_of_a_body_that_broke_off_is_tried_in_the_last_attempt() {
+    let jpeg = photograph();
+    let most = cutting(jpeg[..jpeg.len() * 9 / 10].to_vec(), jpeg.len()).await;
+    let little = cutting(jpeg[..jpeg.len() / 10].to_vec(), jpeg.len()).await;
+    let deployment = Deployment::alone();
+    let _program = deployment.start("all");
+    deployment.ready().await;
+    let most = deployment.accepted(&most).await;
+    let little = deployment.accepted(&little).await;
+    let job = deployment.ended(&most).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_eq!(job["attempts"], 3, "{job}");
+    assert_eq!(job["result"]["truncated"], true, "{job}");
+    let job = deployment.ended(&little).await;
+    assert_eq!(job["status"], "failed", "{job}");
+    assert_eq!(job["error_code"], "connection_failed", "{job}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
