@@ -3,14 +3,12 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::claim_ready::ALL_ORIGINS as ALL;
 use super::pools::{read_query, write_query};
 use super::schema::origins;
 use super::types::Moment;
 use super::{Database, DbError, clock};
 use crate::domain::Origin;
-
-/// The row that stands for all origins.
-const ALL: &str = "*";
 
 impl Database {
     /// Stops or lets on the claims of an origin's jobs; those in work go on.

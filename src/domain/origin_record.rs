@@ -113,6 +113,13 @@ pub struct Allowance {
     pub ask_again: Duration,
 }
 
+/// How long the breaker stays open that opens for the `openings`th time in a row.
+fn open_for(openings: u32, breaker: Duration) -> Duration {
+    let doublings = openings.saturating_sub(1).min(16);
+    let wait = breaker.saturating_mul(2_u32.pow(doublings));
+    wait.min(LONGEST_PARK)
+}
+
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -250,14 +257,13 @@ impl OriginRecord {
 
     /// `began` tells the request of before an opening from the probe after it.
     fn failed(&mut self, began: i64, now: i64, breaker: Duration) {
-        if self.is_parked(now) && self.park_reason == Some(ParkReason::Breaker) {
-            return;
-        }
         if self.openings > 0 {
-            if self.opened_at.is_some_and(|opened| began < opened) {
-                return;
+            // A probe begins after the wait, which the clocks of processes hardly blur.
+            let half = millis(open_for(self.openings, breaker)) / 2;
+            if self.opened_at.is_none_or(|opened| began >= opened + half) {
+                self.open(now, breaker);
             }
-            return self.open(now, breaker);
+            return;
         }
         self.failures += 1;
         if self.failures >= FAILURES_TO_OPEN {
@@ -267,13 +273,9 @@ impl OriginRecord {
     }
 
     fn open(&mut self, now: i64, breaker: Duration) {
-        let doublings = self.openings.min(16);
-        let wait = breaker
-            .saturating_mul(2_u32.pow(doublings))
-            .min(LONGEST_PARK);
         self.openings += 1;
         self.opened_at = Some(now);
-        let until = now + millis(wait);
+        let until = now + millis(open_for(self.openings, breaker));
         if self.parked_until.is_none_or(|known| known < until) {
             (self.parked_until, self.park_reason) = (Some(until), Some(ParkReason::Breaker));
         }

@@ -20,7 +20,7 @@ use super::lost_claims::LostClaims;
 use super::pulse::Pulse;
 use super::storage_gate::StorageGate;
 use super::turns::{Turn, Turns, Visit};
-use super::{Parts, WorkerSettings, outcome};
+use super::{Parts, WorkerSettings, outcome, reporter};
 use crate::db::{ClaimSource, Claimed, DbError};
 use crate::domain::{Claim, Failure, FailureCode, JobId, Origin, Outcome};
 
@@ -46,6 +46,8 @@ pub(super) struct Crew {
     pub pulse: Pulse,
     pub storage_gate: StorageGate,
     pub turns: Arc<Turns>,
+    /// Held by who reports.
+    pub reporting: tokio::sync::Mutex<()>,
     line: Arc<Line>,
     /// Sockets: one a download.
     downloads: Arc<Semaphore>,
@@ -69,10 +71,7 @@ impl Crew {
     pub(super) fn new(parts: Parts, settings: WorkerSettings) -> Self {
         let id = uuid::Uuid::now_v7();
         let storage_gate = StorageGate::open();
-        let places = settings
-            .concurrency
-            .unwrap_or(usize::MAX)
-            .min(settings.line);
+        let places = settings.concurrency.unwrap_or(settings.line);
         Self {
             id,
             leases: Leases::new(parts.database.clone(), id, settings.lease),
@@ -80,6 +79,7 @@ impl Crew {
             pulse: Pulse::new(settings.poll_timeout, settings.lease, storage_gate.clone()),
             storage_gate,
             turns: Arc::new(Turns::new(settings.downloads, Arc::clone(&parts.caps_of))),
+            reporting: tokio::sync::Mutex::default(),
             line: Line::new(places),
             downloads: Arc::new(Semaphore::new(settings.downloads)),
             jobs: settings
@@ -340,6 +340,13 @@ impl Crew {
         }
         match ended {
             Some(outcome) => {
+                // A job that is pending again must not be claimed before its origin's record says
+                // what came of this attempt.
+                if !matches!(outcome, Outcome::Completed { .. })
+                    && self.turns.is_in_trouble(&claim.origin)
+                {
+                    reporter::report(self).await;
+                }
                 outcome::write(&self.parts, claim, &outcome).await;
                 match outcome {
                     Outcome::Completed { .. } => self.turns.ended(&claim.origin, true),

@@ -24,7 +24,10 @@ pub(super) async fn report_forever(crew: Arc<Crew>) {
     }
 }
 
-async fn report(crew: &Crew) -> bool {
+/// Reports all that is to be reported. When it returns, what others had taken to report is told
+/// too. False if it could not be written.
+pub(super) async fn report(crew: &Crew) -> bool {
+    let _others_are_done = crew.reporting.lock().await;
     let news = crew.turns.take_news();
     if news.is_empty() {
         return true;

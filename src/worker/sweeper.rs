@@ -37,14 +37,16 @@ async fn sweep(crew: &Crew, last: Option<Origin>) -> Result<Option<Origin>, DbEr
     let database = &crew.parts.database;
     database.end_waits().await?;
     if crew.turns.is_full() {
-        crew.pulse.claimed();
         return Ok(last);
     }
     let mut ready = database.ready_origins(last.as_ref(), PAGE).await?;
     if ready.is_empty() && last.is_some() {
         ready = database.ready_origins(None, PAGE).await?;
     }
-    crew.pulse.claimed();
+    if ready.is_empty() {
+        // There is nothing to claim; else claims must be answered.
+        crew.pulse.claimed();
+    }
     let is_whole = ready.len() < PAGE as usize;
     let reached = ready.last().map(|ready| ready.origin.clone());
     crew.turns.are_ready(ready);

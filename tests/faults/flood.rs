@@ -54,8 +54,8 @@ pub fn multiply(stage: &Stage, id: &str, count: usize) {
 /// Takes jobs out of the audit that can't end in its time. `jobs` is a condition.
 pub fn forget(stage: &Stage, jobs: &str) {
     stage.lines(&format!(
-        "DELETE FROM job_history WHERE id IN (SELECT id FROM jobs WHERE {jobs}); \
-         DELETE FROM jobs WHERE {jobs}"
+        "WITH gone AS (DELETE FROM jobs WHERE {jobs} RETURNING id) \
+         DELETE FROM job_history USING gone WHERE job_history.id = gone.id"
     ));
 }
 

@@ -40,10 +40,11 @@ async fn fault_07() {
     let slow = image_reply(120, 90).after(Duration::from_millis(600));
     stage.origin.on("/new.jpg", vec![slow]);
     let new = stage.origin.url("/new.jpg");
+    let of_new = new.clone();
     let load = Load::start(
         vec![serve.address],
         40,
-        Box::new(move |n| format!("{new}?n={n}")),
+        Box::new(move |n| format!("{of_new}?n={n}")),
     );
     eventually_blocking("new work waits", SOON, || stage.queue_length() >= 40);
     let _workers = start_workers(&stage, 2);
@@ -51,10 +52,12 @@ async fn fault_07() {
         "SELECT count(*) FROM jobs WHERE status IN ('pending', 'processing') AND id IN ('{}')",
         backlog.join("','")
     );
+    let new_pending =
+        format!("SELECT count(*) FROM jobs WHERE status = 'pending' AND url LIKE '{new}%'");
     let waiting = Instant::now();
     let mut shortest_queue = usize::MAX;
     eventually_blocking("the whole backlog ends", SAVED_WITHIN, || {
-        shortest_queue = shortest_queue.min(stage.queue_length());
+        shortest_queue = shortest_queue.min(stage.count(&new_pending));
         stage.count(&active) == 0
     });
     let found = waiting.elapsed();

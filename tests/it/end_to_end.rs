@@ -33,8 +33,6 @@ impl Deployment {
     fn new(more: Vec<(&str, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
-        // The client wants one even where it speaks no TLS; another test may have been first.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let own = [
             ("THUMBFORGE_BIND", format!("127.0.0.1:{port}")),
             (

@@ -7,6 +7,7 @@ mod api;
 mod architecture;
 mod database;
 mod database_origins;
+mod database_turns;
 mod end_to_end;
 mod queue;
 mod security_document;

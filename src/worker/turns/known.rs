@@ -41,7 +41,10 @@ pub(super) struct Known {
     pub gives_up: bool,
     pub served: Served,
     pub last_refusal: Option<Instant>,
+    /// What is to be reported, but for the failures …
     pub observed: Observed,
+    /// … of which each request's beginning is kept, so that its age is right when it is told.
+    pub failed: Vec<Instant>,
     pub flow: Flow,
     pub touched: Instant,
 }
@@ -67,6 +70,7 @@ impl Known {
             served: Served::new(now),
             last_refusal: None,
             observed: Observed::default(),
+            failed: Vec::new(),
             flow: Flow::default(),
             touched: now,
         }
@@ -110,7 +114,16 @@ impl Known {
     }
 
     pub(super) fn has_news(&self) -> bool {
-        self.observed != Observed::default()
+        self.observed != Observed::default() || !self.failed.is_empty()
+    }
+
+    /// What is to be reported; it counts as reported.
+    pub(super) fn take_news(&mut self, now: Instant) -> Observed {
+        let failures = self.failed.drain(..).map(|began| now - began).collect();
+        Observed {
+            failures,
+            ..std::mem::take(&mut self.observed)
+        }
     }
 
     pub(super) fn is_forgettable(&self, now: Instant) -> bool {

@@ -295,11 +295,19 @@ impl Turns {
         self.news.notified().await;
     }
 
+    /// True if there is something to report of `origin`, or its jobs are claimed under its record.
+    pub(super) fn is_in_trouble(&self, origin: &Origin) -> bool {
+        let state = self.state();
+        let known = state.known.get(origin);
+        known.is_some_and(|known| known.has_news() || known.has_limits)
+    }
+
     /// What is to be reported; it counts as reported.
     pub(super) fn take_news(&self) -> Vec<(Origin, Observed)> {
         let mut state = self.state();
+        let now = Instant::now();
         let news = state.known.iter_mut().filter(|(_, known)| known.has_news());
-        news.map(|(origin, known)| (origin.clone(), std::mem::take(&mut known.observed)))
+        news.map(|(origin, known)| (origin.clone(), known.take_news(now)))
             .collect()
     }
 

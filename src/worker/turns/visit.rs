@@ -91,8 +91,8 @@ impl Visit {
         let known = state.get(origin, &self.turns, now);
         known.window.failed();
         known.is_remembered = true;
-        known.observed.failures.push(now - self.began);
-        if known.observed.failures.len() >= FAILURES_TO_OPEN as usize {
+        known.failed.push(self.began);
+        if known.failed.len() >= FAILURES_TO_OPEN as usize {
             state.sleep(origin, now + UNTIL_TOLD);
         }
         state.place(origin, self.turns.downloads, now);
