@@ -63,7 +63,7 @@ impl QueryFragment<Pg> for InsertMany {
              origin, priority, rank, not_before) \
              SELECT id, url, url_hash, false, now(), now(), GREATEST(now(), not_before), \
              COALESCE(not_before > now(), false), origin, priority, \
-             (extract(epoch FROM GREATEST(now(), not_before)) * 1000)::bigint \
+             (date_part('epoch', GREATEST(now(), not_before)) * 1000)::bigint \
              + priority * ",
         );
         pass.push_bind_param::<BigInt, _>(&Priority::STEP_MILLIS)?;

@@ -1,30 +1,16 @@
 //! Who may do what: asks for an API key, where keys are configured, and for its scope.
 
-use actix_web::body::BoxBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header;
-use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError, web};
 
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::scope::Scope;
-use super::state::ApiState;
+use super::state::ApiSettings;
 
-/// Middleware: lets only callers with a key pass that may do what they ask for.
-pub async fn require_key(
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    match refusal(&request) {
-        None => next.call(request).await,
-        Some(problem) => Ok(request.into_response(problem.error_response())),
-    }
-}
-
-fn refusal(request: &ServiceRequest) -> Option<Problem> {
-    let state = request.app_data::<web::Data<ApiState>>()?;
-    let keys = state.settings.api_keys.as_ref()?;
+/// Why a request must not pass, if it must not.
+pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Option<Problem> {
+    let keys = settings.api_keys.as_ref()?;
     let unauthorized = |detail| Some(Problem::new(ProblemKind::Unauthorized, detail));
     let Some(token) = bearer_token(request) else {
         return unauthorized("Send the key as `Authorization: Bearer <key>`.");

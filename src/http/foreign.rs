@@ -3,17 +3,16 @@
 //!
 //! Programs that are no browsers send neither `Origin` nor `Sec-Fetch-Site`.
 
-use actix_web::body::BoxBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use std::net::Ipv4Addr;
+
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
-use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError, web};
 use url::{Host, Url};
 
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::scope::is_changing;
-use super::state::{ApiSettings, ApiState};
+use super::state::ApiSettings;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -25,22 +24,14 @@ const FOREIGN_NAME: &str = "The service is not known under this host name: name 
 /// Names that the public DNS does not have, so that nobody can point them here from outside.
 const LOCAL_SUFFIXES: [&str; 3] = [".localhost", ".local", ".internal"];
 
-/// Middleware: lets requests that change nothing pass, and those of our own and known pages.
-pub async fn refuse_foreign(
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let state = request.app_data::<web::Data<ApiState>>();
-    let refused = state
-        .filter(|_| is_changing(request.method()))
-        .and_then(|state| fault(request.headers(), &state.settings));
-    match refused {
-        None => next.call(request).await,
-        Some(detail) => {
-            let problem = Problem::new(ProblemKind::ForeignRequest, detail);
-            Ok(request.into_response(problem.error_response()))
-        }
+/// Why a request must not pass, if it must not: requests that change nothing pass, and those of our
+/// own and known pages.
+pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Option<Problem> {
+    if !is_changing(request.method()) {
+        return None;
     }
+    let detail = fault(request.headers(), settings)?;
+    Some(Problem::new(ProblemKind::ForeignRequest, detail))
 }
 
 fn fault(headers: &HeaderMap, settings: &ApiSettings) -> Option<&'static str> {
@@ -91,6 +82,10 @@ fn authority(scheme: &str, host: &str) -> Option<Url> {
 
 /// True unless a stranger's DNS may have led a page of theirs here.
 fn is_known_name(host: &str, public: Option<&Url>) -> bool {
+    let (before_port, _) = host.rsplit_once(':').unwrap_or((host, ""));
+    if before_port.parse::<Ipv4Addr>().is_ok() {
+        return true;
+    }
     let Some(url) = authority("http", host) else {
         return false;
     };

@@ -12,6 +12,7 @@ mod descriptors;
 mod dto;
 mod envelope;
 mod foreign;
+mod gate;
 mod health;
 mod members;
 mod openapi;

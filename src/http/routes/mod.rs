@@ -13,16 +13,15 @@ pub mod thumbnail;
 use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 
+use super::gate;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
-use super::{auth, foreign};
 use crate::domain::JobId;
 
 /// Every route.
 pub fn configure(app: &mut web::ServiceConfig) {
     let guarded = web::scope("")
-        .wrap(from_fn(auth::require_key))
-        .wrap(from_fn(foreign::refuse_foreign))
+        .wrap(from_fn(gate::admit))
         .service(readable("/images", list::list).route(web::post().to(submit::submit)))
         .service(readable("/images/{job_id}", show::show))
         .service(readable("/images/{job_id}/thumbnail", thumbnail::thumbnail))
