@@ -59,8 +59,8 @@ struct Row {
 /// once a second.
 const WORK: Duration = Duration::from_secs(3);
 
-/// After so long a new job is looked for whose id is not in the queue.
-const MISSED: Duration = Duration::from_secs(10);
+/// By then a worker has looked which origins have work, which it does about once a second.
+const MISSED: Duration = Duration::from_secs(5);
 
 impl Terms {
     /// How soon a job must have ended that was begun so many times: a lease, the longest back-off
