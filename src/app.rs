@@ -16,6 +16,9 @@ use crate::queue::{MemoryQueue, Queue, QueueError, RedisQueue};
 use crate::storage::{Storage, StorageError};
 use crate::worker::{CapsOf, DecodeLimits, Engine, Parts, WorkerSettings, Workers};
 
+/// One of so many open files may be a download's: in a process of workers, and beside the API.
+const DOWNLOADS_ALONE: u64 = 2;
+const DOWNLOADS_BESIDE_CLIENTS: u64 = 8;
 /// Jobs begun ahead of the engine for each of its threads: enough that it never waits.
 const LINE_A_THREAD: usize = 4;
 
@@ -175,7 +178,7 @@ impl App {
     /// # Errors
     /// If the fetcher can't be set up, or the health checks' address can't be bound.
     pub async fn work(&self, stop: CancellationToken) -> Result<(), AppError> {
-        let workers = self.workers()?;
+        let workers = self.workers(DOWNLOADS_ALONE)?;
         let Some(address) = self.settings.worker_bind else {
             workers.run(stop).await;
             return Ok(());
@@ -201,7 +204,7 @@ impl App {
         api_keys: Option<ApiKeys>,
         stop: CancellationToken,
     ) -> Result<(), AppError> {
-        let workers = self.workers()?;
+        let workers = self.workers(DOWNLOADS_BESIDE_CLIENTS)?;
         let state = self
             .api_state(api_keys)
             .with_workers(consuming_probe(&workers));
@@ -264,8 +267,10 @@ impl App {
         )
     }
 
-    fn workers(&self) -> Result<Workers, AppError> {
+    /// One of `share` open files may be a download's.
+    fn workers(&self, share: u64) -> Result<Workers, AppError> {
         let settings = &self.settings;
+        let downloads = downloads_that_fit(settings.downloads, share);
         let parts = Parts {
             database: self.database.clone(),
             queue: self.queue.clone(),
@@ -284,7 +289,7 @@ impl App {
         let settings = WorkerSettings {
             concurrency: settings.worker_concurrency,
             line: settings.cpu_threads.saturating_mul(LINE_A_THREAD),
-            downloads: settings.downloads,
+            downloads,
             has_caps: settings.origins.iter().any(is_capped),
             origin_breaker: settings.origin_breaker,
             origin_max_wait: settings.origin_max_wait,
@@ -323,6 +328,22 @@ fn consuming_probe(workers: &Workers) -> http::Probe {
         let consuming = pulse.is_consuming();
         async move { consuming.then_some(()).ok_or("the workers take no jobs") }
     })
+}
+
+/// As many of the downloads that are wished for as the system lets a process open files.
+fn downloads_that_fit(wished: usize, share: u64) -> usize {
+    let Some(open_files) = http::raise_open_files() else {
+        return wished;
+    };
+    let fit = usize::try_from(open_files / share).unwrap_or(wished).max(1);
+    if fit < wished {
+        tracing::warn!(
+            open_files,
+            downloads = fit,
+            "the limit on open files allows fewer downloads than THUMBFORGE_DOWNLOADS"
+        );
+    }
+    wished.min(fit)
 }
 
 fn is_capped(rule: &OriginRule) -> bool {

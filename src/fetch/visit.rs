@@ -130,6 +130,7 @@ impl Visit<'_> {
         let download = Download {
             bytes: body.bytes.into(),
             content_type: head.content_type,
+            status: response.status().as_u16(),
             final_url: self.url.as_str().to_owned(),
             reservation: body.reservation,
         };

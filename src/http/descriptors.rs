@@ -5,23 +5,27 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Most connections at once, whatever the system allows; each takes about 12 kB.
 const MAX_CONNECTIONS: u64 = 10_000;
 
-/// Raises the limit on open files as far as an unprivileged process may, and returns how many
-/// connections fit: three of four descriptors. The rest is for databases, downloads and files,
-/// which a flood of connections would otherwise take down with it.
+/// How many connections fit: three of four descriptors. The rest is for databases, downloads and
+/// files, which a flood of connections would otherwise take down with it.
 pub fn connections_that_fit() -> usize {
+    share_of(raise_open_files())
+}
+
+/// Raises the limit on open files as far as an unprivileged process may, and returns it; `None` is
+/// no limit.
+pub fn raise_open_files() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
     };
-    let open_files = match setrlimit(Resource::Nofile, raised) {
+    match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(error) => {
             tracing::warn!(%error, "the limit on open files could not be raised");
             limit.current
         }
-    };
-    share_of(open_files)
+    }
 }
 
 /// `None` means unlimited.

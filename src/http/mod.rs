@@ -31,6 +31,7 @@ mod server;
 mod state;
 
 pub use api_keys::{ApiKeys, ApiKeysError};
+pub use descriptors::raise_open_files;
 pub use health::{Probe, probe};
 pub use paced_stream::Pace;
 pub use reserved_address::ReservedAddress;

@@ -34,6 +34,7 @@ pub struct Fetched {
 pub struct Made {
     jpeg: Vec<u8>,
     result: JobResult,
+    source_status: u16,
 }
 
 /// How long a job waits whose bytes others needed; as much again by chance.
@@ -80,8 +81,11 @@ impl Attempt<'_> {
             (Ok(made), _) => Ok(Made {
                 result: describe(claim, &download, &made.thumbnail, made.sha256),
                 jpeg: made.thumbnail.jpeg,
+                source_status: download.status,
             }),
-            (Err(_), Some(failure)) | (Err(failure), None) => Err(failure),
+            (Err(_), Some(failure)) | (Err(failure), None) => {
+                Err(failure.with_source_status(Some(download.status)))
+            }
         }
     }
 
@@ -93,7 +97,11 @@ impl Attempt<'_> {
         lease: &Lease,
         made: Result<Made, Outcome>,
     ) -> Option<Outcome> {
-        let Made { jpeg, result } = match made {
+        let Made {
+            jpeg,
+            result,
+            source_status,
+        } = match made {
             Ok(made) => made,
             Err(outcome) => return Some(outcome),
         };
@@ -103,9 +111,12 @@ impl Attempt<'_> {
         Some(match self.parts.storage.publish(claim, jpeg).await {
             Ok(()) => Outcome::Completed {
                 result: Box::new(result),
-                source_status: Some(OK),
+                source_status: Some(source_status),
             },
-            Err(error) => self.judge(claim, error.into()),
+            Err(error) => {
+                let failure = Failure::from(error).with_source_status(Some(source_status));
+                self.judge(claim, failure)
+            }
         })
     }
 
@@ -172,8 +183,7 @@ impl Attempt<'_> {
 
 const PARKED: &str =
     "the origin is left alone for now, because it refuses requests or does not answer";
-/// HTTP status codes (RFC 9110 §15).
-const OK: u16 = 200;
+/// Service Unavailable (RFC 9110 §15.6.4).
 const UNAVAILABLE: u16 = 503;
 
 fn describe(
