@@ -280,6 +280,8 @@ impl QueryFragment<Pg> for ClaimMany {
         pass.push_bind_param::<Array<sql::Id>, _>(&self.ids)?;
         pass.push_sql(") GROUP BY origin), room AS (SELECT ");
         pass.push_bind_param::<Nullable<Integer>, _>(&self.room)?;
+        // The planner does not know how few are wanted. Where it could choose a join that reads a whole
+        // table, a lateral look-up or an array of ids leaves it no choice.
         // Without bells, i.e. without a room for what is not named, all that are named are wanted.
         pass.push_sql(
             " AS room), wanted AS MATERIALIZED (\
@@ -287,11 +289,14 @@ impl QueryFragment<Pg> for ClaimMany {
              UNION ALL \
              SELECT rung.origin, LEAST(rung.bells, COALESCE(named.room, (SELECT room FROM room))) \
              FROM rung LEFT JOIN named ON named.origin COLLATE \"C\" = rung.origin), \
-             held AS MATERIALIZED (SELECT o.origin, CASE WHEN o.paused THEN 1000 \
+             held AS MATERIALIZED (SELECT origin, 0::bigint AS ask_again FROM origins \
+             WHERE origin = '*' AND paused \
+             UNION ALL \
+             SELECT o.origin, CASE WHEN o.paused THEN 1000 \
              WHEN o.parked_until > now() THEN (extract(epoch FROM o.parked_until - now()) * 1000)::bigint \
-             ELSE 0 END AS ask_again FROM origins o WHERE (o.origin = '*' AND o.paused) \
-             OR (o.origin IN (SELECT origin COLLATE \"C\" FROM wanted) \
-             AND (o.paused OR o.parked_until > now() OR o.rate IS NOT NULL OR o.openings > 0))), \
+             ELSE 0 END FROM wanted CROSS JOIN LATERAL (SELECT * FROM origins \
+             WHERE origins.origin = wanted.origin COLLATE \"C\" LIMIT 1) AS o \
+             WHERE o.paused OR o.parked_until > now() OR o.rate IS NOT NULL OR o.openings > 0), \
              open AS MATERIALIZED (SELECT origin, room FROM wanted WHERE room > 0 \
              AND NOT EXISTS (SELECT FROM held \
              WHERE held.origin = '*' OR held.origin = wanted.origin COLLATE \"C\")), \
@@ -309,7 +314,7 @@ impl QueryFragment<Pg> for ClaimMany {
         pass.push_sql(" * interval '1 millisecond', worker_id = ");
         pass.push_bind_param::<sql::Id, _>(&self.worker)?;
         pass.push_sql(
-            " FROM picked WHERE jobs.id = picked.id AND jobs.status = 'pending' \
+            " WHERE jobs.id = ANY (ARRAY(SELECT id FROM picked)) AND jobs.status = 'pending' \
              RETURNING jobs.origin, jobs.id, jobs.url, jobs.attempts, jobs.fence, jobs.rank, \
              jobs.priority) \
              SELECT origin, id, url, attempts, fence, rank, priority, NULL::bigint FROM claimed \
