@@ -11,9 +11,10 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<String> {
             settings.default_page_size, settings.max_page_size
         ));
     }
-    if settings.download_memory_bytes < settings.max_source_bytes {
+    // A coded body is held twice: as it came, and inflated.
+    if settings.download_memory_bytes / 2 < settings.max_source_bytes {
         faults.push(format!(
-            "THUMBFORGE_DOWNLOAD_MEMORY_BYTES ({}) is below THUMBFORGE_MAX_SOURCE_BYTES ({}): \
+            "THUMBFORGE_DOWNLOAD_MEMORY_BYTES ({}) is below twice THUMBFORGE_MAX_SOURCE_BYTES ({}): \
              the largest source could never be downloaded",
             settings.download_memory_bytes, settings.max_source_bytes
         ));

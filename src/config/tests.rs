@@ -60,7 +60,7 @@ fn nothing_said_gives_the_defaults_without_a_notice() {
     let loaded = load(&World::new().sources).unwrap();
     assert_eq!(loaded.notices, [""; 0]);
     let settings = loaded.settings;
-    assert_eq!(settings.worker_concurrency, Some(8));
+    assert_eq!(settings.worker_concurrency, None);
     assert_eq!(settings.cpu_threads, 2);
     assert_eq!(settings.redis_url, None);
     assert_eq!(settings.lease, Duration::from_secs(30));

@@ -18,7 +18,18 @@ impl Database {
 
     /// Stops or lets on all claims.
     pub async fn pause_queue(&self, paused: bool) -> Result<(), DbError> {
-        self.pause(ALL.to_owned(), paused).await
+        self.pause(ALL.to_owned(), paused).await?;
+        if paused {
+            return Ok(());
+        }
+        // No origin was asked meanwhile.
+        write_query!(self.pools, connection => diesel::update(
+                origins::table.filter(origins::unavailable_since.is_not_null()),
+            )
+            .set(origins::unavailable_since.eq(None::<Moment>))
+            .execute(connection)
+            .await)
+        .map(|_| ())
     }
 
     pub async fn queue_is_paused(&self) -> Result<bool, DbError> {
@@ -36,7 +47,12 @@ impl Database {
             // Without a row there is nothing to end.
             return write_query!(self.pools, connection =>
                 diesel::update(origins::table.find(origin))
-                    .set((origins::paused.eq(false), origins::updated_at.eq(clock::now())))
+                    .set((
+                        origins::paused.eq(false),
+                        // Nobody asked meanwhile.
+                        origins::unavailable_since.eq(None::<Moment>),
+                        origins::updated_at.eq(clock::now()),
+                    ))
                     .execute(connection)
                     .await)
             .map(|_| ());

@@ -9,7 +9,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::claim::{ClaimRow, claim_columns, claim_of, claiming};
 use super::claim_ready::{ALL_ORIGINS, PAUSE_RECHECK, ready_of};
-use super::origin_row::{LONG_AGO, OriginRow, lock_origin, millis};
+use super::origin_row::{OriginRow, lock_origin, millis};
 use super::pools::write_transaction;
 use super::read::{is_pending, is_processing};
 use super::schema::{jobs, origins};
@@ -70,8 +70,17 @@ impl Database {
             let allowance = record.take(wanted, in_flight, caps, now);
             let mut rows: Vec<ClaimRow> = Vec::new();
             if allowance.requests > 0 {
-                let ids: Vec<Id> =
-                    ready_of!(&origin, allowance.requests).load(connection).await?;
+                let ids: Vec<Id> = if record.openings > 0 {
+                        // One URL alone may be at fault: a probe is made with another.
+                        ready_of!(&origin, allowance.requests)
+                            .order((jobs::attempts.asc(), jobs::rank.asc(), jobs::id.asc()))
+                            .load(connection)
+                            .await?
+                    } else {
+                        ready_of!(&origin, allowance.requests)
+                            .load(connection)
+                            .await?
+                    };
                 if !ids.is_empty() {
                     rows = claiming!(
                         jobs::table.filter(jobs::id.eq_any(ids)), worker, lease

@@ -3,21 +3,45 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
+use super::claim_ready::ALL_ORIGINS;
 use super::pools::{read_query, write_query};
 use super::read::is_pending;
 use super::ready_origins::{is_ready, is_waiting};
 use super::schema::{jobs, origins};
-use super::types::{Id, Moment, Status};
+use super::types::{Id, Moment, Status, sql};
 use super::{Database, DbError, clock};
+use crate::domain::origin_record::PROBES_TO_GIVE_UP;
 use crate::domain::{FailureCode, JobId, JobStatus, Origin, Priority};
 
 /// Most jobs that end in one statement: others have their turn in between.
 const LARGEST_GROUP: i64 = 500;
 
-const UNAVAILABLE: &str =
-    "the source's origin could not be asked for too long: it refuses requests or does not answer";
+const UNAVAILABLE: &str = "the source's origin could not be asked for too long: \
+    it refuses requests or does not answer";
+
+/// Origins that were unavailable for so long, with jobs that have waited for so long. `$1` is the
+/// latest moment at which they began to be; `$2` the longest wait in milliseconds.
+const OVERDUE: &str = "\
+    SELECT origin, unavailable_since, updated_at FROM origins \
+    WHERE unavailable_since <= $1 AND NOT paused AND (EXISTS (SELECT 1 FROM jobs \
+            WHERE jobs.status = 'pending' AND NOT jobs.waiting AND jobs.origin = origins.origin \
+            AND jobs.rank - jobs.priority * 60000 <= $2) \
+        OR EXISTS (SELECT 1 FROM jobs \
+            WHERE jobs.status = 'pending' AND jobs.waiting AND jobs.origin = origins.origin \
+            AND jobs.rank - jobs.priority * 60000 <= $2))";
+
+#[derive(QueryableByName)]
+struct Overdue {
+    #[diesel(sql_type = Text)]
+    origin: String,
+    #[diesel(sql_type = sql::Moment)]
+    unavailable_since: Moment,
+    #[diesel(sql_type = sql::Moment)]
+    updated_at: Moment,
+}
 
 /// A group of an origin's pending jobs for which `$condition` holds. Each index is asked for its own
 /// part: a query for both parts could use none.
@@ -49,29 +73,60 @@ macro_rules! pending_of {
 }
 
 impl Database {
-    /// Fails pending jobs of `origin` that have used an attempt; a group of them. Returns which.
-    pub async fn give_up_tried(&self, origin: &Origin) -> Result<Vec<JobId>, DbError> {
+    /// Fails pending jobs of `origin` that have used an attempt, a group of them, and returns which.
+    /// `None` if its record does not say any more that they are to end.
+    pub async fn give_up_tried(&self, origin: &Origin) -> Result<Option<Vec<JobId>>, DbError> {
+        let name = origin.as_str().to_owned();
+        let openings: Option<i32> = read_query!(self.pools, connection => origins::table
+            .find(name)
+            .select(origins::openings)
+            .first(connection)
+            .await
+            .optional())?;
+        let failed = openings.and_then(|openings| u32::try_from(openings).ok());
+        if failed.is_none_or(|openings| openings <= PROBES_TO_GIVE_UP) {
+            return Ok(None);
+        }
         let tried = || jobs::attempts.gt(0);
         let ids = pending_of!(self.pools, origin.as_str().to_owned(), tried());
-        self.give_up(ids).await
+        self.give_up(ids).await.map(Some)
     }
 
-    /// Fails pending jobs that have waited for longer than `longest` and whose origin was
-    /// unavailable all that time; a group of them. Returns which.
+    /// Fails pending jobs that have waited for longer than `longest` and whose origin gave nothing
+    /// but refusals and failures in all that time, the last of them after that; a group of each
+    /// origin. Returns which. While all is paused nobody asks, and nothing ends.
     pub async fn give_up_overdue(&self, longest: Duration) -> Result<Vec<JobId>, DbError> {
-        let unavailable: Vec<(String, Moment)> = read_query!(self.pools, connection =>
-            origins::table
-                .filter(origins::unavailable_since.le(clock::before(longest).nullable()))
-                .filter(origins::paused.eq(false))
-                .select((origins::origin, clock::now()))
-                .limit(LARGEST_GROUP)
+        let (now, paused): (Moment, bool) = read_query!(self.pools, connection => {
+            let now: Moment = diesel::select(clock::now()).get_result(connection).await?;
+            let paused: Option<bool> = origins::table
+                .find(ALL_ORIGINS)
+                .select(origins::paused)
+                .first(connection)
+                .await
+                .optional()?;
+            Ok::<_, diesel::result::Error>((now, paused.unwrap_or(false)))
+        })?;
+        if paused {
+            return Ok(Vec::new());
+        }
+        let longest = clock::millis(longest);
+        let latest = super::origin_row::millis(now) - longest;
+        let since = super::origin_row::moment(latest);
+        let overdue: Vec<Overdue> = read_query!(self.pools, connection =>
+            diesel::sql_query(OVERDUE)
+                .bind::<sql::Moment, _>(since)
+                .bind::<BigInt, _>(latest)
                 .load(connection)
                 .await)?;
         let mut ended = Vec::new();
-        for (origin, now) in unavailable {
-            let latest = super::origin_row::millis(now) - clock::millis(longest);
-            let overdue = move || waits_since_millis().le(latest);
-            let ids = pending_of!(self.pools, origin, overdue());
+        for found in overdue {
+            // What matters is when the origin was last asked, not what time it is.
+            let last = super::origin_row::millis(found.updated_at) - longest;
+            if super::origin_row::millis(found.unavailable_since) > last {
+                continue;
+            }
+            let waited = move || waits_since_millis().le(last);
+            let ids = pending_of!(self.pools, found.origin, waited());
             ended.extend(self.give_up(ids).await?);
         }
         Ok(ended)
@@ -102,7 +157,7 @@ impl Database {
 }
 
 /// When the wait of a job began, in milliseconds since the Unix epoch.
-pub(super) fn waits_since_millis() -> diesel::expression::SqlLiteral<diesel::sql_types::BigInt> {
+fn waits_since_millis() -> diesel::expression::SqlLiteral<BigInt> {
     diesel::dsl::sql(&format!(
         "(jobs.rank - jobs.priority * {})",
         Priority::STEP_MILLIS

@@ -6,9 +6,11 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
-use super::origin_row::{LONG_AGO, OriginRow, lock_origin, millis};
-use super::pools::{write_query, write_transaction};
+use super::claim_ready::PAUSE_RECHECK;
+use super::origin_row::{OriginRow, lock_origin, millis};
+use super::pools::{read_query, write_query, write_transaction};
 use super::schema::origins;
+use super::types::Moment;
 use super::{Database, DbError, clock};
 use crate::domain::Origin;
 use crate::domain::origin_record::Observed;
@@ -62,13 +64,35 @@ impl Database {
                         u64::try_from(until - now).ok().filter(|left| *left > 0)
                     }).map(Duration::from_millis),
                     is_limited: record.restricts(now),
-                    is_remembered: !record.is_blank(),
+                    is_remembered: record.awaits_answers(),
                     gives_up: record.gives_up(),
                     origin,
                 });
             }
             Ok::<_, diesel::result::Error>(states)
         })
+    }
+
+    /// For how long the record of `origin` holds its requests back; `None` if it does not.
+    pub async fn held_for(&self, origin: &Origin) -> Result<Option<Duration>, DbError> {
+        let name = origin.as_str().to_owned();
+        let found: Option<(OriginRow, Moment)> = read_query!(self.pools, connection => origins::table
+            .find(name)
+            .select((OriginRow::as_select(), clock::now()))
+            .first(connection)
+            .await
+            .optional())?;
+        Ok(found.and_then(|(row, now)| {
+            let record = row.record();
+            if record.paused {
+                return Some(PAUSE_RECHECK);
+            }
+            let left = record.parked_until.map(|until| until - millis(now))?;
+            u64::try_from(left)
+                .ok()
+                .filter(|left| *left > 0)
+                .map(Duration::from_millis)
+        }))
     }
 
     /// Forgets records without news, but for pauses.

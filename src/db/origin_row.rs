@@ -32,7 +32,7 @@ pub(super) fn millis(moment: Moment) -> i64 {
     moment.0.unix_micros().div_euclid(1000)
 }
 
-fn moment(millis: i64) -> Moment {
+pub(super) fn moment(millis: i64) -> Moment {
     let micros = millis.saturating_mul(1000);
     Moment(Timestamp::from_unix_micros(micros).unwrap_or(Timestamp::EPOCH))
 }
@@ -96,7 +96,7 @@ macro_rules! lock_origin {
             diesel::insert_into(origins::table)
                 .values((
                     origins::origin.eq($origin),
-                    origins::updated_at.eq($crate::db::clock::before(LONG_AGO)),
+                    origins::updated_at.eq($crate::db::clock::now()),
                 ))
                 .on_conflict(origins::origin)
                 .do_update()
@@ -111,6 +111,3 @@ macro_rules! lock_origin {
     }};
 }
 pub(super) use lock_origin;
-
-/// The time of a row that was never written to: it is forgotten with the next sweep.
-pub(super) const LONG_AGO: std::time::Duration = std::time::Duration::from_secs(24 * 3600);

@@ -9,8 +9,8 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use super::pools::{read_query, write_query, write_transaction};
 use super::read::{is_pending, is_processing};
 use super::ready_origins::is_waiting;
-use super::schema::jobs;
-use super::types::{Id, Status};
+use super::schema::{jobs, origins};
+use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::JobStatus;
 
@@ -52,6 +52,32 @@ impl Database {
                 .await)?;
         }
         Ok(pulled)
+    }
+
+    /// Lets origins be asked again whose records lie further in the future than any record may.
+    pub async fn pull_in_origins(&self, longest: Duration) -> Result<usize, DbError> {
+        let latest = move || clock::after(longest).nullable();
+        write_query!(self.pools, connection => diesel::update(
+                origins::table.filter(
+                    origins::parked_until
+                        .gt(latest())
+                        .or(origins::cut_at.gt(latest()))
+                        .or(origins::filled_at.gt(latest()))
+                        .or(origins::opened_at.gt(latest())),
+                ),
+            )
+            .set((
+                origins::parked_until.eq(None::<Moment>),
+                origins::park_reason.eq(None::<String>),
+                origins::cut_at.eq(None::<Moment>),
+                origins::filled_at.eq(None::<Moment>),
+                origins::opened_at.eq(None::<Moment>),
+                origins::served_since.eq(None::<Moment>),
+                origins::unavailable_since.eq(None::<Moment>),
+                origins::updated_at.eq(clock::now()),
+            ))
+            .execute(connection)
+            .await)
     }
 
     /// Ends leases after `lease` from now that would end later than `longest` from now, 100 at most;

@@ -1,25 +1,30 @@
 //! Which origins have work: found without reading their jobs.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Integer, SmallInt, Text};
+use diesel::sql_types::{Bool, Integer, SmallInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::pools::{read_query, write_query};
 use super::read::is_pending;
 use super::schema::jobs;
-use super::types::{Id, Status};
+use super::types::{Id, Moment, Status, sql};
 use super::{Database, DbError, clock};
-use crate::domain::{JobId, JobStatus, Origin, Priority};
+use crate::domain::{JobId, JobStatus, Origin, Priority, SourceUrl};
 
 /// Most jobs whose wait ends in one statement, and statements in one call.
 const LARGEST_GROUP: i64 = 500;
 const MOST_GROUPS: usize = 20;
+
+/// Where jobs are put whose URL has no origin.
+const NOWHERE: &str = "http://invalid:80";
 
 /// An origin with jobs that may be claimed, and the priority of the first of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadyOrigin {
     pub origin: Origin,
     pub priority: Priority,
+    /// Its record says that it is paused or parked.
+    pub is_held: bool,
 }
 
 #[derive(QueryableByName)]
@@ -28,6 +33,8 @@ struct ReadyRow {
     origin: String,
     #[diesel(sql_type = SmallInt)]
     priority: i16,
+    #[diesel(sql_type = Bool)]
+    is_held: bool,
 }
 
 /// A loose index scan (<https://wiki.postgresql.org/wiki/Loose_indexscan>): each step finds the next
@@ -43,7 +50,9 @@ const NEXT_ORIGINS: &str = "\
     page AS (SELECT origin FROM found WHERE origin IS NOT NULL LIMIT $2) \
     SELECT page.origin AS origin, (SELECT jobs.priority FROM jobs \
         WHERE jobs.status = 'pending' AND NOT jobs.waiting AND jobs.origin = page.origin \
-        ORDER BY jobs.rank, jobs.id LIMIT 1) AS priority \
+        ORDER BY jobs.rank, jobs.id LIMIT 1) AS priority, \
+        EXISTS (SELECT 1 FROM origins WHERE origins.origin = page.origin \
+            AND (origins.paused OR origins.parked_until > $3)) AS is_held \
     FROM page WHERE EXISTS (SELECT 1 FROM jobs \
         WHERE jobs.status = 'pending' AND NOT jobs.waiting AND jobs.origin = page.origin)";
 
@@ -57,19 +66,23 @@ impl Database {
     ) -> Result<Vec<ReadyOrigin>, DbError> {
         let after = after.map_or(String::new(), |origin| origin.as_str().to_owned());
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        let rows: Vec<ReadyRow> = read_query!(self.pools, connection =>
+        let rows: Vec<ReadyRow> = read_query!(self.pools, connection => {
+            let now: Moment = diesel::select(clock::now()).get_result(connection).await?;
             diesel::sql_query(NEXT_ORIGINS)
                 .bind::<Text, _>(after)
                 .bind::<Integer, _>(limit)
+                .bind::<sql::Moment, _>(now)
                 .load(connection)
-                .await)?;
+                .await
+        })?;
         Ok(rows
             .into_iter()
-            .map(|row| ready(row.origin, row.priority))
+            .map(|row| ready(row.origin, row.priority, row.is_held))
             .collect())
     }
 
-    /// The origins of these jobs that still wait to be claimed.
+    /// The origins of these jobs that still wait to be claimed; one whose jobs have several priorities
+    /// comes with the most urgent last.
     pub async fn origins_of(&self, ids: &[JobId]) -> Result<Vec<ReadyOrigin>, DbError> {
         let ids: Vec<Id> = ids.iter().map(|id| (*id).into()).collect();
         let rows: Vec<(String, i16)> = read_query!(self.pools, connection => jobs::table
@@ -78,12 +91,40 @@ impl Database {
             .filter(jobs::status.eq(Status(JobStatus::Pending)))
             .select((jobs::origin, jobs::priority))
             .distinct()
+            .order(jobs::priority.desc())
             .load(connection)
             .await)?;
         Ok(rows
             .into_iter()
-            .map(|(origin, priority)| ready(origin, priority))
+            .map(|(origin, priority)| ready(origin, priority, false))
             .collect())
+    }
+
+    /// Gives jobs an origin and a place in the order of claims that have none, because a process of an
+    /// older version wrote them; a group of them. Returns how many.
+    pub async fn adopt_strays(&self) -> Result<usize, DbError> {
+        let strays: Vec<(Id, String, Moment)> = read_query!(self.pools, connection => jobs::table
+            .filter(is_pending())
+            .filter(is_ready())
+            .filter(jobs::origin.eq(""))
+            .select((jobs::id, jobs::url, jobs::created_at))
+            .limit(LARGEST_GROUP)
+            .load(connection)
+            .await)?;
+        let mut adopted = 0;
+        for (id, url, created_at) in strays {
+            // What was accepted once and is no URL now fails when it is claimed.
+            let origin =
+                SourceUrl::parse(&url).map_or(NOWHERE.to_owned(), |url| url.origin().to_string());
+            let rank = super::origin_row::millis(created_at) + Priority::default().millis();
+            adopted += write_query!(self.pools, connection => diesel::update(
+                    jobs::table.find(id).filter(jobs::origin.eq("")),
+                )
+                .set((jobs::origin.eq(origin), jobs::rank.eq(rank)))
+                .execute(connection)
+                .await)?;
+        }
+        Ok(adopted)
     }
 
     /// Ends the wait of pending jobs that have become due, 10,000 at most; returns how many.
@@ -122,8 +163,9 @@ impl Database {
     }
 }
 
-fn ready(origin: String, priority: i16) -> ReadyOrigin {
+fn ready(origin: String, priority: i16, is_held: bool) -> ReadyOrigin {
     ReadyOrigin {
+        is_held,
         origin: Origin::stored(&origin),
         priority: u8::try_from(priority)
             .ok()

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
+use super::source_url::SourceUrl;
+
 /// Written with its port always, e.g. `https://example.com:443`. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin(Arc<str>);
@@ -50,6 +52,12 @@ impl std::str::FromStr for Origin {
     /// Reads what a person writes: the port may be left out, nothing may follow it but a slash.
     fn from_str(text: &str) -> Result<Self, NoOrigin> {
         let url = Url::parse(text).map_err(|_| NoOrigin)?;
+        if url
+            .host_str()
+            .is_none_or(|host| host.len() > SourceUrl::MAX_HOST_BYTES)
+        {
+            return Err(NoOrigin);
+        }
         let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let has_no_user = url.username().is_empty() && url.password().is_none();
         if !is_bare || !has_no_user || matches!(url.host(), None | Some(Host::Domain(""))) {

@@ -129,11 +129,10 @@ fn seconds(millis: i64) -> f64 {
 }
 
 impl OriginRecord {
-    /// True if there is nothing to remember.
+    /// True if there is nothing to remember. A bucket is: else a cap would begin with a full one.
     pub fn is_blank(&self) -> bool {
         let blank = Self {
             tokens: self.tokens,
-            filled_at: self.filled_at,
             served: self.served,
             served_since: self.served_since,
             cut_at: self.cut_at,
@@ -142,6 +141,15 @@ impl OriginRecord {
             ..Self::default()
         };
         *self == blank
+    }
+
+    /// True if answers of the origin change the record.
+    pub fn awaits_answers(&self) -> bool {
+        self.rate.is_some()
+            || self.refusals > 0
+            || self.failures > 0
+            || self.openings > 0
+            || self.unavailable_since.is_some()
     }
 
     /// True if claims must look at this record before each request.
@@ -159,14 +167,15 @@ impl OriginRecord {
         if now - self.updated_at > millis(ROW_WITHIN) {
             self.failures = 0;
         }
+        // Which came first is not known: answers beside failures are no row of failures.
+        for age in &seen.failures {
+            self.failed(now - millis(*age), now, breaker);
+        }
         if seen.served > 0 {
             self.answered(seen.served, now);
         }
         if let Some(refusal) = &seen.refusal {
             self.refused(refusal, now);
-        }
-        for age in &seen.failures {
-            self.failed(now - millis(*age), now, breaker);
         }
         self.updated_at = now;
     }

@@ -28,6 +28,8 @@ pub enum SourceUrlError {
         "the URL has a control character in it, or a blank other than a space in path or query"
     )]
     Blank,
+    #[error("the host is longer than {max} bytes")]
+    HostTooLong { max: usize },
     #[error("the host has escapes or invisible characters in it")]
     HostSpelling,
     #[error("the URL has a backslash in it")]
@@ -55,6 +57,8 @@ pub enum SourceUrlError {
 impl SourceUrl {
     /// Longest accepted URL, in bytes, as given and as normalised.
     pub const MAX_BYTES: usize = 8192;
+    /// Longest host: what a name may have in the DNS (RFC 1035 §2.3.4).
+    pub const MAX_HOST_BYTES: usize = 253;
 
     /// Refuses what the parser would repair, parses as WHATWG URL, drops the fragment.
     pub fn parse(text: &str) -> Result<Self, SourceUrlError> {
@@ -68,6 +72,10 @@ impl SourceUrl {
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(SourceUrlError::Credentials);
+        }
+        let max = Self::MAX_HOST_BYTES;
+        if url.host_str().is_some_and(|host| host.len() > max) {
+            return Err(SourceUrlError::HostTooLong { max });
         }
         url.set_fragment(None);
         check_length(url.as_str())?;

@@ -13,6 +13,9 @@ use super::transport_error;
 
 /// The first that is reserved and made room for where no length is known; then twice as much.
 const FIRST_STEP_BYTES: u64 = 64 * 1024;
+/// The first that is reserved of a declared length. It is only a promise: a source that declares much
+/// and sends little would else hold the memory of all.
+const FIRST_DECLARED_BYTES: u64 = 1024 * 1024;
 /// Room made at once for a body whose length is only a promise; more is made as bytes arrive.
 const FIRST_CAPACITY: u64 = 4 * 1024 * 1024;
 /// So many pieces are free; more must bring this much each. A body in pieces of a byte costs us
@@ -25,6 +28,7 @@ pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     pub(super) reservation: Reservation,
     max_bytes: u64,
+    declared: Option<u64>,
     pieces: u64,
 }
 
@@ -34,6 +38,7 @@ impl Body {
             bytes: Vec::new(),
             reservation,
             max_bytes,
+            declared: None,
             pieces: 0,
         }
     }
@@ -48,7 +53,9 @@ impl Body {
     ) -> Result<(), Ended> {
         if let Some(length) = length {
             self.check_size(length)?;
-            self.reserve(length, deadline).await?;
+            self.declared = Some(length);
+            self.reserve(length.min(FIRST_DECLARED_BYTES), deadline)
+                .await?;
         }
         let mut pace = Pace::new(settings, Instant::now());
         let stopped = self.reservation.stopped();
@@ -94,7 +101,8 @@ impl Body {
         let has_asked = length > self.reservation.bytes();
         if has_asked {
             let twice = (2 * self.reservation.bytes()).max(FIRST_STEP_BYTES);
-            let step = twice.max(length).min(self.max_bytes);
+            let most = self.declared.unwrap_or(self.max_bytes).max(length);
+            let step = twice.max(length).min(most).min(self.max_bytes);
             self.reserve(step, deadline).await?;
         }
         self.make_room(length);

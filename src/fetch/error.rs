@@ -113,9 +113,8 @@ impl FetchError {
     pub(super) fn is_failure_of_origin(&self) -> bool {
         matches!(
             self,
-            Self::Dns
-                | Self::DnsTimeout
-                | Self::ConnectTimeout
+            // Names are looked up at one's own resolver: that it is slow says nothing of the origin.
+            Self::ConnectTimeout
                 | Self::Connect
                 | Self::Tls(_)
                 | Self::HeadTimeout

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 /// More lookups than this wait for each other. A lookup can't be cancelled, so names whose servers
 /// never answer would otherwise take all blocking threads of the process.
-const MAX_LOOKUPS: usize = 64;
+const MAX_LOOKUPS: usize = 256;
 
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
 

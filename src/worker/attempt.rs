@@ -137,19 +137,22 @@ impl Attempt<'_> {
             source_status,
             ..
         } = failure;
-        if claim.waits_since.elapsed() > self.max_wait {
+        let waited = claim.waits_since.elapsed();
+        // One that waited long in a backlog was refused only now.
+        if waited > self.max_wait && claim.fence > OFTEN {
             return Outcome::Failed {
                 code: FailureCode::OriginUnavailable,
                 message: format!("the origin could not be asked for too long: {message}"),
                 source_status,
             };
         }
-        let spread = if delay.is_zero() { 0.0 } else { rand::random() };
+        // Others of the origin come before it, and the longer it is refused, the more of them.
+        let delay = delay.mul_f64(1.0 + rand::random::<f64>()) + waited.mul_f64(SHARE_OF_WAIT);
         Outcome::Parked {
             code,
             message,
             source_status,
-            delay: delay.mul_f64(1.0 + spread),
+            delay: delay.min(retry::LONGEST_DELAY),
         }
     }
 
@@ -180,6 +183,11 @@ impl Attempt<'_> {
         }
     }
 }
+
+/// A job that was claimed so often was not refused by chance.
+const OFTEN: i64 = 10;
+/// What a refused job waits beside its origin's park, of all the time that it has waited.
+const SHARE_OF_WAIT: f64 = 0.1;
 
 const PARKED: &str =
     "the origin is left alone for now, because it refuses requests or does not answer";

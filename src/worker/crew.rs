@@ -28,6 +28,10 @@ use crate::domain::{Claim, Failure, FailureCode, JobId, Origin, Outcome};
 const LARGEST_CLAIM: usize = 64;
 /// A download that takes longer leaves the line and waits with its socket alone.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// One that takes so long counts against its origin's share of the sockets.
+const LONG: Duration = Duration::from_secs(1);
+/// How long a claim is put off while the memory of downloads is scarce.
+const SCARCE_FOR: Duration = Duration::from_millis(250);
 /// Thumbnails that may wait for the disks of storage and database, for each place in the line. A
 /// flush takes milliseconds, and those that wait together share it.
 const PUBLISHING_A_PLACE: usize = 4;
@@ -72,13 +76,17 @@ impl Crew {
         let id = uuid::Uuid::now_v7();
         let storage_gate = StorageGate::open();
         let places = settings.concurrency.unwrap_or(settings.line);
+        let sockets = settings
+            .concurrency
+            .unwrap_or(usize::MAX)
+            .min(settings.downloads);
         Self {
             id,
             leases: Leases::new(parts.database.clone(), id, settings.lease),
             lost_claims: LostClaims::none(),
             pulse: Pulse::new(settings.poll_timeout, settings.lease, storage_gate.clone()),
             storage_gate,
-            turns: Arc::new(Turns::new(settings.downloads, Arc::clone(&parts.caps_of))),
+            turns: Arc::new(Turns::new(sockets, Arc::clone(&parts.caps_of))),
             reporting: tokio::sync::Mutex::default(),
             line: Line::new(places),
             downloads: Arc::new(Semaphore::new(settings.downloads)),
@@ -102,7 +110,9 @@ impl Crew {
         };
         let first_download = acquire(&self.downloads).await;
         self.storage_gate.opened().await;
-        self.parts.fetcher.memory().plentiful().await;
+        // Not for ever: small bodies may fit, and the youngest give way.
+        let plentiful = self.parts.fetcher.memory().plentiful();
+        let _ = timeout(SCARCE_FOR, plentiful).await;
         let mut places = self.line.join(LARGEST_CLAIM).await.into_iter();
         let mut seats: Vec<Seat> = places
             .next()
@@ -277,7 +287,8 @@ impl Crew {
     fn start(self: &Arc<Self>, claims: Vec<Claim>, asked: Instant, seats: Vec<Seat>) {
         for (claim, seat) in claims.into_iter().zip(seats) {
             let lease = self.leases.hold(claim.clone(), asked);
-            let visit = Visit::of(&self.turns, &claim.origin);
+            let database = Some(self.parts.database.clone());
+            let visit = Visit::of(&self.turns, &claim.origin, database);
             let crew = Arc::clone(self);
             let span = tracing::info_span!("job", job.id = %claim.id, attempt = claim.attempt);
             self.running.spawn(
@@ -373,7 +384,13 @@ impl Crew {
             Ok(fetched) => (fetched, standing),
             Err(_) => {
                 drop(standing);
-                let fetched = fetching.await;
+                let fetched = match timeout(LONG, &mut fetching).await {
+                    Ok(fetched) => fetched,
+                    Err(_) => {
+                        visit.linger();
+                        fetching.await
+                    }
+                };
                 (fetched, self.line.come_back())
             }
         }

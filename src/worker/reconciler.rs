@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::crew::Crew;
 use super::reporter;
 use crate::domain::job::LONGEST_LEASE;
+use crate::domain::origin_record::LONGEST_PARK;
 use crate::domain::retry;
 use crate::storage::TemporaryFile;
 
@@ -79,6 +80,12 @@ async fn pull_in(crew: &Crew) {
         Ok(0) => {}
         Ok(jobs) => tracing::warn!(jobs, "due too far in the future: due now"),
         Err(error) => tracing::warn!(%error, "times in the future could not be looked for"),
+    }
+    let origins = database.pull_in_origins(LONGEST_PARK + CLOCK_TOLERANCE);
+    match origins.await {
+        Ok(0) => {}
+        Ok(origins) => tracing::warn!(origins, "parked too far in the future: asked again"),
+        Err(error) => tracing::warn!(%error, "parks in the future could not be looked for"),
     }
     let longest = LONGEST_LEASE + CLOCK_TOLERANCE;
     let leases = database.pull_in_leases(longest, crew.settings.lease);

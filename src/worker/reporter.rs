@@ -59,7 +59,8 @@ pub(super) async fn give_up(crew: &Crew) {
 
 async fn give_up_tried(crew: &Crew, origin: &Origin) {
     match crew.parts.database.give_up_tried(origin).await {
-        Ok(ended) => after(crew, &ended).await,
+        Ok(Some(ended)) => after(crew, &ended).await,
+        Ok(None) => crew.turns.does_not_give_up(origin),
         Err(error) => tracing::warn!(%error, %origin, "its jobs could not be given up"),
     }
 }

@@ -36,6 +36,7 @@ pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
 async fn sweep(crew: &Crew, last: Option<Origin>) -> Result<Option<Origin>, DbError> {
     let database = &crew.parts.database;
     database.end_waits().await?;
+    database.adopt_strays().await?;
     if crew.turns.is_full() {
         return Ok(last);
     }
@@ -43,12 +44,13 @@ async fn sweep(crew: &Crew, last: Option<Origin>) -> Result<Option<Origin>, DbEr
     if ready.is_empty() && last.is_some() {
         ready = database.ready_origins(None, PAGE).await?;
     }
+    let is_whole = ready.len() < PAGE as usize;
+    let reached = ready.last().map(|ready| ready.origin.clone());
+    ready.retain(|ready| !ready.is_held);
     if ready.is_empty() {
         // There is nothing to claim; else claims must be answered.
         crew.pulse.claimed();
     }
-    let is_whole = ready.len() < PAGE as usize;
-    let reached = ready.last().map(|ready| ready.origin.clone());
     crew.turns.are_ready(ready);
     Ok(reached.filter(|_| !is_whole))
 }

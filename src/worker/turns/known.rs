@@ -24,6 +24,12 @@ pub(super) struct Known {
     pub in_flight: u32,
     /// Those of them that no answer came to.
     pub unanswered: u32,
+    /// Those of them that have lasted long.
+    pub lingering: u32,
+    /// `503` without `Retry-After` in a row.
+    pub unavailable: u32,
+    /// When its record was last looked at because a redirect leads there.
+    pub heard: Option<Instant>,
     /// The database may have jobs of it that can be claimed.
     pub is_hungry: bool,
     /// Of the first of them, as far as is known.
@@ -58,6 +64,9 @@ impl Known {
             window: Window::new(),
             in_flight: 0,
             unanswered: 0,
+            lingering: 0,
+            unavailable: 0,
+            heard: None,
             is_hungry: false,
             priority: Priority::default(),
             last_turn: now,
@@ -82,13 +91,20 @@ impl Known {
     }
 
     /// How many more of its jobs may be claimed, where a process has `downloads` sockets: an origin
-    /// whose answers don't come holds at most a quarter of them.
+    /// whose answers don't come, or whose downloads last, holds at most a quarter of them.
     pub(super) fn room(&self, downloads: u32, now: Instant) -> u32 {
         let asleep = self.asleep_until.is_some_and(|until| until > now);
-        if asleep || self.unanswered >= (downloads / 4).max(1) {
+        let quarter = (downloads / 4).max(1);
+        if asleep || self.unanswered >= quarter {
             return 0;
         }
-        self.window.size().saturating_sub(self.in_flight)
+        // Some sockets are left to others, and most if its downloads do not end.
+        let most = if self.lingering > 0 {
+            quarter
+        } else {
+            (downloads - quarter).max(1)
+        };
+        self.window.size().min(most).saturating_sub(self.in_flight)
     }
 
     /// The first step in the order of turns; one that waits long for its turn comes first in time.
@@ -128,6 +144,7 @@ impl Known {
 
     pub(super) fn is_forgettable(&self, now: Instant) -> bool {
         self.in_flight == 0
+            && self.asleep_until.is_none_or(|until| until <= now)
             && !self.is_hungry
             && !self.has_news()
             && self.flow == Flow::default()

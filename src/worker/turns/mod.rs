@@ -27,10 +27,13 @@ use crate::db::{Flow, HeldBack, OriginState, ReadyOrigin};
 use crate::domain::Origin;
 use crate::domain::origin_record::{Caps, Observed};
 
-/// Hungry origins known at most; what is beyond is found when there are fewer.
+/// Origins that wait for their turn at most; what is beyond is found when there are fewer.
 const MOST_HUNGRY: usize = 10_000;
-/// A parked origin is asked about so often, in case that its park is ended by hand.
+/// An origin that the sweep found ready is asked about after so long, whatever was known before: its
+/// park may have been ended by hand.
 const RECHECK: Duration = Duration::from_secs(2);
+/// A wait that is longer is left to the sweep.
+const SWEPT: Duration = Duration::from_secs(1);
 /// How long a refusal without `Retry-After` or a row of failures holds until the record says more.
 const UNTIL_TOLD: Duration = Duration::from_secs(1);
 
@@ -54,7 +57,6 @@ struct State {
     /// Hungry origins with room.
     order: BTreeMap<Place, Origin>,
     asleep: BTreeSet<(Instant, Origin)>,
-    hungry: usize,
     next_place: u64,
     paused_until: Option<Instant>,
 }
@@ -83,8 +85,19 @@ impl Turns {
     pub(super) fn are_ready(&self, origins: Vec<ReadyOrigin>) {
         let now = Instant::now();
         let mut state = self.state();
-        for ReadyOrigin { origin, priority } in origins {
-            state.get(&origin, self, now).priority = priority;
+        for ReadyOrigin {
+            origin, priority, ..
+        } in origins
+        {
+            let known = state.get(&origin, self, now);
+            known.priority = priority;
+            // Its park may have been ended by hand.
+            let asleep = known
+                .asleep_until
+                .is_some_and(|until| until > now + RECHECK);
+            if asleep {
+                state.sleep(&origin, now + RECHECK);
+            }
             state.set_hungry(&origin, true);
             state.place(&origin, self.downloads, now);
         }
@@ -224,7 +237,7 @@ impl Turns {
 
     /// True if no more hungry origins should be looked for.
     pub(super) fn is_full(&self) -> bool {
-        self.state().hungry >= MOST_HUNGRY
+        self.state().order.len() >= MOST_HUNGRY
     }
 
     /// Waits until somebody's turn may have come.
@@ -249,14 +262,14 @@ impl Turns {
     pub(super) fn held_back(&self, origins: Vec<HeldBack>) {
         let now = Instant::now();
         let mut state = self.state();
-        let many = Duration::from_millis(10) * u32::try_from(origins.len()).unwrap_or(u32::MAX);
         for HeldBack { origin, ask_again } in origins {
             let known = state.get(&origin, self, now);
             known.has_limits = true;
             known.is_remembered = true;
-            state.set_hungry(&origin, true);
+            // The sweep finds it again when its record holds it back no more.
+            state.set_hungry(&origin, ask_again < SWEPT);
             if !ask_again.is_zero() {
-                state.sleep(&origin, now + ask_again.min(RECHECK + many));
+                state.sleep(&origin, now + ask_again);
             }
             state.place(&origin, self.downloads, now);
         }
@@ -270,7 +283,7 @@ impl Turns {
         let mut state = self.state();
         state.get(origin, self, now).has_limits = is_limited;
         if let Some(ask_again) = ask_again {
-            state.sleep(origin, now + ask_again.min(RECHECK));
+            state.sleep(origin, now + ask_again);
         }
         state.place(origin, self.downloads, now);
         drop(state);
@@ -321,13 +334,38 @@ impl Turns {
             known.is_remembered = told.is_remembered;
             known.gives_up = told.gives_up;
             match told.parked_for {
-                Some(left) => state.sleep(&told.origin, now + left.min(RECHECK)),
+                Some(left) => state.sleep(&told.origin, now + left),
                 None => state.rouse(&told.origin),
             }
             state.place(&told.origin, self.downloads, now);
         }
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// Its jobs that have used an attempt are not to end any more.
+    pub(super) fn does_not_give_up(&self, origin: &Origin) {
+        if let Some(known) = self.state().known.get_mut(origin) {
+            known.gives_up = false;
+        }
+    }
+
+    /// True if this process learned a moment ago what the record of `origin` says.
+    pub(super) fn has_heard_of(&self, origin: &Origin) -> bool {
+        let state = self.state();
+        let heard = state.known.get(origin).and_then(|known| known.heard);
+        heard.is_some_and(|heard| heard.elapsed() < SWEPT)
+    }
+
+    /// A foreign hop's record holds it back for so long.
+    pub(super) fn heard(&self, origin: &Origin, held_for: Option<Duration>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.get(origin, self, now).heard = Some(now);
+        match held_for {
+            Some(left) => state.sleep(origin, now + left),
+            None => state.rouse(origin),
+        }
     }
 
     /// Origins whose jobs that have used an attempt are to end.
@@ -399,15 +437,8 @@ impl State {
     }
 
     fn set_hungry(&mut self, origin: &Origin, hungry: bool) {
-        let Some(known) = self.known.get_mut(origin) else {
-            return;
-        };
-        if std::mem::replace(&mut known.is_hungry, hungry) != hungry {
-            if hungry {
-                self.hungry += 1;
-            } else {
-                self.hungry -= 1;
-            }
+        if let Some(known) = self.known.get_mut(origin) {
+            known.is_hungry = hungry;
         }
     }
 

@@ -26,6 +26,7 @@ fn ready(number: usize, priority: u8) -> ReadyOrigin {
     ReadyOrigin {
         origin: origin(number),
         priority,
+        is_held: false,
     }
 }
 
@@ -43,7 +44,7 @@ fn answer(visit: &Visit, origin: &Origin, status: u16, retry_after: Option<Durat
 fn serve_one(turns: &Arc<Turns>) -> Option<Origin> {
     let turn = turns.take(1).pop()?;
     turns.settle(&turn, 1);
-    let visit = Visit::of(turns, &turn.origin);
+    let visit = Visit::of(turns, &turn.origin, None);
     answer(&visit, &turn.origin, 200, None);
     Some(turn.origin)
 }
@@ -68,7 +69,7 @@ fn one_alone_takes_everything_that_its_window_allows() {
         assert!(!turns.has_turn());
         turns.settle(&taken[0], window::FIRST as usize);
         let visits: Vec<_> = (0..window::FIRST)
-            .map(|_| Visit::of(&turns, &origin(1)))
+            .map(|_| Visit::of(&turns, &origin(1), None))
             .collect();
         for visit in &visits {
             answer(visit, &origin(1), 200, None);
@@ -87,7 +88,7 @@ fn silence_leaves_one_request_and_an_origin_without_answers_a_quarter_of_the_soc
         for _ in 0..200 {
             serve_one(&turns);
             let jobs: u32 = turns.take(DOWNLOADS).iter().map(|turn| turn.jobs).sum();
-            visits.extend((0..jobs).map(|_| Visit::of(&turns, &origin(1))));
+            visits.extend((0..jobs).map(|_| Visit::of(&turns, &origin(1), None)));
             if jobs > 0 {
                 turns.are_ready(vec![ready(1, 5)]);
             }
@@ -110,7 +111,7 @@ fn a_refusal_stops_an_origin_until_it_said_and_nobody_else() {
         turns.are_ready(vec![ready(1, 5), ready(2, 5)]);
         let turn = turns.take(1).pop().unwrap();
         turns.settle(&turn, 1);
-        let refused = Visit::of(&turns, &turn.origin);
+        let refused = Visit::of(&turns, &turn.origin, None);
         let wait = Duration::from_secs(30);
         answer(&refused, &turn.origin, 429, Some(wait));
         assert_eq!(refused.refused_by(), Some(turn.origin.clone()));
@@ -165,7 +166,7 @@ proptest! {
                 left[number] -= claimed;
                 turns.settle(&turn, claimed);
                 if claimed == 1 {
-                    let visit = Visit::of(&turns, &turn.origin);
+                    let visit = Visit::of(&turns, &turn.origin, None);
                     answer(&visit, &turn.origin, 200, None);
                 }
                 for (other, seen) in &mut since {
@@ -196,7 +197,7 @@ proptest! {
                     let claimed = turn.jobs as usize - usize::from(what == 0);
                     turns.settle(&turn, claimed);
                     visits.extend(
-                        (0..claimed).map(|_| (turn.origin.clone(), Visit::of(&turns, &turn.origin))),
+                        (0..claimed).map(|_| (turn.origin.clone(), Visit::of(&turns, &turn.origin, None))),
                     );
                 }
                 for (origin, known) in &turns.state().known {

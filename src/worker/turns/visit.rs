@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::{Turns, UNTIL_TOLD};
+use crate::db::Database;
 use crate::domain::Origin;
 use crate::domain::origin_record::{FAILURES_TO_OPEN, LONGEST_PARK};
 use crate::fetch::{HopReport, Hops};
@@ -20,19 +21,37 @@ pub struct Visit {
     origin: Origin,
     began: Instant,
     is_answered: AtomicBool,
+    lingers: AtomicBool,
+    database: Option<Database>,
     /// Which hop refused last.
     refused_by: Mutex<Option<Origin>>,
 }
 
 impl Visit {
     /// The claim counts as in flight already.
-    pub(in crate::worker) fn of(turns: &Arc<Turns>, origin: &Origin) -> Self {
+    pub(in crate::worker) fn of(
+        turns: &Arc<Turns>,
+        origin: &Origin,
+        database: Option<Database>,
+    ) -> Self {
         Self {
             turns: Arc::clone(turns),
             origin: origin.clone(),
             began: Instant::now(),
             is_answered: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
+            database,
             refused_by: Mutex::default(),
+        }
+    }
+
+    /// The download lasts long.
+    pub(in crate::worker) fn linger(&self) {
+        if !self.lingers.swap(true, Ordering::Relaxed) {
+            let mut state = self.turns.state();
+            let now = Instant::now();
+            state.get(&self.origin, &self.turns, now).lingering += 1;
+            state.place(&self.origin, self.turns.downloads, now);
         }
     }
 
@@ -44,12 +63,8 @@ impl Visit {
             .clone()
     }
 
-    /// How long to wait before `origin` is visited again, because it was met on the way of a
-    /// redirect; zero for the job's own, whose record decides about its next claim.
+    /// How long to wait before `origin` is visited again.
     pub(in crate::worker) fn wait_for(&self, origin: &Origin) -> Duration {
-        if *origin == self.origin {
-            return Duration::ZERO;
-        }
         self.turns
             .asleep_for(origin)
             .unwrap_or_default()
@@ -65,7 +80,17 @@ impl Visit {
         if is_own && !self.is_answered.swap(true, Ordering::Relaxed) {
             known.unanswered = known.unanswered.saturating_sub(1);
         }
-        if status == 429 || status == 503 {
+        // A single `503` that does not say for how long may mean this one picture.
+        known.unavailable = match (status, retry_after) {
+            (503, None) => known.unavailable + 1,
+            _ => 0,
+        };
+        let is_refusal = match status {
+            429 => true,
+            503 => retry_after.is_some() || known.unavailable > 1,
+            _ => false,
+        };
+        if is_refusal {
             known.refused(retry_after, now);
             let wait = retry_after.unwrap_or(UNTIL_TOLD).min(LONGEST_PARK);
             *self
@@ -103,8 +128,20 @@ impl Visit {
 impl Hops for Visit {
     fn may_visit<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, bool> {
         // Its own was asked for with the claim.
-        let may = *origin == self.origin || self.turns.asleep_for(origin).is_none();
-        Box::pin(async move { may })
+        Box::pin(async move {
+            if *origin == self.origin {
+                return true;
+            }
+            if let Some(database) = &self.database
+                && !self.turns.has_heard_of(origin)
+            {
+                match database.held_for(origin).await {
+                    Ok(held_for) => self.turns.heard(origin, held_for),
+                    Err(error) => tracing::debug!(%error, %origin, "its record is not known"),
+                }
+            }
+            self.turns.asleep_for(origin).is_none()
+        })
     }
 
     fn report(&self, origin: &Origin, report: HopReport) {
@@ -129,6 +166,9 @@ impl Drop for Visit {
         known.in_flight = known.in_flight.saturating_sub(1);
         if !self.is_answered.load(Ordering::Relaxed) {
             known.unanswered = known.unanswered.saturating_sub(1);
+        }
+        if self.lingers.load(Ordering::Relaxed) {
+            known.lingering = known.lingering.saturating_sub(1);
         }
         known.flow.downloads += 1;
         known.flow.download_time += now - self.began;
