@@ -52,6 +52,7 @@ diesel::table! {
         filled_at -> Nullable<Moment>,
         served -> BigInt,
         served_since -> Nullable<Moment>,
+        measured -> Bool,
         refusals -> Integer,
         cut_at -> Nullable<Moment>,
         failures -> Integer,

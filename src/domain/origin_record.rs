@@ -20,7 +20,8 @@ const ROW_WITHIN: Duration = Duration::from_secs(600);
 const CUT: f64 = 0.9;
 /// What an answer adds to the rate: a rate that is used grows by a hundredth in a second …
 const RISE: f64 = 0.01;
-/// … and by a tenth when the last refusal is so long ago that the limit may have been lifted.
+/// … and by a tenth while it is a guess, and when the last refusal is so long ago that the limit may
+/// have been lifted.
 const FAST_RISE: f64 = 0.1;
 const LONG_UNREFUSED: Duration = Duration::from_secs(30);
 /// Where a rate begins of which nothing is known, because the first request was refused.
@@ -46,6 +47,8 @@ pub struct OriginRecord {
     /// Answers since `served_since`, from which the rate is learned at the next refusal.
     pub served: i64,
     pub served_since: Option<i64>,
+    /// The rate was measured over some seconds, not guessed from the first burst.
+    pub is_measured: bool,
     pub refusals: u32,
     pub cut_at: Option<i64>,
     pub failures: u32,
@@ -87,6 +90,8 @@ pub struct Observed {
     /// Answers that were no refusals.
     pub served: u32,
     pub refusal: Option<Refusal>,
+    /// What this process was served a second lately, as it heard that others were refused.
+    pub served_before: Option<f64>,
     /// Of each failed request: how long ago it began.
     pub failures: Vec<Duration>,
 }
@@ -135,6 +140,7 @@ impl OriginRecord {
             tokens: self.tokens,
             served: self.served,
             served_since: self.served_since,
+            is_measured: self.is_measured,
             cut_at: self.cut_at,
             opened_at: self.opened_at,
             updated_at: self.updated_at,
@@ -177,6 +183,9 @@ impl OriginRecord {
         if let Some(refusal) = &seen.refusal {
             self.refused(refusal, now);
         }
+        if let Some(served) = seen.served_before {
+            self.share_guess(served, now);
+        }
         self.updated_at = now;
     }
 
@@ -202,7 +211,11 @@ impl OriginRecord {
             let is_long_ago = self
                 .cut_at
                 .is_none_or(|cut| now - cut > millis(LONG_UNREFUSED));
-            let rise = if is_long_ago { FAST_RISE } else { RISE };
+            let rise = if is_long_ago || !self.is_measured {
+                FAST_RISE
+            } else {
+                RISE
+            };
             let risen = rate + rise * f64::from(count);
             self.rate = (risen < HIGHEST_RATE).then_some(risen);
         }
@@ -243,6 +256,16 @@ impl OriginRecord {
         (self.tokens, self.filled_at) = (1.0, self.parked_until);
     }
 
+    /// A first guess is what all processes were served, also those that were not refused.
+    fn share_guess(&mut self, served_a_second: f64, now: i64) {
+        let is_fresh = self
+            .cut_at
+            .is_some_and(|cut| seconds(now - cut) < MEASURED_OVER);
+        if let (Some(rate), true, false) = (self.rate, is_fresh, self.is_measured) {
+            self.rate = Some((rate + served_a_second * CUT).min(HIGHEST_RATE - 1.0));
+        }
+    }
+
     fn cut(&mut self, refusal: &Refusal, now: i64) {
         let measured = self
             .served_since
@@ -260,6 +283,7 @@ impl OriginRecord {
                 _ => UNKNOWN_RATE,
             },
         };
+        self.is_measured |= measured.is_some();
         self.rate = Some(learned.max(LOWEST_RATE));
         (self.served, self.served_since) = (0, None);
     }
@@ -489,6 +513,7 @@ mod tests {
         let mut record = OriginRecord {
             rate: Some(10.0),
             cut_at: Some(START),
+            is_measured: true,
             ..OriginRecord::default()
         };
         record.observe(&served(10), START, BREAKER);
@@ -570,6 +595,7 @@ mod tests {
                         served_a_second: Some(3.0),
                     }),
                     failures: vec![Duration::from_millis(10); failures],
+                    served_before: None,
                 };
                 record.observe(&seen, now, BREAKER);
                 prop_assert!(record.parked_until.is_none_or(|until| until <= now + 600_000));

@@ -147,7 +147,8 @@ impl Attempt<'_> {
             };
         }
         // Others of the origin come before it, and the longer it is refused, the more of them.
-        let delay = delay.mul_f64(1.0 + rand::random::<f64>()) + waited.mul_f64(SHARE_OF_WAIT);
+        let delay =
+            delay.mul_f64(1.0 + SPREAD * rand::random::<f64>()) + waited.mul_f64(SHARE_OF_WAIT);
         Outcome::Parked {
             code,
             message,
@@ -187,7 +188,9 @@ impl Attempt<'_> {
 /// A job that was claimed so often was not refused by chance.
 const OFTEN: i64 = 10;
 /// What a refused job waits beside its origin's park, of all the time that it has waited.
-const SHARE_OF_WAIT: f64 = 0.1;
+const SHARE_OF_WAIT: f64 = 0.05;
+/// By how much of a park the returns of refused jobs are spread out.
+const SPREAD: f64 = 0.25;
 
 const PARKED: &str =
     "the origin is left alone for now, because it refuses requests or does not answer";

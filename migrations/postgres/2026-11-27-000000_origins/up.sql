@@ -50,6 +50,8 @@ CREATE TABLE origins (
     -- Answers since `served_since`: what the rate is learned from.
     served bigint NOT NULL DEFAULT 0,
     served_since timestamptz,
+    -- The rate was measured over some seconds, not guessed from a burst.
+    measured boolean NOT NULL DEFAULT false,
     -- Refusals in a row without an answer in between, and when the rate was last cut.
     refusals integer NOT NULL DEFAULT 0,
     cut_at timestamptz,

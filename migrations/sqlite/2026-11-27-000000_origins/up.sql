@@ -49,6 +49,8 @@ CREATE TABLE origins (
     -- Answers since `served_since`: what the rate is learned from.
     served INTEGER NOT NULL DEFAULT 0,
     served_since INTEGER,
+    -- The rate was measured over some seconds, not guessed from a burst.
+    measured BOOLEAN NOT NULL DEFAULT false,
     -- Refusals in a row without an answer in between, and when the rate was last cut.
     refusals INTEGER NOT NULL DEFAULT 0,
     cut_at INTEGER,

@@ -47,6 +47,8 @@ pub(super) struct Known {
     pub gives_up: bool,
     pub served: Served,
     pub last_refusal: Option<Instant>,
+    /// The next report says what was served lately.
+    pub is_first_refusal: bool,
     /// What is to be reported, but for the failures …
     pub observed: Observed,
     /// … of which each request's beginning is kept, so that its age is right when it is told.
@@ -78,6 +80,7 @@ impl Known {
             gives_up: false,
             served: Served::new(now),
             last_refusal: None,
+            is_first_refusal: false,
             observed: Observed::default(),
             failed: Vec::new(),
             flow: Flow::default(),
@@ -94,13 +97,17 @@ impl Known {
     /// whose answers don't come, or whose downloads last, holds at most a quarter of them.
     pub(super) fn room(&self, downloads: u32, now: Instant) -> u32 {
         let asleep = self.asleep_until.is_some_and(|until| until > now);
-        let quarter = (downloads / 4).max(1);
-        if asleep || self.unanswered >= quarter {
+        // Of few sockets a quarter is too little: some are left to others all the same.
+        let quarter = downloads / 4;
+        let share = quarter
+            .max(super::window::FIRST.min(downloads - quarter))
+            .max(1);
+        if asleep || self.unanswered >= share {
             return 0;
         }
         // Some sockets are left to others, and most if its downloads do not end.
         let most = if self.lingering > 0 {
-            quarter
+            share
         } else {
             (downloads - quarter).max(1)
         };
@@ -118,15 +125,26 @@ impl Known {
     pub(super) fn refused(&mut self, retry_after: Option<Duration>, now: Instant) {
         let is_new = self.last_refusal.is_none_or(|last| now - last > SAME_EVENT);
         self.last_refusal = Some(now);
-        let served_a_second = is_new.then(|| self.served.a_second(now));
         let refusal = self.observed.refusal.get_or_insert(Refusal {
             retry_after: None,
             served_a_second: None,
         });
         refusal.retry_after = refusal.retry_after.max(retry_after);
-        refusal.served_a_second = refusal.served_a_second.or(served_a_second);
+        self.is_first_refusal |= is_new;
         self.has_limits = true;
         self.is_remembered = true;
+    }
+
+    /// Its jobs are claimed under its record from now on, or not any more.
+    pub(super) fn set_limits(&mut self, has_limits: bool, now: Instant) {
+        let was_refused = self
+            .last_refusal
+            .is_some_and(|last| now - last <= SAME_EVENT);
+        if has_limits && !self.has_limits && !was_refused {
+            let served = self.served.a_second(now);
+            self.observed.served_before = (served > 0.0).then_some(served);
+        }
+        self.has_limits = has_limits;
     }
 
     pub(super) fn has_news(&self) -> bool {
@@ -136,6 +154,11 @@ impl Known {
     /// What is to be reported; it counts as reported.
     pub(super) fn take_news(&mut self, now: Instant) -> Observed {
         let failures = self.failed.drain(..).map(|began| now - began).collect();
+        if let Some(refusal) = &mut self.observed.refusal
+            && std::mem::take(&mut self.is_first_refusal)
+        {
+            refusal.served_a_second = Some(self.served.a_second(now));
+        }
         Observed {
             failures,
             ..std::mem::take(&mut self.observed)

@@ -264,7 +264,7 @@ impl Turns {
         let mut state = self.state();
         for HeldBack { origin, ask_again } in origins {
             let known = state.get(&origin, self, now);
-            known.has_limits = true;
+            known.set_limits(true, now);
             known.is_remembered = true;
             // The sweep finds it again when its record holds it back no more.
             state.set_hungry(&origin, ask_again < SWEPT);
@@ -274,6 +274,7 @@ impl Turns {
             state.place(&origin, self.downloads, now);
         }
         drop(state);
+        self.news.notify_one();
         self.changed.notify_one();
     }
 
@@ -330,7 +331,7 @@ impl Turns {
         let mut state = self.state();
         for told in states {
             let known = state.get(&told.origin, self, now);
-            known.has_limits = told.is_limited;
+            known.set_limits(told.is_limited, now);
             known.is_remembered = told.is_remembered;
             known.gives_up = told.gives_up;
             match told.parked_for {
