@@ -150,7 +150,7 @@ settings! {
         api_keys_file: Option<PathBuf> = "api_keys_file", Unset, optional(path);
         /// Origins whose pages may call the API, separated by commas, or *; empty: none
         cors_allowed_origins: Vec<String> = "cors_allowed_origins", Text(""), list(origin);
-        /// Where clients reach the API, e.g. https://thumbs.example; without API keys, changes under other host names are refused
+        /// Where clients reach the API, e.g. `https://thumbs.example`; without API keys, changes under other host names are refused
         public_url: Option<Url> = "public_url", Unset, optional(public_url);
     }
     "Thumbnails" {
