@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use thumbforge_imaging::ThumbnailSpec;
+
 use crate::config::{DatabaseUrl, Settings};
 use crate::db::{Database, DbError, Target};
+use crate::domain::OriginRule;
 use crate::domain::origin_record::Caps;
-use crate::domain::{OriginRule, ThumbnailSpec};
 use crate::fetch::{FetchSettings, FetchSetupError, Fetcher, SourcePolicy};
 use crate::http::{self, ApiKeys, ApiKeysError, ApiSettings, ApiState, ReservedAddress};
 use crate::queue::{MemoryQueue, Queue, QueueError, RedisQueue};

@@ -13,14 +13,12 @@
 //! | [`queue`] | the hint: job ids in a Redis list or in this process |
 //! | [`storage`] | where thumbnails live |
 //! | [`fetch`] | the guarded download: address policy, resolver, redirects, limits |
-//! | [`imaging`] | bytes in, thumbnail and metadata out; no I/O, no async |
 //! | [`worker`] | claim, process one job, pool, reconciler |
 //! | [`http`] | routes, DTOs, problem details, OpenAPI |
 
 pub mod config;
 pub mod domain;
 pub mod fetch;
-pub mod imaging;
 
 // The fuzz targets (fuzz/) need what reads, and none of the service around it, which takes most of
 // an hour to compile with their instruments.

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::cli::ThumbnailArguments;
-use crate::domain::{Failure, Thumbnail, ThumbnailSpec};
-use crate::imaging::{self, Limits};
+use crate::domain::Failure;
+use thumbforge_imaging::{self as imaging, Limits, Thumbnail, ThumbnailSpec};
 
 /// Stands for standard input or output.
 const STANDARD_STREAM: &str = "-";
@@ -97,7 +97,9 @@ fn metadata(bytes: &[u8], thumbnail: &Thumbnail, millis: f64) -> Value {
         "frames": source.frames,
         "orientation": source.orientation,
         "icc_profile": source.icc_profile,
-        "exif": source.exif,
+        "exif": source.exif.as_ref().map(|exif| {
+            json!({"camera": exif.camera, "lens": exif.lens, "taken_at": exif.taken_at})
+        }),
         "dominant_color": thumbnail.dominant_color,
         "thumbhash": BASE64_STANDARD.encode(&thumbnail.thumbhash),
         "truncated": source.truncated,

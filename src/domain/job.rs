@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::exif_summary::ExifSummary;
 use super::failure::FailureCode;
-use super::image::ExifSummary;
 use super::origin::Origin;
 use super::schedule::Priority;
 use super::timestamp::Timestamp;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Claim, Failure, FailureCode, JobResult, Outcome, SourceUrl, Thumbnail, ThumbnailInfo,
-    ThumbnailSpec, retry,
+    Claim, ExifSummary, Failure, FailureCode, JobResult, Outcome, SourceUrl, ThumbnailInfo, retry,
 };
 use crate::fetch::{Download, Stopped};
 use crate::storage::Storage;
 use base64::Engine as _;
+use thumbforge_imaging::{Thumbnail, ThumbnailSpec};
 
 use super::Parts;
 use super::leases::Lease;
@@ -223,7 +223,11 @@ fn describe(
         frames: source.frames,
         orientation: source.orientation,
         icc_profile: source.icc_profile.clone(),
-        exif: source.exif.clone(),
+        exif: source.exif.clone().map(|exif| ExifSummary {
+            camera: exif.camera,
+            lens: exif.lens,
+            taken_at: exif.taken_at,
+        }),
         dominant_color: thumbnail.dominant_color.clone(),
         thumbhash: base64::engine::general_purpose::STANDARD.encode(&thumbnail.thumbhash),
         truncated: source.truncated,

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::domain::source_url::hex;
-use crate::domain::{Failure, FailureCode, Thumbnail, ThumbnailSpec};
-use crate::imaging;
+use crate::domain::{Failure, FailureCode};
+use thumbforge_imaging::{self as imaging, Thumbnail, ThumbnailSpec};
 
 /// What an image may cost.
 #[derive(Debug, Clone, Copy)]

@@ -21,6 +21,7 @@ mod attempt;
 mod crew;
 mod dispatcher;
 mod engine;
+mod imaging_failure;
 mod leases;
 mod line;
 mod listener;
@@ -41,10 +42,10 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::db::Database;
-use crate::domain::ThumbnailSpec;
 use crate::fetch::Fetcher;
 use crate::queue::Queue;
 use crate::storage::Storage;
+use thumbforge_imaging::ThumbnailSpec;
 
 pub use attempt::Attempt;
 pub use engine::{DecodeLimits, Engine};

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use thumbforge::db::{Database, Target};
-use thumbforge::domain::ThumbnailSpec;
 use thumbforge::fetch::{FetchSettings, Fetcher, Resolve, Resolving};
 use thumbforge::queue::{Queue, RedisQueue};
 use thumbforge::storage::Storage;
 use thumbforge::worker::{DecodeLimits, Engine, Parts, WorkerSettings, Workers};
+use thumbforge_imaging::ThumbnailSpec;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{Terms, audit};

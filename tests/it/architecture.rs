@@ -6,7 +6,7 @@ use std::path::Path;
 use proc_macro2::{TokenStream, TokenTree};
 
 /// Each part with the parts that it may name. `domain` knows nothing.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
+const MAY_IMPORT: [(&str, &[&str]); 12] = [
     (
         "app",
         &[
@@ -15,7 +15,6 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
             "domain",
             "fetch",
             "http",
-            "imaging",
             "lifecycle",
             "queue",
             "storage",
@@ -25,29 +24,17 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("cli", &["config"]),
     (
         "commands",
-        &[
-            "app",
-            "cli",
-            "config",
-            "domain",
-            "imaging",
-            "lifecycle",
-            "telemetry",
-        ],
+        &["app", "cli", "config", "domain", "lifecycle", "telemetry"],
     ),
     ("config", &["domain"]),
     ("db", &["domain"]),
     ("domain", &[]),
     ("fetch", &["domain"]),
     ("http", &["db", "domain", "fetch", "queue", "storage"]),
-    ("imaging", &["domain"]),
     ("queue", &["domain"]),
     ("storage", &["domain"]),
     ("telemetry", &["config"]),
-    (
-        "worker",
-        &["db", "domain", "fetch", "imaging", "queue", "storage"],
-    ),
+    ("worker", &["db", "domain", "fetch", "queue", "storage"]),
 ];
 
 /// Crates that only these parts may name.

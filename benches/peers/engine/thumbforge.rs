@@ -7,8 +7,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 use serde_json::json;
-use thumbforge::domain::ThumbnailSpec;
-use thumbforge::imaging::{Limits, thumbnail};
+use thumbforge_imaging::{Limits, ThumbnailSpec, thumbnail};
 
 #[derive(Deserialize)]
 struct Command {

@@ -1,0 +1,179 @@
+//! The encoder beside a well-known one.
+
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+
+use super::{Planes, encode};
+use crate::jpeg::read_header;
+
+/// A picture's planes; chroma is flat over each 2 × 2 pixels, so that both encoders halve it alike.
+struct Picture {
+    width: u16,
+    height: u16,
+    planes: [Vec<u8>; 3],
+}
+
+impl Picture {
+    fn new(width: u16, height: u16, sample: impl Fn(usize, usize, usize) -> u8) -> Self {
+        let (w, h) = (usize::from(width), usize::from(height));
+        let plane = |index: usize, w: usize, h: usize| {
+            (0..h)
+                .flat_map(|y| (0..w).map(move |x| (x, y)))
+                .map(|(x, y)| sample(index, x, y))
+                .collect()
+        };
+        let (half_w, half_h) = (w.div_ceil(2), h.div_ceil(2));
+        Self {
+            width,
+            height,
+            planes: [
+                plane(0, w, h),
+                plane(1, half_w, half_h),
+                plane(2, half_w, half_h),
+            ],
+        }
+    }
+
+    /// Slopes, waves and grain.
+    fn photograph(width: u16, height: u16) -> Self {
+        Self::new(width, height, |plane, x, y| {
+            let grain = (x * 7919 + y * 104_729 + plane * 31) % 23;
+            let wave = ((x as f32 / 9.0).sin() + (y as f32 / 5.0).cos()) * 40.0;
+            (90.0 + wave + (x / 3 + y / 2) as f32 % 60.0 + grain as f32) as u8
+        })
+    }
+
+    fn encoded(&self, quality: u8) -> Vec<u8> {
+        let [y, cb, cr] = &self.planes;
+        let (width, height) = (self.width, self.height);
+        encode(
+            &Planes {
+                width,
+                height,
+                y,
+                cb,
+                cr,
+            },
+            quality,
+        )
+    }
+
+    /// Three samples a pixel.
+    fn pixels(&self) -> Vec<u8> {
+        let (w, h) = (usize::from(self.width), usize::from(self.height));
+        let chroma = |x: usize, y: usize| y / 2 * w.div_ceil(2) + x / 2;
+        (0..h)
+            .flat_map(|y| (0..w).map(move |x| (x, y)))
+            .flat_map(|(x, y)| {
+                let at = chroma(x, y);
+                [
+                    self.planes[0][y * w + x],
+                    self.planes[1][at],
+                    self.planes[2][at],
+                ]
+            })
+            .collect()
+    }
+
+    fn encoded_by_other(&self, quality: u8) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = Encoder::new(&mut file, quality);
+        encoder.set_sampling_factor(SamplingFactor::F_2_2);
+        encoder
+            .encode(&self.pixels(), self.width, self.height, ColorType::Ycbcr)
+            .unwrap();
+        file
+    }
+
+    /// Mean squared error of the luma that a file shows.
+    fn luma_error(&self, file: &[u8]) -> f64 {
+        let shown = decoded(file);
+        assert_eq!(shown.len(), self.planes[0].len());
+        let squares = shown.iter().zip(&self.planes[0]).map(|(shown, sample)| {
+            let difference = f64::from(*shown) - f64::from(*sample);
+            difference * difference
+        });
+        squares.sum::<f64>() / shown.len() as f64
+    }
+}
+
+/// The luma of a file.
+fn decoded(file: &[u8]) -> Vec<u8> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .jpeg_set_out_colorspace(ColorSpace::YCbCr);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
+    let pixels = decoder.decode().unwrap();
+    pixels.chunks_exact(3).map(|pixel| pixel[0]).collect()
+}
+
+#[test]
+fn files_are_as_near_and_as_large_as_another_encoder_makes_them() {
+    let picture = Picture::photograph(200, 150);
+    for quality in [1, 10, 50, 75, 85, 95, 100] {
+        let (ours, other) = (picture.encoded(quality), picture.encoded_by_other(quality));
+        let (error, other_error) = (picture.luma_error(&ours), picture.luma_error(&other));
+        // A tenth of a decibel, or what rounding is.
+        assert!(
+            error < other_error * 1.023 + 0.01,
+            "{quality}: {error} {other_error}"
+        );
+        let ratio = ours.len() as f64 / other.len() as f64;
+        assert!((0.97..1.03).contains(&ratio), "{quality}: {ratio}");
+    }
+}
+
+#[test]
+fn every_size_is_shown_whole() {
+    for width in 1..=34 {
+        for height in [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33] {
+            let picture = Picture::photograph(width, height);
+            let file = picture.encoded(95);
+            let header = read_header(&file).unwrap();
+            assert_eq!(
+                (header.width, header.height),
+                (u32::from(width), u32::from(height))
+            );
+            let (error, other) = (
+                picture.luma_error(&file),
+                picture.luma_error(&picture.encoded_by_other(95)),
+            );
+            // The two repeat samples beyond the edges in ways of their own.
+            assert!(
+                error < other * 1.5 + 1.0,
+                "{width} × {height}: {error} {other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_strongest_patterns_there_are_stay_within_the_codes() {
+    let patterns: [fn(usize, usize) -> bool; 6] = [
+        |x, y| (x + y) % 2 == 0,
+        |x, _| x % 2 == 0,
+        |_, y| y % 4 < 2,
+        |x, y| x % 8 < 4 && y % 8 < 4,
+        |x, y| (x / 8 + y / 8) % 2 == 0,
+        |x, _| matches!(x % 8, 0 | 3 | 4 | 7),
+    ];
+    for pattern in patterns {
+        let picture = Picture::new(48, 40, |_, x, y| if pattern(x, y) { 255 } else { 0 });
+        let error = picture.luma_error(&picture.encoded(100));
+        assert!(error < 2.0, "{error}");
+        picture.luma_error(&picture.encoded(1));
+    }
+}
+
+#[test]
+fn a_flat_picture_takes_few_bits_and_keeps_its_grey() {
+    for grey in [0, 1, 127, 128, 254, 255] {
+        let picture = Picture::new(256, 256, |_, _, _| grey);
+        let file = picture.encoded(90);
+        assert!(file.len() < 1700, "{}", file.len());
+        assert!(picture.luma_error(&file) <= 1.0, "{grey}");
+    }
+}

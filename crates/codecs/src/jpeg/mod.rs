@@ -1,0 +1,50 @@
+//! A JPEG decoder for thumbnails: it decodes only the frequencies that a picture of N/8 of the size shows; and an
+//! encoder of them.
+//!
+//! Nearly all the time of a usual scaled decode goes into Huffman decoding of coefficients that are then thrown away.
+//! This one steps over them several symbols at a time, and of a progressive file reads only the scans that matter.
+//!
+//! ```text
+//! header ─ markers      what the file says of itself
+//! tables ─ huffman ─ steps ─ cache   the file's tables → look-up tables
+//! bits ─ symbols        unstuffed bits → coefficients
+//! sequential            scans of sequential files → samples, and means for them at 1/8
+//! progression ─ progressive ─ progressive_dc   which scans matter; those → coefficients
+//! idct ─ lanes          N × N coefficients → N × N samples
+//! plane ─ edges         sizes, and what comes out; what padding is in
+//! decode                the door
+//! encode                the way back, by itself
+//! ```
+//!
+//! Format: ITU-T T.81 (ISO/IEC 10918-1), JFIF 1.02, Adobe Technical Note 5116. Not supported, and said so by
+//! [`JpegError::Unsupported`]: arithmetic, lossless, hierarchical and 12-bit coding, two components, a height given behind
+//! the first scan.
+
+mod bits;
+mod cache;
+mod decode;
+mod edges;
+pub mod encode;
+mod error;
+mod header;
+mod huffman;
+mod idct;
+mod lanes;
+mod markers;
+mod means;
+mod plane;
+mod progression;
+mod progressive;
+mod progressive_dc;
+mod scan;
+mod sequential;
+mod steps;
+mod symbols;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use decode::{Decoded, Scratch, decode_scaled, decode_scaled_until};
+pub use error::{JpegError, MAX_SCANS};
+pub use header::{ColorKind, Component, Header, read_header};
+pub use plane::{MIN_OVERSAMPLING, Plane, Scale};

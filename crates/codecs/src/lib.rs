@@ -1,0 +1,18 @@
+//! The decoders and encoders of our own: bytes on one side, samples on the other.
+//!
+//! | part | does |
+//! | --- | --- |
+//! | [`jpeg`] | decodes to N/8 of the size, into planes; encodes planes |
+//! | [`vp8`] | decodes the key frames of lossy WebP, a row of samples at a time |
+//! | [`vp8l`] | counts the codes of a lossless WebP stream before another decoder builds them |
+//! | [`png`] | unfilters the rows of usual PNG files, several at a time |
+//! | [`gif`] | decodes the LZW code of GIF, a row at a time |
+//!
+//! They hold no more than they say, check the clock where they are told a deadline, and never
+//! panic on what they read. This is the only crate of the project with `unsafe` code.
+
+pub mod gif;
+pub mod jpeg;
+pub mod png;
+pub mod vp8;
+pub mod vp8l;

@@ -1,0 +1,386 @@
+//! The first frame of a GIF (<https://www.w3.org/Graphics/GIF/spec-gif89a.txt>).
+//!
+//! The `gif` crate reads what stands before the pixels; these are read by [`Lzw`], in a third of the time.
+
+use std::borrow::Cow;
+use std::io::Cursor;
+
+use ::gif::{ColorOutput, DecodeOptions, MemoryLimit};
+
+use super::{Decoded, ROWS_PER_DEADLINE_CHECK, finish_rows, le_u16};
+use crate::error::ImagingError;
+use crate::geometry::Size;
+use crate::header::{Coding, EmbeddedProfile, Header};
+use crate::limits::Limits;
+use crate::raster::Layout;
+use crate::reduce::BoxReducer;
+use crate::source_image::SourceFormat;
+use thumbforge_codecs::gif::{self as lzw, Lzw};
+
+const HEADER_BYTES: usize = 13;
+const COLOUR_TABLE_FLAG: u8 = 0x80;
+const INTERLACE_FLAG: u8 = 0x40;
+const TRANSPARENCY_FLAG: u8 = 0x01;
+const ICC_APPLICATION: &[u8] = b"ICCRGBG1012";
+/// What the `gif` crate holds: palettes and its own code tables, which stay unused.
+const PARSER_BYTES: usize = 128 << 10;
+
+pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
+    let corrupt = |reason: &str| ImagingError::corrupt(SourceFormat::Gif, reason);
+    let (Some(width), Some(height), Some(&flags)) =
+        (le_u16(bytes, 6), le_u16(bytes, 8), bytes.get(10))
+    else {
+        return Err(corrupt("its header is too short"));
+    };
+    let mut walk = Blocks {
+        bytes,
+        position: HEADER_BYTES + colour_table_bytes(flags),
+    };
+    let mut first: Option<Frame> = None;
+    let mut frames = 0_u32;
+    let mut is_transparent = false;
+    let mut icc = EmbeddedProfile::None;
+    let mut count = 0;
+    while let Some(block) = walk.next_block() {
+        count += 1;
+        limits.check_chunks(count)?;
+        match block {
+            Block::Frame(frame) => {
+                frames += 1;
+                first.get_or_insert(frame);
+            }
+            Block::GraphicControl { transparent } if first.is_none() => {
+                is_transparent = transparent;
+            }
+            Block::GraphicControl { .. } => {}
+            Block::Application { identifier, at } if identifier == ICC_APPLICATION => {
+                icc = EmbeddedProfile::Plain(Cow::Owned(sub_blocks(
+                    bytes,
+                    at,
+                    limits.max_icc_bytes + 1,
+                )));
+            }
+            Block::Application { .. } => {}
+        }
+    }
+    let frame = first.ok_or_else(|| corrupt("it has no image"))?;
+    limits.check_pixels(frame.size.width, frame.size.height)?;
+    // Some encoders leave the logical screen empty.
+    let size = if width == 0 || height == 0 {
+        frame.size
+    } else {
+        Size::new(width.into(), height.into())
+    };
+    Ok(Header {
+        format: SourceFormat::Gif,
+        size,
+        has_alpha: is_transparent,
+        frames,
+        icc,
+        exif: None,
+        coding: Coding::Gif {
+            frame: frame.size,
+            interlaced: frame.interlaced,
+            data_at: frame.data_at,
+        },
+    })
+}
+
+fn colour_table_bytes(flags: u8) -> usize {
+    if flags & COLOUR_TABLE_FLAG == 0 {
+        0
+    } else {
+        3 << ((flags & 7) + 1)
+    }
+}
+
+struct Frame {
+    size: Size,
+    interlaced: bool,
+    data_at: usize,
+}
+
+enum Block<'a> {
+    Frame(Frame),
+    GraphicControl {
+        transparent: bool,
+    },
+    /// `at` is where its sub-blocks begin.
+    Application {
+        identifier: &'a [u8],
+        at: usize,
+    },
+}
+
+struct Blocks<'a> {
+    bytes: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Blocks<'a> {
+    /// The next block of interest; `None` at the trailer, at the end, and where the structure
+    /// is lost.
+    fn next_block(&mut self) -> Option<Block<'a>> {
+        loop {
+            let start = self.position;
+            match self.bytes.get(start)? {
+                0x2c => {
+                    let table = colour_table_bytes(*self.bytes.get(start + 9)?);
+                    let frame = Frame {
+                        size: Size::new(
+                            le_u16(self.bytes, start + 5)?.into(),
+                            le_u16(self.bytes, start + 7)?.into(),
+                        ),
+                        interlaced: self.bytes.get(start + 9)? & INTERLACE_FLAG != 0,
+                        data_at: start + 10 + table,
+                    };
+                    // One byte of LZW code size, then the data.
+                    self.position = skip_sub_blocks(self.bytes, frame.data_at + 1);
+                    return Some(Block::Frame(frame));
+                }
+                0x21 => {
+                    let label = *self.bytes.get(start + 1)?;
+                    self.position = skip_sub_blocks(self.bytes, start + 2);
+                    let length = usize::from(*self.bytes.get(start + 2)?);
+                    let data = self.bytes.get(start + 3..start + 3 + length)?;
+                    match (label, data.first()) {
+                        (0xf9, Some(flags)) => {
+                            return Some(Block::GraphicControl {
+                                transparent: flags & TRANSPARENCY_FLAG != 0,
+                            });
+                        }
+                        (0xff, Some(_)) => {
+                            return Some(Block::Application {
+                                identifier: data,
+                                at: start + 3 + length,
+                            });
+                        }
+                        _ => {}
+                    }
+                }
+                // Padding between blocks, seen in the wild.
+                0 => self.position += 1,
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// The position after the sub-blocks at `position` and their terminator.
+fn skip_sub_blocks(bytes: &[u8], mut position: usize) -> usize {
+    while let Some(&length) = bytes.get(position) {
+        position += 1 + usize::from(length);
+        if length == 0 {
+            break;
+        }
+    }
+    position
+}
+
+/// The data of the sub-blocks at `position`, at most `max_bytes` and a block more.
+fn sub_blocks(bytes: &[u8], mut position: usize, max_bytes: usize) -> Vec<u8> {
+    let mut data = Vec::new();
+    while let Some(&length) = bytes.get(position) {
+        let block = bytes.get(position + 1..).unwrap_or_default();
+        let block = &block[..usize::from(length).min(block.len())];
+        if block.is_empty() || data.len() > max_bytes {
+            break;
+        }
+        data.extend_from_slice(block);
+        position += 1 + usize::from(length);
+    }
+    data
+}
+
+pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
+    let Coding::Gif {
+        frame, interlaced, ..
+    } = header.coding
+    else {
+        return usize::MAX;
+    };
+    let indices = if interlaced {
+        frame.area()
+    } else {
+        frame.width as usize
+    };
+    BoxReducer::memory_bytes(header.size, thumbnail, 4)
+        + 4 * header.size.width as usize
+        + indices
+        + lzw::memory_bytes(frame.area(), frame.width as usize)
+        + PARSER_BYTES
+}
+
+pub(super) fn decode(
+    bytes: &[u8],
+    header: &Header<'_>,
+    thumbnail: Size,
+    limits: &Limits,
+) -> Result<Decoded, ImagingError> {
+    let Coding::Gif {
+        frame: expected,
+        data_at,
+        ..
+    } = header.coding
+    else {
+        return Err(ImagingError::Internal("not a GIF header".to_owned()));
+    };
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::Indexed);
+    options.allow_unknown_blocks(true);
+    // Pixels go to our own buffers, whose size is checked before.
+    options.set_memory_limit(MemoryLimit::Unlimited);
+    let mut decoder = options.read_info(Cursor::new(bytes)).map_err(corrupt)?;
+    let frame = decoder
+        .next_frame_info()
+        .map_err(corrupt)?
+        .ok_or_else(|| corrupt("it has no image"))?;
+    let placement = Placement {
+        left: frame.left.into(),
+        top: frame.top.into(),
+        width: frame.width.into(),
+        height: frame.height.into(),
+    };
+    if (placement.width, placement.height) != (expected.width as usize, expected.height as usize) {
+        return Err(corrupt("its headers contradict each other"));
+    }
+    let (transparent, interlaced) = (frame.transparent, frame.interlaced);
+    let mut pixels = Lzw::new(bytes, data_at).ok_or_else(|| corrupt("it has no pixels"))?;
+    let colours = premultiplied_colours(decoder.palette().map_err(corrupt)?, transparent);
+
+    let mut canvas = Canvas {
+        reducer: BoxReducer::new(header.size, thumbnail, Layout::Rgba),
+        row: vec![0; 4 * header.size.width as usize],
+        width: header.size.width as usize,
+        colours,
+        left: placement.left,
+    };
+    for _ in 0..placement.top.min(header.size.height as usize) {
+        canvas.push_transparent();
+    }
+    let rows_decoded = if interlaced {
+        decode_interlaced(&mut pixels, &placement, limits, &mut canvas)?
+    } else {
+        decode_rows(&mut pixels, &placement, limits, &mut canvas)?
+    };
+    while rows_decoded == placement.height && canvas.reducer.rows_pushed() < header.size.height {
+        canvas.push_transparent();
+    }
+    finish_rows(
+        canvas.reducer,
+        header.format,
+        rows_decoded as u32,
+        placement.height as u32,
+        thumbnail,
+    )
+}
+
+fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
+    ImagingError::corrupt(SourceFormat::Gif, reason)
+}
+
+/// Where the frame lies on the canvas.
+struct Placement {
+    left: usize,
+    top: usize,
+    width: usize,
+    height: usize,
+}
+
+/// RGBA of each index; indices beyond the palette and the transparent one are clear.
+fn premultiplied_colours(palette: &[u8], transparent: Option<u8>) -> [[u8; 4]; 256] {
+    let mut colours = [[0; 4]; 256];
+    for (colour, rgb) in colours.iter_mut().zip(palette.chunks_exact(3)) {
+        *colour = [rgb[0], rgb[1], rgb[2], 255];
+    }
+    if let Some(index) = transparent {
+        colours[usize::from(index)] = [0; 4];
+    }
+    colours
+}
+
+/// The logical screen, of which one row at a time is held.
+struct Canvas {
+    reducer: BoxReducer,
+    row: Vec<u8>,
+    width: usize,
+    colours: [[u8; 4]; 256],
+    left: usize,
+}
+
+impl Canvas {
+    fn push_transparent(&mut self) {
+        self.row.fill(0);
+        self.reducer.push_premultiplied_row(&self.row);
+    }
+
+    fn push_indices(&mut self, indices: &[u8]) {
+        let left = self.left.min(self.width);
+        for (pixel, index) in self.row[4 * left..].chunks_exact_mut(4).zip(indices) {
+            pixel.copy_from_slice(&self.colours[usize::from(*index)]);
+        }
+        self.reducer.push_premultiplied_row(&self.row);
+    }
+}
+
+/// Pushes the rows that could be decoded, and tells how many.
+fn decode_rows(
+    pixels: &mut Lzw<'_>,
+    placement: &Placement,
+    limits: &Limits,
+    canvas: &mut Canvas,
+) -> Result<usize, ImagingError> {
+    canvas.row.fill(0);
+    let mut indices = vec![0; placement.width];
+    for row in 0..placement.height {
+        if row.is_multiple_of(ROWS_PER_DEADLINE_CHECK) {
+            limits.check_deadline()?;
+        }
+        if !pixels.read(&mut indices) {
+            return Ok(row);
+        }
+        canvas.push_indices(&indices);
+    }
+    Ok(placement.height)
+}
+
+/// Interlaced frames come in four passes; see appendix E of the specification.
+const PASSES: [(usize, usize); 4] = [(0, 8), (4, 8), (2, 4), (1, 2)];
+
+/// Collects the whole frame, then pushes it. Rows that are missing repeat those above them.
+fn decode_interlaced(
+    pixels: &mut Lzw<'_>,
+    placement: &Placement,
+    limits: &Limits,
+    canvas: &mut Canvas,
+) -> Result<usize, ImagingError> {
+    canvas.row.fill(0);
+    let width = placement.width;
+    let mut picture = vec![0; width * placement.height];
+    let mut is_decoded = vec![false; placement.height];
+    let rows = PASSES
+        .iter()
+        .flat_map(|(first, step)| (*first..placement.height).step_by(*step));
+    let mut count = 0_usize;
+    for row in rows {
+        if count.is_multiple_of(ROWS_PER_DEADLINE_CHECK) {
+            limits.check_deadline()?;
+        }
+        if !pixels.read(&mut picture[row * width..][..width]) {
+            break;
+        }
+        is_decoded[row] = true;
+        count += 1;
+    }
+    if count * 2 < placement.height {
+        return Ok(count);
+    }
+    let mut shown = 0;
+    for (row, is_decoded) in is_decoded.into_iter().enumerate() {
+        if is_decoded {
+            shown = row;
+        }
+        canvas.push_indices(&picture[shown * width..][..width]);
+    }
+    Ok(count)
+}

@@ -1,0 +1,344 @@
+//! PNG and the default image of APNG (<https://www.w3.org/TR/png-3/>), row by row.
+
+use std::io::Cursor;
+
+use ::png::{BitDepth, ColorType, DecodingError, Info, InterlaceInfo, Reader, Transformations};
+
+use super::{Decoded, ROWS_PER_DEADLINE_CHECK, be_u32, finish_rows};
+use crate::error::ImagingError;
+use crate::geometry::Size;
+use crate::header::{Coding, EmbeddedProfile, Header};
+use crate::limits::Limits;
+use crate::raster::Layout;
+use crate::reduce::BoxReducer;
+use crate::source_image::SourceFormat;
+use thumbforge_codecs::png::{Chunk, Chunks, RowReader, Shape};
+
+/// What the decoder may buffer of chunks that are not pixels.
+const MAX_BUFFERED_CHUNK_BYTES: usize = 8 << 20;
+/// Window, tables and read-ahead of the inflater.
+const INFLATER_BYTES: usize = 512 << 10;
+
+/// Bits of the colour type field in `IHDR`.
+const PALETTE_USED: u8 = 1;
+const COLOUR_USED: u8 = 2;
+const ALPHA_USED: u8 = 4;
+
+pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
+    let corrupt = |reason: &str| ImagingError::corrupt(SourceFormat::Png, reason);
+    let mut chunks = Chunks::new(bytes);
+    let first = chunks.next().ok_or_else(|| corrupt("it has no header"))?;
+    if first.kind != b"IHDR" {
+        return Err(corrupt("it does not begin with its header"));
+    }
+    let ihdr = first.data;
+    let (Some(width), Some(height), Some(&colour_type), Some(&interlace)) =
+        (be_u32(ihdr, 0), be_u32(ihdr, 4), ihdr.get(9), ihdr.get(12))
+    else {
+        return Err(corrupt("its header is too short"));
+    };
+
+    let mut has_transparent_colour = false;
+    let mut icc = EmbeddedProfile::None;
+    let mut exif = None;
+    let mut frames = 0;
+    let mut largest_chunk_bytes = 0;
+    let mut count = 1;
+    for Chunk { kind, data, .. } in chunks {
+        count += 1;
+        limits.check_chunks(count)?;
+        if !matches!(kind, b"IDAT" | b"fdAT") {
+            largest_chunk_bytes = largest_chunk_bytes.max(data.len());
+        }
+        match kind {
+            b"tRNS" => has_transparent_colour = true,
+            // There may be one of each; of several the first counts, as in the other formats.
+            b"iCCP" if matches!(icc, EmbeddedProfile::None) => icc = deflated_profile(data),
+            b"eXIf" if exif.is_none() => exif = Some(data),
+            b"fcTL" => frames += 1,
+            b"IEND" => break,
+            _ => {}
+        }
+    }
+    let has_alpha = colour_type & ALPHA_USED != 0 || has_transparent_colour;
+    let is_colour = colour_type & (COLOUR_USED | PALETTE_USED) != 0;
+    Ok(Header {
+        format: SourceFormat::Png,
+        size: Size::new(width, height),
+        has_alpha,
+        frames: frames.max(1),
+        icc,
+        exif,
+        coding: Coding::Png {
+            channels: if is_colour { 3 } else { 1 } + u8::from(has_alpha),
+            interlaced: interlace != 0,
+            largest_chunk_bytes: largest_chunk_bytes.min(MAX_BUFFERED_CHUNK_BYTES),
+        },
+    })
+}
+
+/// The zlib stream of an `iCCP` chunk: after a name, its NUL and the compression method.
+fn deflated_profile(data: &[u8]) -> EmbeddedProfile<'_> {
+    let name_end = data.iter().take(80).position(|byte| *byte == 0);
+    match name_end.and_then(|end| data.get(end + 2..)) {
+        Some(stream) => EmbeddedProfile::Deflated(stream),
+        None => EmbeddedProfile::None,
+    }
+}
+
+pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
+    let Coding::Png {
+        channels,
+        interlaced,
+        largest_chunk_bytes,
+    } = header.coding
+    else {
+        return usize::MAX;
+    };
+    let channels = usize::from(channels);
+    let full_picture = if interlaced {
+        header.size.area() * channels
+    } else {
+        0
+    };
+    BoxReducer::memory_bytes(header.size, thumbnail, channels)
+        + row_buffers_bytes(header.size, channels).max(our_rows_bytes(header.size, channels))
+        + full_picture
+        + largest_chunk_bytes
+        + INFLATER_BYTES
+}
+
+/// The decoder holds two rows of at most 16 bits a sample, and we one of 8.
+fn row_buffers_bytes(size: Size, channels: usize) -> usize {
+    size.width as usize * channels * 8
+}
+
+/// Of [`RowReader`]; none if the rows are too wide for it.
+fn our_rows_bytes(size: Size, channels: usize) -> usize {
+    RowReader::memory_bytes(shape(size, channels)).unwrap_or(0)
+}
+
+fn shape(size: Size, channels: usize) -> Shape {
+    Shape {
+        width: size.width as usize,
+        height: size.height as usize,
+        bytes_per_pixel: channels,
+    }
+}
+
+pub(super) fn decode(
+    bytes: &[u8],
+    header: &Header<'_>,
+    thumbnail: Size,
+    limits: &Limits,
+) -> Result<Decoded, ImagingError> {
+    let mut decoder = ::png::Decoder::new_with_limits(
+        Cursor::new(bytes),
+        ::png::Limits {
+            bytes: row_buffers_bytes(header.size, 4) + MAX_BUFFERED_CHUNK_BYTES,
+        },
+    );
+    decoder.set_ignore_text_chunk(true);
+    // The profile is inflated by us, within its own limit.
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    let mut reader = decoder.read_info().map_err(corrupt)?;
+    check_palette(reader.info())?;
+    let layout = match reader.output_color_type().0 {
+        ColorType::Grayscale => Layout::Luma,
+        ColorType::GrayscaleAlpha => Layout::LumaAlpha,
+        ColorType::Rgb => Layout::Rgb,
+        ColorType::Rgba => Layout::Rgba,
+        ColorType::Indexed => return Err(corrupt("its palette could not be expanded")),
+    };
+    let mut reducer = BoxReducer::new(header.size, thumbnail, layout);
+    let rows_decoded = if let Some(rows) = usual_rows(bytes, reader.info(), header.size) {
+        drop(reader);
+        push_rows(rows, limits, &mut reducer)?
+    } else if reader.info().interlaced {
+        decode_interlaced(&mut reader, header.size, layout, limits, &mut reducer)?
+    } else {
+        decode_rows(&mut reader, header.size, layout, limits, &mut reducer)?
+    };
+    finish_rows(
+        reducer,
+        header.format,
+        rows_decoded,
+        header.size.height,
+        thumbnail,
+    )
+}
+
+/// The decoder panics at a colour that is cut off, or has no number of eight bits (found by fuzzing). The
+/// palette that a truecolour picture may suggest is not read.
+fn check_palette(info: &Info<'_>) -> Result<(), ImagingError> {
+    let is_indexed = info.color_type == ColorType::Indexed;
+    match &info.palette {
+        Some(palette)
+            if is_indexed && (!palette.len().is_multiple_of(3) || palette.len() > 3 * 256) =>
+        {
+            Err(corrupt("its palette is not a list of up to 256 colours"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
+    ImagingError::corrupt(SourceFormat::Png, reason)
+}
+
+/// A reader of our own for the usual picture: its samples are bytes, and need no conversion.
+fn usual_rows<'a>(bytes: &'a [u8], info: &Info<'_>, size: Size) -> Option<RowReader<'a>> {
+    let channels = match info.color_type {
+        ColorType::Grayscale => Layout::Luma,
+        ColorType::GrayscaleAlpha => Layout::LumaAlpha,
+        ColorType::Rgb => Layout::Rgb,
+        ColorType::Rgba => Layout::Rgba,
+        ColorType::Indexed => return None,
+    }
+    .channels();
+    // The first frame of an animation may claim to be smaller than the picture.
+    let is_whole = info
+        .frame_control
+        .is_none_or(|frame| (frame.width, frame.height) == (size.width, size.height));
+    let is_usual = info.bit_depth == BitDepth::Eight
+        && !info.interlaced
+        && info.trns.is_none()
+        && is_whole
+        && (info.width, info.height) == (size.width, size.height);
+    is_usual
+        .then(|| RowReader::new(bytes, shape(size, channels)))
+        .flatten()
+}
+
+/// As [`decode_rows`].
+fn push_rows(
+    mut reader: RowReader<'_>,
+    limits: &Limits,
+    reducer: &mut BoxReducer,
+) -> Result<u32, ImagingError> {
+    limits.check_deadline()?;
+    while let Some(rows) = reader.next_rows() {
+        for row in rows {
+            reducer.push_row(row);
+        }
+        limits.check_deadline()?;
+    }
+    match reader.damage() {
+        Some(damage) if reducer.rows_pushed() == 0 => Err(corrupt(damage)),
+        _ => Ok(reducer.rows_pushed()),
+    }
+}
+
+/// Pushes all rows up to the first that can't be read, and tells how many.
+///
+/// Damage and an early end are treated alike: what was decoded before it is right.
+fn decode_rows(
+    reader: &mut Reader<Cursor<&[u8]>>,
+    size: Size,
+    layout: Layout,
+    limits: &Limits,
+    reducer: &mut BoxReducer,
+) -> Result<u32, ImagingError> {
+    let mut row = vec![0; size.width as usize * layout.channels()];
+    for index in 0..size.height {
+        if index.is_multiple_of(ROWS_PER_DEADLINE_CHECK as u32) {
+            limits.check_deadline()?;
+        }
+        match reader.read_row(&mut row) {
+            Ok(Some(_)) => reducer.push_row(&row),
+            Ok(None) => return Ok(index),
+            Err(DecodingError::LimitsExceeded) => return Err(corrupt("a chunk is too large")),
+            Err(error) if index == 0 => return Err(corrupt(error)),
+            Err(_) => return Ok(index),
+        }
+    }
+    Ok(size.height)
+}
+
+/// Adam7: the whole picture is needed before the first row is complete.
+///
+/// The seventh pass holds the odd rows, all others the even ones. A file that ends in it has
+/// half of its rows or more: its missing rows repeat those above them.
+fn decode_interlaced(
+    reader: &mut Reader<Cursor<&[u8]>>,
+    size: Size,
+    layout: Layout,
+    limits: &Limits,
+    reducer: &mut BoxReducer,
+) -> Result<u32, ImagingError> {
+    let stride = size.width as usize * layout.channels();
+    let mut picture = vec![0; stride * size.height as usize];
+    let mut row = vec![0; stride];
+    let bits_per_pixel = (layout.channels() * 8) as u8;
+    let mut odd_rows_decoded = 0;
+    for pass in PASSES {
+        let is_last = pass.row_step == 2 && pass.column_step == 1;
+        for line in 0..pass.rows(size) {
+            if line.is_multiple_of(ROWS_PER_DEADLINE_CHECK as u32) {
+                limits.check_deadline()?;
+            }
+            let info = match reader.read_row(&mut row) {
+                Ok(Some(InterlaceInfo::Adam7(info))) => info,
+                Ok(_) => return Err(corrupt("it has fewer rows than its header claims")),
+                Err(_) if is_last => break,
+                Err(error) => return Err(corrupt(error)),
+            };
+            let samples = &row[..pass.columns(size) as usize * layout.channels()];
+            ::png::expand_interlaced_row(&mut picture, stride, samples, &info, bits_per_pixel);
+            odd_rows_decoded += u32::from(is_last);
+        }
+    }
+    for index in 0..size.height {
+        let is_missing = index % 2 == 1 && index / 2 >= odd_rows_decoded;
+        let shown = if is_missing { index - 1 } else { index } as usize;
+        reducer.push_row(&picture[shown * stride..][..stride]);
+    }
+    Ok(size.height.div_ceil(2) + odd_rows_decoded)
+}
+
+/// Which pixels one pass of Adam7 holds.
+struct Pass {
+    first_column: u32,
+    column_step: u32,
+    first_row: u32,
+    row_step: u32,
+}
+
+impl Pass {
+    const fn new(first_column: u32, column_step: u32, first_row: u32, row_step: u32) -> Self {
+        Self {
+            first_column,
+            column_step,
+            first_row,
+            row_step,
+        }
+    }
+
+    const fn columns(&self, size: Size) -> u32 {
+        size.width
+            .saturating_sub(self.first_column)
+            .div_ceil(self.column_step)
+    }
+
+    /// None in a pass without columns.
+    const fn rows(&self, size: Size) -> u32 {
+        if self.columns(size) == 0 {
+            return 0;
+        }
+        size.height
+            .saturating_sub(self.first_row)
+            .div_ceil(self.row_step)
+    }
+}
+
+/// PNG, section 8.2.
+const PASSES: [Pass; 7] = [
+    Pass::new(0, 8, 0, 8),
+    Pass::new(4, 8, 0, 8),
+    Pass::new(0, 4, 4, 8),
+    Pass::new(2, 4, 0, 4),
+    Pass::new(0, 2, 2, 4),
+    Pass::new(1, 2, 0, 2),
+    Pass::new(0, 1, 1, 2),
+];

@@ -1,0 +1,86 @@
+//! Everything that can go wrong between bytes and thumbnail.
+
+use crate::source_image::SourceFormat;
+
+/// Why an image gives no thumbnail. Every variant is final: another attempt on the same bytes
+/// ends the same way, except for [`ImagingError::Internal`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImagingError {
+    #[error("the source is empty")]
+    Empty,
+    /// `looks_like` names what the bytes seem to be, with its article, e.g. `a PDF document`.
+    #[error("the source is {looks_like}; JPEG, PNG, GIF, WebP and BMP images are supported")]
+    Unsupported { looks_like: &'static str },
+    /// A format that is supported, in a kind that is not; `kind` with its article.
+    #[error("the source is {kind}, a kind of {} that is not supported", .format.as_str())]
+    UnsupportedKind {
+        format: SourceFormat,
+        kind: &'static str,
+    },
+    #[error("the image has {width} × {height} pixels; at most {max_pixels} pixels are allowed")]
+    TooManyPixels {
+        width: u32,
+        height: u32,
+        max_pixels: u64,
+    },
+    #[error("decoding the image takes {needed_bytes} bytes of memory; {max_bytes} are allowed")]
+    TooMuchMemory {
+        needed_bytes: usize,
+        max_bytes: usize,
+    },
+    /// `what` is a plural: scans, chunks.
+    #[error("the image has more than {max} {what}")]
+    TooMany { what: &'static str, max: u32 },
+    #[error("the {} image is corrupt: {reason}", .format.as_str())]
+    Corrupt {
+        format: SourceFormat,
+        reason: String,
+    },
+    #[error(
+        "the {} image is truncated: {rows_decoded} of {rows} rows could be decoded, \
+         which is less than half", .format.as_str()
+    )]
+    Truncated {
+        format: SourceFormat,
+        rows_decoded: u32,
+        rows: u32,
+    },
+    #[error("decoding took longer than allowed")]
+    Timeout,
+    /// A fault of ours, not of the image.
+    #[error("the image engine failed: {0}")]
+    Internal(String),
+}
+
+impl ImagingError {
+    pub(crate) fn corrupt(format: SourceFormat, reason: impl std::fmt::Display) -> Self {
+        Self::Corrupt {
+            format,
+            reason: reason.to_string(),
+        }
+    }
+
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Empty => ErrorKind::Empty,
+            Self::Unsupported { .. } | Self::UnsupportedKind { .. } => ErrorKind::Unsupported,
+            Self::TooManyPixels { .. } | Self::TooMuchMemory { .. } | Self::TooMany { .. } => {
+                ErrorKind::TooLarge
+            }
+            Self::Corrupt { .. } | Self::Truncated { .. } => ErrorKind::Corrupt,
+            Self::Timeout => ErrorKind::Timeout,
+            Self::Internal(_) => ErrorKind::Internal,
+        }
+    }
+}
+
+/// What can be done about an [`ImagingError`], for a caller that has its own words for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    Empty,
+    Unsupported,
+    TooLarge,
+    Corrupt,
+    Timeout,
+    Internal,
+}

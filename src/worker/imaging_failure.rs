@@ -1,0 +1,19 @@
+//! What the failures of the image engine mean to a job.
+
+use thumbforge_imaging::{ErrorKind, ImagingError};
+
+use crate::domain::{Failure, FailureCode};
+
+impl From<ImagingError> for Failure {
+    fn from(error: ImagingError) -> Self {
+        let code = match error.kind() {
+            ErrorKind::Empty => FailureCode::EmptySource,
+            ErrorKind::Unsupported => FailureCode::UnsupportedFormat,
+            ErrorKind::TooLarge => FailureCode::ImageTooLarge,
+            ErrorKind::Corrupt => FailureCode::CorruptImage,
+            ErrorKind::Timeout => FailureCode::DecodeTimeout,
+            ErrorKind::Internal => FailureCode::Internal,
+        };
+        Self::new(code, error.to_string())
+    }
+}
