@@ -21,6 +21,7 @@ mod encode;
 mod error;
 #[cfg(test)]
 mod fidelity;
+pub mod formats;
 mod geometry;
 mod header;
 mod limits;
@@ -32,10 +33,13 @@ mod resize;
 mod sniff;
 mod source_image;
 mod summary;
+pub mod variant;
 
 pub use error::{ErrorKind, ImagingError};
+pub use formats::Format;
 pub use limits::Limits;
 pub use source_image::{ExifSummary, SourceFormat, SourceImage, Thumbnail, ThumbnailSpec};
+pub use variant::{Color, Fit, Formats, Gravity, Variant};
 
 use std::time::{Duration, Instant};
 
