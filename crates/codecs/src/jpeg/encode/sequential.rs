@@ -1,0 +1,65 @@
+//! Sequential coding: all coefficients of a block at once (ITU-T T.81, annex F.1.2).
+
+use super::blocks::{BlockSink, Source};
+use super::forward::Block;
+use super::header::{self, Scan};
+use super::huffman::STANDARD;
+use super::symbols::{Coder, Symbols, tables_of};
+use super::tables::HUFFMAN;
+
+const END_OF_BLOCK: u8 = 0x00;
+const SIXTEEN_ZEROS: u8 = 0xF0;
+
+/// With the standard's tables, in one pass.
+pub fn write_baseline(file: &mut Vec<u8>, source: &Source<'_>) {
+    header::frame(file, header::SOF0, source);
+    for table in &HUFFMAN {
+        header::huffman(file, table);
+    }
+    header::scan(file, &Scan::whole());
+    let mut blocks = BlockCoder::new(Coder::new(file, &STANDARD));
+    source.each_block(&mut blocks);
+    blocks.symbols.finish();
+}
+
+/// Turns blocks into symbols, each block with the difference to its component's last DC coefficient.
+struct BlockCoder<S> {
+    symbols: S,
+    last_dc: [i16; 3],
+}
+
+impl<S: Symbols> BlockCoder<S> {
+    fn new(symbols: S) -> Self {
+        Self {
+            symbols,
+            last_dc: [0; 3],
+        }
+    }
+}
+
+impl<S: Symbols> BlockSink for BlockCoder<S> {
+    #[inline]
+    fn take<const COMPONENT: usize>(&mut self, block: &Block) {
+        let (dc, ac) = (tables_of(COMPONENT), tables_of(COMPONENT) + 1);
+        let difference = block.coefficient(0) - self.last_dc[COMPONENT];
+        self.last_dc[COMPONENT] = block.coefficient(0);
+        self.symbols.put_value(dc, 0, difference);
+        let mut left = block.significant & !1;
+        let mut last = 0;
+        while left != 0 {
+            let k = left.trailing_zeros();
+            left &= left - 1;
+            let mut run = k - last - 1;
+            while run > 15 {
+                self.symbols.put(ac, SIXTEEN_ZEROS, 0, 0);
+                run -= 16;
+            }
+            self.symbols
+                .put_value(ac, run, block.coefficient(k as usize));
+            last = k;
+        }
+        if last < 63 {
+            self.symbols.put(ac, END_OF_BLOCK, 0, 0);
+        }
+    }
+}
