@@ -4,6 +4,7 @@
 //! blocks ─ forward ─ tables   planes → blocks of quantised coefficients
 //! sequential                  blocks → symbols
 //! symbols ─ huffman ─ bits    symbols → bits
+//! tokens ─ optimal            the same with tables made for the picture
 //! header                      the segments before the data
 //! ```
 
@@ -12,9 +13,11 @@ mod blocks;
 mod forward;
 mod header;
 mod huffman;
+mod optimal;
 mod sequential;
 mod symbols;
 mod tables;
+mod tokens;
 
 use blocks::Source;
 
@@ -28,11 +31,30 @@ pub struct Planes<'a> {
     pub cr: &'a [u8],
 }
 
+/// How coefficients are written. The pixels are the same with each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Coding {
+    /// Sequential, with the standard's own Huffman tables: the fastest.
+    #[default]
+    Baseline,
+    /// Sequential, with Huffman tables made for the picture.
+    Optimized,
+}
+
 /// The picture as a JFIF file, at a quality of 1 to 100 on libjpeg's scale.
 pub fn encode(picture: &Planes<'_>, quality: u8) -> Vec<u8> {
+    encode_as(picture, quality, Coding::Baseline)
+}
+
+/// As [`encode`], with a choice of the coding.
+pub fn encode_as(picture: &Planes<'_>, quality: u8, coding: Coding) -> Vec<u8> {
     let (width, height) = (usize::from(picture.width), usize::from(picture.height));
     let mut file = Vec::with_capacity(width * height / 4 + 1024);
-    sequential::write_baseline(&mut file, &Source::new(picture, quality));
+    let source = Source::new(picture, quality);
+    match coding {
+        Coding::Baseline => sequential::write_baseline(&mut file, &source),
+        Coding::Optimized => sequential::write_optimized(&mut file, &source),
+    }
     file.extend_from_slice(&header::END_OF_IMAGE);
     file
 }

@@ -6,6 +6,7 @@ use super::header::{self, Scan};
 use super::huffman::STANDARD;
 use super::symbols::{Coder, Symbols, tables_of};
 use super::tables::HUFFMAN;
+use super::tokens::Tokens;
 
 const END_OF_BLOCK: u8 = 0x00;
 const SIXTEEN_ZEROS: u8 = 0xF0;
@@ -20,6 +21,14 @@ pub fn write_baseline(file: &mut Vec<u8>, source: &Source<'_>) {
     let mut blocks = BlockCoder::new(Coder::new(file, &STANDARD));
     source.each_block(&mut blocks);
     blocks.symbols.finish();
+}
+
+/// With tables made for the picture, in a pass over samples and one over symbols.
+pub fn write_optimized(file: &mut Vec<u8>, source: &Source<'_>) {
+    header::frame(file, header::SOF0, source);
+    let mut blocks = BlockCoder::new(Tokens::new());
+    source.each_block(&mut blocks);
+    blocks.symbols.write(file, &Scan::whole());
 }
 
 /// Turns blocks into symbols, each block with the difference to its component's last DC coefficient.
