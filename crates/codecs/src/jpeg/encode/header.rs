@@ -7,6 +7,7 @@ use super::tables::HuffmanSpec;
 
 pub const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
 pub const SOF0: u8 = 0xC0;
+pub const SOF2: u8 = 0xC2;
 
 const START_OF_IMAGE: [u8; 2] = [0xFF, 0xD8];
 const APP0: u8 = 0xE0;
@@ -27,13 +28,15 @@ pub struct Scan {
 
 impl Scan {
     /// All there is.
-    pub const fn whole() -> Self {
+    pub const WHOLE: Self = Self::new(0..3, [0, 63], [0, 0]);
+
+    pub const fn new(components: Range<u8>, [first, last]: [u8; 2], [high, low]: [u8; 2]) -> Self {
         Self {
-            components: 0..3,
-            first: 0,
-            last: 63,
-            high: 0,
-            low: 0,
+            components,
+            first,
+            last,
+            high,
+            low,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! blocks ─ forward ─ tables   planes → blocks of quantised coefficients
-//! sequential                  blocks → symbols
+//! sequential, progressive     blocks → symbols
 //! symbols ─ huffman ─ bits    symbols → bits
 //! tokens ─ optimal            the same with tables made for the picture
 //! header                      the segments before the data
@@ -14,6 +14,7 @@ mod forward;
 mod header;
 mod huffman;
 mod optimal;
+mod progressive;
 mod sequential;
 mod symbols;
 mod tables;
@@ -39,6 +40,8 @@ pub enum Coding {
     Baseline,
     /// Sequential, with Huffman tables made for the picture.
     Optimized,
+    /// In scans that each show more of the picture, with Huffman tables made for each: the smallest.
+    Progressive,
 }
 
 /// The picture as a JFIF file, at a quality of 1 to 100 on libjpeg's scale.
@@ -54,6 +57,7 @@ pub fn encode_as(picture: &Planes<'_>, quality: u8, coding: Coding) -> Vec<u8> {
     match coding {
         Coding::Baseline => sequential::write_baseline(&mut file, &source),
         Coding::Optimized => sequential::write_optimized(&mut file, &source),
+        Coding::Progressive => progressive::write(&mut file, &source),
     }
     file.extend_from_slice(&header::END_OF_IMAGE);
     file

@@ -4,12 +4,11 @@ use super::blocks::{BlockSink, Source};
 use super::forward::Block;
 use super::header::{self, Scan};
 use super::huffman::STANDARD;
-use super::symbols::{Coder, Symbols, tables_of};
+use super::symbols::{Coder, SIXTEEN_ZEROS, Symbols, tables_of};
 use super::tables::HUFFMAN;
 use super::tokens::Tokens;
 
 const END_OF_BLOCK: u8 = 0x00;
-const SIXTEEN_ZEROS: u8 = 0xF0;
 
 /// With the standard's tables, in one pass.
 pub fn write_baseline(file: &mut Vec<u8>, source: &Source<'_>) {
@@ -17,7 +16,7 @@ pub fn write_baseline(file: &mut Vec<u8>, source: &Source<'_>) {
     for table in &HUFFMAN {
         header::huffman(file, table);
     }
-    header::scan(file, &Scan::whole());
+    header::scan(file, &Scan::WHOLE);
     let mut blocks = BlockCoder::new(Coder::new(file, &STANDARD));
     source.each_block(&mut blocks);
     blocks.symbols.finish();
@@ -28,7 +27,7 @@ pub fn write_optimized(file: &mut Vec<u8>, source: &Source<'_>) {
     header::frame(file, header::SOF0, source);
     let mut blocks = BlockCoder::new(Tokens::new());
     source.each_block(&mut blocks);
-    blocks.symbols.write(file, &Scan::whole());
+    blocks.symbols.write(file, &Scan::WHOLE);
 }
 
 /// Turns blocks into symbols, each block with the difference to its component's last DC coefficient.

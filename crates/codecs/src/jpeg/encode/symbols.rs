@@ -3,6 +3,9 @@
 use super::bits::BitWriter;
 use super::huffman::Codes;
 
+/// A run of zeros too long for one symbol.
+pub const SIXTEEN_ZEROS: u8 = 0xF0;
+
 /// Where a component's tables stand among the four: DC, and behind it AC.
 pub const fn tables_of(component: usize) -> usize {
     if component == 0 { 0 } else { 2 }
