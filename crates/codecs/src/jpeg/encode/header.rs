@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::blocks::Source;
+use super::picture::Picture;
 use super::tables::HuffmanSpec;
 
 pub const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
@@ -27,8 +28,10 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// All there is.
-    pub const WHOLE: Self = Self::new(0..3, [0, 63], [0, 0]);
+    /// All there is of a picture.
+    pub fn whole(picture: &Picture<'_>) -> Self {
+        Self::new(0..picture.shifts().len() as u8, [0, 63], [0, 0])
+    }
 
     pub const fn new(components: Range<u8>, [first, last]: [u8; 2], [high, low]: [u8; 2]) -> Self {
         Self {
@@ -39,6 +42,16 @@ impl Scan {
             low,
         }
     }
+
+    /// What the scan holds of a picture, if anything.
+    pub fn of(&self, picture: &Picture<'_>) -> Option<Self> {
+        let end = self.components.end.min(picture.shifts().len() as u8);
+        let components = self.components.start..end;
+        (!components.is_empty()).then_some(Self {
+            components,
+            ..*self
+        })
+    }
 }
 
 /// All that stands before the tables of codes.
@@ -46,14 +59,19 @@ pub fn frame(file: &mut Vec<u8>, kind: u8, source: &Source<'_>) {
     file.extend_from_slice(&START_OF_IMAGE);
     // Version 1.02, square pixels, no picture of its own.
     segment(file, APP0, &[b"JFIF\0\x01\x02\0\0\x01\0\x01\0\0"]);
-    for (number, table) in (0_u8..).zip(&source.steps) {
+    let tables = &source.steps[..source.picture.tables()];
+    for (number, table) in (0_u8..).zip(tables) {
         segment(file, DQT, &[&[number], &table.map(|step| step as u8)]);
     }
-    let [w0, w1] = source.picture.width.to_be_bytes();
-    let [h0, h1] = source.picture.height.to_be_bytes();
-    // 8 bits; three components, each with its sampling and its quantisation table.
-    let frame = [8, h0, h1, w0, w1, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
-    segment(file, kind, &[&frame]);
+    let (width, height) = source.picture.size();
+    let ([w0, w1], [h0, h1]) = (width.to_be_bytes(), height.to_be_bytes());
+    let shifts = source.picture.shifts();
+    // 8 bits; the components, each with its sampling and its quantisation table.
+    let mut content = vec![8, h0, h1, w0, w1, shifts.len() as u8];
+    for (component, shift) in (0..).zip(shifts) {
+        content.extend([component + 1, 0x11 << shift, u8::from(component > 0)]);
+    }
+    segment(file, kind, &[&content]);
 }
 
 pub fn huffman(file: &mut Vec<u8>, table: &HuffmanSpec) {

@@ -1,4 +1,4 @@
-//! An encoder of thumbnails: baseline, YCbCr 4:2:0, the standard's own Huffman tables.
+//! An encoder of thumbnails: YCbCr 4:2:0 or grey; sequential or progressive.
 //!
 //! ```text
 //! blocks ─ forward ─ tables   planes → blocks of quantised coefficients
@@ -14,6 +14,7 @@ mod forward;
 mod header;
 mod huffman;
 mod optimal;
+mod picture;
 mod progressive;
 mod sequential;
 mod symbols;
@@ -21,16 +22,7 @@ mod tables;
 mod tokens;
 
 use blocks::Source;
-
-/// A picture with halved chroma: `cb` and `cr` have ⌈width / 2⌉ × ⌈height / 2⌉ samples. Neither side is 0.
-#[derive(Debug, Clone, Copy)]
-pub struct Planes<'a> {
-    pub width: u16,
-    pub height: u16,
-    pub y: &'a [u8],
-    pub cb: &'a [u8],
-    pub cr: &'a [u8],
-}
+pub use picture::{GreyPlane, Picture, Planes};
 
 /// How coefficients are written. The pixels are the same with each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,20 +32,20 @@ pub enum Coding {
     Baseline,
     /// Sequential, with Huffman tables made for the picture.
     Optimized,
-    /// In scans that each show more of the picture, with Huffman tables made for each: the smallest.
+    /// In scans that each show more of the picture, with Huffman tables made for each: mostly the smallest.
     Progressive,
 }
 
-/// The picture as a JFIF file, at a quality of 1 to 100 on libjpeg's scale.
+/// The picture as a baseline JFIF file, at a quality of 1 to 100 on libjpeg's scale.
 pub fn encode(picture: &Planes<'_>, quality: u8) -> Vec<u8> {
-    encode_as(picture, quality, Coding::Baseline)
+    encode_as(*picture, quality, Coding::Baseline)
 }
 
-/// As [`encode`], with a choice of the coding.
-pub fn encode_as(picture: &Planes<'_>, quality: u8, coding: Coding) -> Vec<u8> {
-    let (width, height) = (usize::from(picture.width), usize::from(picture.height));
-    let mut file = Vec::with_capacity(width * height / 4 + 1024);
-    let source = Source::new(picture, quality);
+/// As [`encode`], of [`Planes`] or a [`GreyPlane`], with a choice of the coding.
+pub fn encode_as<'a>(picture: impl Into<Picture<'a>>, quality: u8, coding: Coding) -> Vec<u8> {
+    let source = Source::new(picture.into(), quality);
+    let (width, height) = source.picture.size();
+    let mut file = Vec::with_capacity(usize::from(width) * usize::from(height) / 4 + 1024);
     match coding {
         Coding::Baseline => sequential::write_baseline(&mut file, &source),
         Coding::Optimized => sequential::write_optimized(&mut file, &source),

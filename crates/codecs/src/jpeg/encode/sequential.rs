@@ -13,10 +13,10 @@ const END_OF_BLOCK: u8 = 0x00;
 /// With the standard's tables, in one pass.
 pub fn write_baseline(file: &mut Vec<u8>, source: &Source<'_>) {
     header::frame(file, header::SOF0, source);
-    for table in &HUFFMAN {
+    for table in &HUFFMAN[..2 * source.picture.tables()] {
         header::huffman(file, table);
     }
-    header::scan(file, &Scan::WHOLE);
+    header::scan(file, &Scan::whole(&source.picture));
     let mut blocks = BlockCoder::new(Coder::new(file, &STANDARD));
     source.each_block(&mut blocks);
     blocks.symbols.finish();
@@ -27,7 +27,7 @@ pub fn write_optimized(file: &mut Vec<u8>, source: &Source<'_>) {
     header::frame(file, header::SOF0, source);
     let mut blocks = BlockCoder::new(Tokens::new());
     source.each_block(&mut blocks);
-    blocks.symbols.write(file, &Scan::WHOLE);
+    blocks.symbols.write(file, &Scan::whole(&source.picture));
 }
 
 /// Turns blocks into symbols, each block with the difference to its component's last DC coefficient.

@@ -26,19 +26,25 @@ pub struct Leveled {
 
 impl Coefficients {
     pub fn new(source: &Source<'_>) -> Self {
-        let (width, height) = (source.picture.width, source.picture.height);
-        let component = |shift: u32| {
-            let side = 16 >> shift;
+        let (width, height) = source.picture.size();
+        let shifts = source.picture.shifts();
+        // Pixels that an MCU has across and down.
+        let mcu = 8 << shifts[0];
+        let mcus_across = usize::from(width.div_ceil(mcu));
+        let mcus = mcus_across * usize::from(height.div_ceil(mcu));
+        let component = |shift: &u32| {
+            // Those that a block of the component stands for.
+            let side = mcu >> shift;
             Component {
-                blocks: Vec::new(),
-                shift,
-                mcus_across: usize::from(width.div_ceil(16)),
+                blocks: Vec::with_capacity(mcus << (2 * shift)),
+                shift: *shift,
+                mcus_across,
                 columns: usize::from(width.div_ceil(side)),
                 rows: usize::from(height.div_ceil(side)),
             }
         };
         Self {
-            components: [1, 0, 0].map(component).into(),
+            components: shifts.iter().map(component).collect(),
         }
     }
 

@@ -18,7 +18,8 @@ use super::header::{self, Scan};
 use super::tokens::Tokens;
 use coefficients::Coefficients;
 
-/// The scans that libjpeg's `jpeg_simple_progression` writes of a YCbCr picture.
+/// The scans that libjpeg's `jpeg_simple_progression` writes of a YCbCr picture; those of luma are what it writes of a
+/// grey one.
 const SCRIPT: [Scan; 10] = [
     Scan::new(0..3, [0, 0], [0, 1]),
     // Something of luma in a hurry.
@@ -40,13 +41,13 @@ pub fn write(file: &mut Vec<u8>, source: &Source<'_>) {
     let mut picture = Coefficients::new(source);
     source.each_block(&mut picture);
     let mut tokens = Tokens::new();
-    for scan in &SCRIPT {
+    for scan in SCRIPT.iter().filter_map(|scan| scan.of(&source.picture)) {
         match (scan.first, scan.high) {
-            (0, 0) => dc::first(&mut tokens, &picture, scan),
-            (0, _) => dc::refine(&mut tokens, &picture, scan),
-            (_, 0) => first::scan(&mut tokens, &picture, scan),
-            _ => refine::scan(&mut tokens, &picture, scan),
+            (0, 0) => dc::first(&mut tokens, &picture, &scan),
+            (0, _) => dc::refine(&mut tokens, &picture, &scan),
+            (_, 0) => first::scan(&mut tokens, &picture, &scan),
+            _ => refine::scan(&mut tokens, &picture, &scan),
         }
-        tokens.write(file, scan);
+        tokens.write(file, &scan);
     }
 }
