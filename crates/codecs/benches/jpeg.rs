@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use thumbforge_codecs::jpeg::encode::{self, Planes};
+use thumbforge_codecs::jpeg::encode::{Coding, Planes, encode_as};
 use thumbforge_codecs::jpeg::{Plane, Scale, Scratch, decode_scaled, read_header};
 
 const WIDTH: u16 = 4000;
@@ -105,9 +105,15 @@ fn encode(criterion: &mut Criterion) {
             cr: &cr,
         };
         group.throughput(Throughput::Elements((full * full) as u64));
-        group.bench_function(format!("baseline/{side}"), |bencher| {
-            bencher.iter(|| encode::encode(black_box(&picture), 85));
-        });
+        for (name, coding) in [
+            ("baseline", Coding::Baseline),
+            ("optimized", Coding::Optimized),
+            ("progressive", Coding::Progressive),
+        ] {
+            group.bench_function(format!("{name}/{side}"), |bencher| {
+                bencher.iter(|| encode_as(black_box(picture), 85, coding));
+            });
+        }
     }
     group.finish();
 }
