@@ -43,24 +43,29 @@ impl<'a> BitWriter<'a> {
         if (!word).wrapping_sub(0x0101_0101) & word & 0x8080_8080 == 0 {
             self.file.extend_from_slice(&bytes);
         } else {
-            self.write_stuffed(&bytes);
-        }
-    }
-
-    #[cold]
-    fn write_stuffed(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.file.push(byte);
-            if byte == 0xFF {
-                self.file.push(0);
-            }
+            write_stuffed(self.file, bytes);
         }
     }
 
     fn flush_bytes(&mut self) {
         while self.count >= 8 {
             self.count -= 8;
-            self.write_stuffed(&[(self.word >> self.count) as u8]);
+            push_stuffed(self.file, (self.word >> self.count) as u8);
         }
+    }
+}
+
+/// Apart from [`BitWriter`], whose word and count can so stay in registers.
+#[cold]
+fn write_stuffed(file: &mut Vec<u8>, bytes: [u8; 4]) {
+    for byte in bytes {
+        push_stuffed(file, byte);
+    }
+}
+
+fn push_stuffed(file: &mut Vec<u8>, byte: u8) {
+    file.push(byte);
+    if byte == 0xFF {
+        file.push(0);
     }
 }

@@ -43,7 +43,12 @@ pub fn encode(picture: &Planes<'_>, quality: u8) -> Vec<u8> {
 
 /// As [`encode`], of [`Planes`] or a [`GreyPlane`], with a choice of the coding.
 pub fn encode_as<'a>(picture: impl Into<Picture<'a>>, quality: u8, coding: Coding) -> Vec<u8> {
-    let source = Source::new(picture.into(), quality);
+    encode_picture(picture.into(), quality, coding)
+}
+
+/// Built here once, not where it is called.
+fn encode_picture(picture: Picture<'_>, quality: u8, coding: Coding) -> Vec<u8> {
+    let source = Source::new(picture, quality);
     let (width, height) = source.picture.size();
     let mut file = Vec::with_capacity(usize::from(width) * usize::from(height) / 4 + 1024);
     match coding {
