@@ -1,11 +1,19 @@
-"""A host that serves 10 requests a second and answers 429 beyond, with and without Retry-After."""
+"""A host that serves 10 requests a second and answers 429 beyond, with and without Retry-After; it
+counts by a token bucket or by a sliding window."""
 
 from bench import Bench
 from stores import ends
 
 JOBS = 300
 WORKERS = 3
-KINDS = {"busy": "no Retry-After", "busy-1": "Retry-After: 1", "busy-10": "Retry-After: 10"}
+KINDS = {
+    "busy": "no Retry-After",
+    "busy-1": "Retry-After: 1",
+    "busy-10": "Retry-After: 10",
+    "busy-window": "a window, no Retry-After",
+    "busy-window-1": "a window, Retry-After: 1",
+    "busy-window-10": "a window, Retry-After: 10",
+}
 
 
 def busy(bench: Bench):

@@ -10,10 +10,11 @@ import json
 import resource
 import sys
 import time
+from collections import deque
 from functools import partial
 from pathlib import Path
 
-# Of the token bucket: requests a second, and requests at once.
+# Requests a second, and requests at once.
 BUSY_RATE = 10
 TRICKLE_BYTES_A_SECOND = 1500
 TRICKLE_STEP = 0.1
@@ -72,14 +73,46 @@ class Trickle:
         asyncio.get_running_loop().call_later(TRICKLE_STEP, self.drip, transport, sent + step)
 
 
+class Bucket:
+    """Full at first, and filled continuously."""
+
+    def __init__(self) -> None:
+        self.tokens, self.filled = float(BUSY_RATE), time.monotonic()
+
+    def serves(self) -> bool:
+        now = time.monotonic()
+        self.tokens = min(BUSY_RATE, self.tokens + (now - self.filled) * BUSY_RATE)
+        self.filled = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+class Window:
+    """So many in any second."""
+
+    def __init__(self) -> None:
+        self.served: deque[float] = deque()
+
+    def serves(self) -> bool:
+        now = time.monotonic()
+        while self.served and self.served[0] <= now - 1:
+            self.served.popleft()
+        if len(self.served) >= BUSY_RATE:
+            return False
+        self.served.append(now)
+        return True
+
+
 class Busy(Image):
     """Serves at a rate and answers 429 beyond. `/counts` tells what was asked for."""
 
-    def __init__(self, image: bytes, retry_after: int | None) -> None:
+    def __init__(self, image: bytes, limiter: Bucket | Window, retry_after: int | None) -> None:
         super().__init__(image)
         fields = [] if retry_after is None else [f"Retry-After: {retry_after}"]
         self.refusal = head(429, 0, *fields)
-        self.tokens, self.filled = float(BUSY_RATE), time.monotonic()
+        self.limiter = limiter
         self.served = self.refused = 0
 
     def __call__(self, transport, target: bytes) -> None:
@@ -87,11 +120,7 @@ class Busy(Image):
             counts = json.dumps({"served": self.served, "refused": self.refused}).encode()
             transport.write(head(200, len(counts)) + counts)
             return
-        now = time.monotonic()
-        self.tokens = min(BUSY_RATE, self.tokens + (now - self.filled) * BUSY_RATE)
-        self.filled = now
-        if self.tokens >= 1:
-            self.tokens -= 1
+        if self.limiter.serves():
             self.served += 1
             transport.write(self.reply)
         else:
@@ -104,9 +133,12 @@ async def serve(image: bytes) -> None:
         "image": Image(image),
         "silent": Silent(),
         "trickle": Trickle(image),
-        "busy": Busy(image, None),
-        "busy-1": Busy(image, 1),
-        "busy-10": Busy(image, 10),
+        "busy": Busy(image, Bucket(), None),
+        "busy-1": Busy(image, Bucket(), 1),
+        "busy-10": Busy(image, Bucket(), 10),
+        "busy-window": Busy(image, Window(), None),
+        "busy-window-1": Busy(image, Window(), 1),
+        "busy-window-10": Busy(image, Window(), 10),
     }
     loop, ports, servers = asyncio.get_running_loop(), {}, []
     for kind, answer in kinds.items():

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::app::AppError;
 use crate::cli::{Invocation, ServiceCommand};
 use crate::config::{self, Settings, Sources};
 use crate::telemetry;
@@ -112,7 +113,11 @@ fn exit_code(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(one_line(&format!("{error:#}")));
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                // A file that is part of the settings.
+                Some(AppError::ApiKeys { .. }) => ExitCode::from(WRONG_USAGE),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -162,7 +162,7 @@ settings! {
     "Workers" {
         /// Jobs in flight in this process at most; unset: as many as there are sockets for
         worker_concurrency: Option<usize> = "worker_concurrency", Unset, optional(integer(1, 10_000));
-        /// Downloads under way at once in this process; a slow one holds a socket and nobody's place
+        /// Downloads under way at once in this process; a slow download does not keep others from starting
         downloads: usize = "downloads", Text("1000"), integer(1, 100_000);
         /// Thumbnails being made at once
         cpu_threads: usize = "cpu_threads", Cores(1), integer(1, 1024);

@@ -11,9 +11,14 @@ use super::{Database, DbError, clock};
 use crate::domain::Origin;
 
 impl Database {
-    /// Stops or lets on the claims of an origin's jobs; those in work go on.
+    /// Stops or lets on the claims of an origin's jobs; those in work go on. Jobs of others that wait
+    /// because a redirect leads there are due when it is resumed, the first 10,000 of them.
     pub async fn pause_origin(&self, origin: &Origin, paused: bool) -> Result<(), DbError> {
-        self.pause(origin.to_string(), paused).await
+        self.pause(origin.to_string(), paused).await?;
+        if !paused {
+            self.pull_in_redirected(origin).await?;
+        }
+        Ok(())
     }
 
     /// Stops or lets on all claims.
@@ -80,6 +85,9 @@ impl Database {
                 origins::parked_until.eq(None::<Moment>),
                 origins::park_reason.eq(None::<String>),
                 origins::rate.eq(None::<f64>),
+                origins::settled_rate.eq(None::<f64>),
+                origins::measured.eq(false),
+                origins::held_until.eq(None::<Moment>),
                 origins::tokens.eq(0.0),
                 origins::refusals.eq(0),
                 origins::cut_at.eq(None::<Moment>),

@@ -25,6 +25,8 @@ pub struct LimitedClaim {
     /// Fewer were claimed than asked for because the record or a cap allows no more now; then
     /// this is when to ask again.
     pub ask_again: Option<Duration>,
+    /// The end of one of its jobs allows the next, before that moment too.
+    pub awaits_end: bool,
     /// There were fewer jobs than might have been claimed.
     pub is_drained: bool,
     /// True if the record restricts the origin at all; else its jobs need no lock.
@@ -53,7 +55,7 @@ impl Database {
                 .await
                 .optional()?;
             if paused == Some(true) {
-                let allowance = Allowance { requests: 0, ask_again: PAUSE_RECHECK };
+                let allowance = Allowance { requests: 0, ask_again: PAUSE_RECHECK, awaits_end: false };
                 return Ok::<_, diesel::result::Error>((Vec::new(), allowance, true));
             }
             let in_flight: i64 = if caps.concurrency.is_some() || record.openings > 0 {
@@ -100,6 +102,7 @@ impl Database {
             is_drained: rows.len() < allowance.requests as usize,
             claims: rows.into_iter().map(claim_of).collect(),
             ask_again: (allowance.requests < wanted).then_some(allowance.ask_again),
+            awaits_end: allowance.awaits_end,
             is_limited,
         })
     }

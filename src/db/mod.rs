@@ -43,7 +43,7 @@ pub use connect::Target;
 pub use error::DbError;
 pub use origin_flow::Flow;
 pub use origin_list::{OriginPage, OriginPlace, OriginReport, OriginSort};
-pub use origin_reports::OriginState;
+pub use origin_reports::{Held, OriginState};
 pub use read::{JobCounts, JobPage};
 pub use ready_origins::ReadyOrigin;
 pub use submit::Submission;

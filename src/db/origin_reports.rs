@@ -6,7 +6,6 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
-use super::claim_ready::PAUSE_RECHECK;
 use super::origin_row::{OriginRow, lock_origin, millis};
 use super::pools::{read_query, write_query, write_transaction};
 use super::schema::origins;
@@ -30,6 +29,14 @@ pub struct OriginState {
     pub is_remembered: bool,
     /// True if the jobs that have used an attempt are to end.
     pub gives_up: bool,
+}
+
+/// Why an origin is not to be visited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Until an operator resumes it.
+    Paused,
+    Parked(Duration),
 }
 
 impl Database {
@@ -73,8 +80,8 @@ impl Database {
         })
     }
 
-    /// For how long the record of `origin` holds its requests back; `None` if it does not.
-    pub async fn held_for(&self, origin: &Origin) -> Result<Option<Duration>, DbError> {
+    /// What holds the requests of `origin` back, if anything does.
+    pub async fn why_held(&self, origin: &Origin) -> Result<Option<Held>, DbError> {
         let name = origin.as_str().to_owned();
         let found: Option<(OriginRow, Moment)> = read_query!(self.pools, connection => origins::table
             .find(name)
@@ -85,13 +92,13 @@ impl Database {
         Ok(found.and_then(|(row, now)| {
             let record = row.record();
             if record.paused {
-                return Some(PAUSE_RECHECK);
+                return Some(Held::Paused);
             }
             let left = record.parked_until.map(|until| until - millis(now))?;
             u64::try_from(left)
                 .ok()
                 .filter(|left| *left > 0)
-                .map(Duration::from_millis)
+                .map(|left| Held::Parked(Duration::from_millis(left)))
         }))
     }
 

@@ -1,5 +1,5 @@
-//! After the database's clock was set back: times that were written before lie in the future, and
-//! nobody would look at their jobs until the clock is there again.
+//! Times that are to come earlier. After the database's clock was set back, times that were written
+//! before lie in the future, and nobody would look at their jobs until the clock is there again.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::ready_origins::is_waiting;
 use super::schema::{jobs, origins};
 use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
-use crate::domain::JobStatus;
+use crate::domain::{JobStatus, Origin, failure};
 
 /// Most jobs that are made due in one statement, and in one call: others have their turn in between.
 const LARGEST_GROUP: i64 = 500;
@@ -54,6 +54,39 @@ impl Database {
         Ok(pulled)
     }
 
+    /// Makes jobs due now that wait because a redirect leads to `origin`, which was paused.
+    pub(super) async fn pull_in_redirected(&self, origin: &Origin) -> Result<(), DbError> {
+        let sentence = failure::paused_on_the_way(origin);
+        for _ in 0..MOST_GROUPS {
+            let sentence = sentence.clone();
+            let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
+                .filter(is_pending())
+                .filter(is_waiting())
+                .filter(jobs::due_at.gt(clock::now().nullable()))
+                .filter(jobs::due_at.le(clock::after(failure::LONGEST_PAUSED_STEP).nullable()))
+                .filter(jobs::error.eq(sentence))
+                .order((jobs::due_at.asc(), jobs::id.asc()))
+                .select(jobs::id)
+                .limit(LARGEST_GROUP)
+                .load(connection)
+                .await)?;
+            if ids.is_empty() {
+                break;
+            }
+            write_query!(self.pools, connection => diesel::update(
+                    jobs::table
+                        .filter(jobs::id.eq_any(ids))
+                        // A bound value, so that the ids are looked up (`is_pending`).
+                        .filter(jobs::status.eq(Status(JobStatus::Pending)))
+                        .filter(jobs::waiting.eq(true)),
+                )
+                .set(jobs::due_at.eq(clock::now().nullable()))
+                .execute(connection)
+                .await)?;
+        }
+        Ok(())
+    }
+
     /// Lets origins be asked again whose records lie further in the future than any record may.
     pub async fn pull_in_origins(&self, longest: Duration) -> Result<usize, DbError> {
         let latest = move || clock::after(longest).nullable();
@@ -72,6 +105,7 @@ impl Database {
                 origins::cut_at.eq(None::<Moment>),
                 origins::filled_at.eq(None::<Moment>),
                 origins::opened_at.eq(None::<Moment>),
+                origins::held_until.eq(None::<Moment>),
                 origins::served_since.eq(None::<Moment>),
                 origins::unavailable_since.eq(None::<Moment>),
                 origins::updated_at.eq(clock::now()),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Origin;
+
 /// One failure of one attempt, as the client will read it.
 ///
 /// `message` is a sentence for humans; it never contains internal addresses, paths or credentials.
@@ -16,6 +18,15 @@ pub struct Failure {
     pub source_status: Option<u16>,
     /// True if another attempt can't change it, although others of its code may pass.
     pub is_permanent: bool,
+}
+
+/// No job waits for longer in one go because a redirect leads to a paused origin.
+pub const LONGEST_PAUSED_STEP: Duration = Duration::from_secs(60);
+
+/// Why a job waits whose redirect leads to an origin that an operator has paused. The origin's resumption
+/// finds the job by it.
+pub fn paused_on_the_way(origin: &Origin) -> String {
+    format!("a redirect leads to {origin}, which an operator has paused")
 }
 
 impl Failure {

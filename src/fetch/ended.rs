@@ -15,8 +15,12 @@ pub enum Stopped {
         failure: Failure,
         partial: Box<Download>,
     },
-    /// The caller did not let a hop be made to this origin. Nobody's failure.
-    Parked(Origin),
+    /// The caller did not let a hop be made to this origin; `status` came with the hop before.
+    /// Nobody's failure.
+    Parked {
+        origin: Origin,
+        status: Option<u16>,
+    },
     /// The memory of downloads is out, and this one was among the youngest. Nobody's failure.
     OutOfMemory,
 }
@@ -39,7 +43,7 @@ impl Ended {
                 failure: failure(error),
                 partial,
             },
-            Self::Parked(origin) => Stopped::Parked(origin),
+            Self::Parked(origin) => Stopped::Parked { origin, status },
             Self::OutOfMemory => Stopped::OutOfMemory,
         }
     }

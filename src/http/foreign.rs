@@ -35,6 +35,10 @@ pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Optio
 }
 
 fn fault(headers: &HeaderMap, settings: &ApiSettings) -> Option<&'static str> {
+    // Which of several a browser means nobody can tell.
+    if headers.get_all(header::ORIGIN).count() > 1 {
+        return Some(FOREIGN_PAGE);
+    }
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or(""));
     let host = text(header::HOST);
     if let Some(origin) = text(header::ORIGIN) {

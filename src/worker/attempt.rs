@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Claim, ExifSummary, Failure, FailureCode, JobResult, Outcome, SourceUrl, ThumbnailInfo, retry,
+    Claim, ExifSummary, Failure, FailureCode, JobResult, Outcome, SourceUrl, ThumbnailInfo,
+    failure, retry,
 };
 use crate::fetch::{Download, Stopped};
 use crate::storage::Storage;
@@ -63,8 +64,17 @@ impl Attempt<'_> {
             Err(Stopped::Failed(failure) | Stopped::Cut { failure, .. }) => {
                 Err(self.judge_visit(claim, failure, visit))
             }
-            Err(Stopped::Parked(origin)) => {
-                let failure = Failure::new(FailureCode::OriginUnavailable, PARKED);
+            Err(Stopped::Parked { origin, status }) if visit.is_paused(&origin) => {
+                Err(Outcome::Parked {
+                    code: FailureCode::OriginUnavailable,
+                    message: failure::paused_on_the_way(&origin),
+                    source_status: status,
+                    delay: paused_delay(claim.fence, rand::random()),
+                })
+            }
+            Err(Stopped::Parked { origin, status }) => {
+                let failure =
+                    Failure::new(FailureCode::OriginUnavailable, PARKED).with_source_status(status);
                 Err(self.park(claim, failure, visit.wait_for(&origin)))
             }
             Err(Stopped::OutOfMemory) => Err(Outcome::Released {
@@ -192,6 +202,16 @@ const SHARE_OF_WAIT: f64 = 0.05;
 /// By how much of a park the returns of refused jobs are spread out.
 const SPREAD: f64 = 0.25;
 
+/// How long a job waits that was claimed so often and whose redirect leads to a paused origin: each
+/// wait asks the redirecting origin once more. `chance` is from 0 to 1.
+fn paused_delay(claims: i64, chance: f64) -> Duration {
+    let doublings = u32::try_from(2 * (claims - 1).clamp(0, 8)).unwrap_or(0);
+    let step = FIRST_PAUSED_STEP * 2_u32.pow(doublings);
+    step.min(failure::LONGEST_PAUSED_STEP)
+        .mul_f64(0.75 + 0.25 * chance)
+}
+
+const FIRST_PAUSED_STEP: Duration = Duration::from_secs(5);
 const PARKED: &str =
     "the origin is left alone for now, because it refuses requests or does not answer";
 /// Service Unavailable (RFC 9110 §15.6.4).
@@ -231,5 +251,19 @@ fn describe(
         dominant_color: thumbnail.dominant_color.clone(),
         thumbhash: base64::engine::general_purpose::STANDARD.encode(&thumbnail.thumbhash),
         truncated: source.truncated,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_for_a_paused_origin_grow_to_a_minute() {
+        let seconds: Vec<_> = [1, 2, 3, 4, 1000]
+            .map(|claims| paused_delay(claims, 1.0).as_secs())
+            .into();
+        assert_eq!(seconds, [5, 20, 60, 60, 60]);
+        assert_eq!(paused_delay(0, 0.0), Duration::from_millis(3750));
     }
 }

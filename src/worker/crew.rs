@@ -260,8 +260,7 @@ impl Crew {
         if !claimed.is_drained {
             self.turns.is_ready(&turn.origin);
         }
-        self.turns
-            .limited(&turn.origin, claimed.ask_again, claimed.is_limited);
+        self.turns.limited(turn, &claimed);
         Ok(claimed.claims)
     }
 
@@ -359,6 +358,7 @@ impl Crew {
                     reporter::report(self).await;
                 }
                 outcome::write(&self.parts, claim, &outcome).await;
+                self.turns.makes_room(&claim.origin);
                 match outcome {
                     Outcome::Completed { .. } => self.turns.ended(&claim.origin, true),
                     Outcome::Failed { .. } => self.turns.ended(&claim.origin, false),

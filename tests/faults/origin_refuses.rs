@@ -13,15 +13,15 @@ use crate::queue_server::start_workers;
 use crate::report::{Figures, tell};
 use crate::stage::{Stage, image_reply};
 use crate::support::deadline::eventually;
+use crate::support::limiter::Limiter;
 use crate::support::origin::{Origin, Reply};
 use crate::support::request_log::Asked;
-use crate::support::token_bucket::TokenBucket;
 use crate::yardstick::conclusively;
 
 const JOBS: usize = 300;
 /// What an origin bears: requests a second, and requests at once.
 const RATE: f64 = 10.0;
-const CAPACITY: f64 = 10.0;
+const AT_ONCE: usize = 10;
 /// By when all jobs must have ended.
 const LIMIT: Duration = Duration::from_secs(90);
 /// The least share of what an origin bears that is used while it is not parked.
@@ -36,14 +36,19 @@ async fn fault_20_an_origin_that_refuses_costs_no_attempt() {
 async fn fault_20() {
     let mut stage = Stage::shared().await;
     stage.unset("THUMBFORGE_WORKER_CONCURRENCY");
-    let plain = refusing_origin(Reply::status(429)).await;
-    let patient = refusing_origin(Reply::status(429).header("Retry-After", "1")).await;
+    let refusal = || Reply::status(429);
+    let asks_for = |seconds| refusal().header("Retry-After", seconds);
+    let plain = refusing_origin(bucket(), refusal()).await;
+    let patient = refusing_origin(bucket(), asks_for("1")).await;
+    let window = refusing_origin(Limiter::window(AT_ONCE), asks_for("1")).await;
+    let dear = refusing_origin(Limiter::window(AT_ONCE), asks_for("10")).await;
+    let origins = [&plain, &patient, &window, &dear];
     let mut serve = stage.process("serve", "serve");
     serve.start();
     let _workers = start_workers(&stage, 3);
     let load = Load::start(vec![serve.address], 5, stage.small_urls());
     let parks = Parks::watch(&stage).await;
-    for origin in [&plain, &patient] {
+    for origin in origins {
         let base = origin.url("/photo.jpg");
         accept_all(serve.address, (0..JOBS).map(|n| format!("{base}?n={n}"))).await;
     }
@@ -62,7 +67,7 @@ async fn fault_20() {
     let findings = audit(&stage, &record, lifted, &terms);
     let lost = stage.lines("SELECT id || ' ' || attempts AS line FROM jobs WHERE attempts <> 1");
     assert!(lost.is_empty(), "attempts lost: {lost:?}");
-    let used = [&plain, &patient].map(|origin| {
+    let used = origins.map(|origin| {
         let asked = origin.asked();
         check_answers(&asked);
         share_used(&asked, &parks.of(origin))
@@ -74,19 +79,26 @@ async fn fault_20() {
         slowest: findings.slowest,
         outage: record.longest_outage(),
         remark: format!(
-            "{JOBS} jobs without and {JOBS} with `Retry-After: 1`, all completed in their only \
-             attempt; {:.0} and {:.0} % of what the origins bear were used while they were not parked",
+            "{JOBS} jobs each, all completed in their only attempt; of what the origins bear, while \
+             they were not parked, this was used: bucket {:.0} %, bucket with `Retry-After: 1` \
+             {:.0} %, window with it {:.0} %, window with `Retry-After: 10` {:.0} %",
             used[0] * 100.0,
-            used[1] * 100.0
+            used[1] * 100.0,
+            used[2] * 100.0,
+            used[3] * 100.0
         ),
     });
     assert!(used.iter().all(|share| *share >= USED), "used: {used:?}");
 }
 
-async fn refusing_origin(refusal: Reply) -> Origin {
+fn bucket() -> Limiter {
+    Limiter::bucket(RATE, RATE)
+}
+
+async fn refusing_origin(limiter: Limiter, refusal: Reply) -> Origin {
     let origin = Origin::start().await;
     origin.on("/photo.jpg", [image_reply(120, 90)]);
-    origin.limit(TokenBucket::new(RATE, CAPACITY), refusal);
+    origin.limit(limiter, refusal);
     origin
 }
 
@@ -111,7 +123,7 @@ fn share_used(asked: &[Asked], parked: &[Instant]) -> f64 {
         .filter(|at| first < **at && **at < last)
         .count();
     let open = (last - first).saturating_sub(LOOK * u32::try_from(looks).expect("a few looks"));
-    served().count() as f64 / (CAPACITY + RATE * open.as_secs_f64())
+    served().count() as f64 / (AT_ONCE as f64 + RATE * open.as_secs_f64())
 }
 
 /// When origins were found parked, in looks at a steady pace.

@@ -106,7 +106,7 @@ async fn a_hop_that_may_not_be_made_stops_the_download() {
             .fetch(&url(&first.url("/")), &notes)
             .await
             .unwrap_err();
-        assert!(matches!(stopped, Stopped::Parked(origin) if origin == place(parked)));
+        assert!(matches!(stopped, Stopped::Parked { origin, .. } if origin == place(parked)));
     }
     assert_eq!(first.connections(), 1);
     assert_eq!(target.connections(), 0);

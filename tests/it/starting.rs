@@ -168,7 +168,7 @@ fn a_keys_file_without_a_key_is_one_line() {
             ("THUMBFORGE_REDIS_URL", &redis),
         ];
         for command in ["all", "serve"] {
-            let output = refused(command, &settings, 1, &[&said]);
+            let output = refused(command, &settings, 2, &[&said]);
             assert!(!output.contains("listens"), "{output}");
         }
     }

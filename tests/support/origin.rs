@@ -10,9 +10,9 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::limiter::Limiter;
 pub use super::reply::Reply;
 use super::request_log::{Asked, RequestLog};
-use super::token_bucket::TokenBucket;
 
 /// How long a connection lives that is to be reset: so long that two at once are seen.
 const RESET_AFTER: Duration = Duration::from_millis(300);
@@ -34,7 +34,7 @@ struct Routes {
     hits: HashMap<String, usize>,
     served: HashMap<String, usize>,
     /// The rate that all paths share, and what is answered beyond.
-    limit: Option<(TokenBucket, Reply)>,
+    limit: Option<(Limiter, Reply)>,
 }
 
 impl Routes {
@@ -42,8 +42,8 @@ impl Routes {
         let hits = self.hits.entry(path.to_owned()).or_default();
         *hits += 1;
         let turn = *hits - 1;
-        if let Some((bucket, refusal)) = &mut self.limit
-            && !bucket.take()
+        if let Some((limiter, refusal)) = &mut self.limit
+            && !limiter.serves()
         {
             return refusal.clone();
         }
@@ -98,9 +98,9 @@ impl Origin {
     }
 
     /// Answers everything beyond a rate with `refusal`.
-    pub fn limit(&self, bucket: TokenBucket, refusal: Reply) {
+    pub fn limit(&self, limiter: Limiter, refusal: Reply) {
         let mut routes = self.shared.routes.lock().expect("not poisoned");
-        routes.limit = Some((bucket, refusal));
+        routes.limit = Some((limiter, refusal));
     }
 
     pub fn set_door(&self, door: Door) {

@@ -47,11 +47,15 @@ CREATE TABLE origins (
     -- The bucket of the rate, or of an operator's cap, as it was filled at `filled_at`.
     tokens double precision NOT NULL DEFAULT 0,
     filled_at timestamptz,
-    -- Answers since `served_since`: what the rate is learned from.
+    -- The rate as the last refusal left it.
+    settled_rate double precision,
+    -- The rate was in use when it was refused; not a guess from the first burst.
+    measured boolean NOT NULL DEFAULT false,
+    -- The rate does not rise before.
+    held_until timestamptz,
+    -- Answers since `served_since`, a few seconds ago.
     served bigint NOT NULL DEFAULT 0,
     served_since timestamptz,
-    -- The rate was measured over some seconds, not guessed from a burst.
-    measured boolean NOT NULL DEFAULT false,
     -- Refusals in a row without an answer in between, and when the rate was last cut.
     refusals integer NOT NULL DEFAULT 0,
     cut_at timestamptz,

@@ -46,11 +46,15 @@ CREATE TABLE origins (
     -- The bucket of the rate, or of an operator's cap, as it was filled at `filled_at`.
     tokens DOUBLE NOT NULL DEFAULT 0,
     filled_at INTEGER,
-    -- Answers since `served_since`: what the rate is learned from.
+    -- The rate as the last refusal left it.
+    settled_rate DOUBLE,
+    -- The rate was in use when it was refused; not a guess from the first burst.
+    measured BOOLEAN NOT NULL DEFAULT false,
+    -- The rate does not rise before.
+    held_until INTEGER,
+    -- Answers since `served_since`, a few seconds ago.
     served INTEGER NOT NULL DEFAULT 0,
     served_since INTEGER,
-    -- The rate was measured over some seconds, not guessed from a burst.
-    measured BOOLEAN NOT NULL DEFAULT false,
     -- Refusals in a row without an answer in between, and when the rate was last cut.
     refusals INTEGER NOT NULL DEFAULT 0,
     cut_at INTEGER,

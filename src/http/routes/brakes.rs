@@ -16,61 +16,74 @@ enum Brake {
     Reset,
 }
 
-/// Pause an origin
-///
-/// None of its jobs starts until it is resumed; those in work go on.
-#[utoipa::path(
-    post,
-    path = "/v1/origins/pause",
-    tag = "operation",
-    operation_id = "pauseOrigin",
-    request_body(content = OriginBody, content_type = "application/json"),
-    responses((status = 200, description = "The origin, paused", body = OriginItem))
-)]
-pub async fn pause_origin(
-    request: HttpRequest,
-    payload: Payload,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    one(request, payload, state, Brake::Pause).await
+/// A handler: its documentation, and what it does with the body of its request.
+macro_rules! handler {
+    (
+        $(#[$doc:meta])*
+        $name:ident($path:tt, $id:tt, $body:tt) -> $answer:tt, $said:tt, by $change:ident($how:expr)
+    ) => {
+        $(#[$doc])*
+        #[utoipa::path(
+            post,
+            path = $path,
+            tag = "operation",
+            operation_id = $id,
+            request_body(content = $body, content_type = "application/json"),
+            responses((status = 200, description = $said, body = $answer))
+        )]
+        pub async fn $name(
+            request: HttpRequest,
+            payload: Payload,
+            state: web::Data<ApiState>,
+        ) -> Result<HttpResponse, Problem> {
+            $change(request, payload, state, $how).await
+        }
+    };
 }
 
-/// Resume an origin
-///
-/// Its jobs may start again, unless the origin is parked.
-#[utoipa::path(
-    post,
-    path = "/v1/origins/resume",
-    tag = "operation",
-    operation_id = "resumeOrigin",
-    request_body(content = OriginBody, content_type = "application/json"),
-    responses((status = 200, description = "The origin, not paused", body = OriginItem))
-)]
-pub async fn resume_origin(
-    request: HttpRequest,
-    payload: Payload,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    one(request, payload, state, Brake::Resume).await
+handler! {
+    /// Pause an origin
+    ///
+    /// None of its jobs starts until it is resumed; those in work go on.
+    pause_origin("/v1/origins/pause", "pauseOrigin", OriginBody) -> OriginItem,
+    "The origin, paused",
+    by one(Brake::Pause)
 }
 
-/// Reset an origin
-///
-/// Forgets what was learned of it: its park, its rate and its failures, but not that it is paused.
-#[utoipa::path(
-    post,
-    path = "/v1/origins/reset",
-    tag = "operation",
-    operation_id = "resetOrigin",
-    request_body(content = OriginBody, content_type = "application/json"),
-    responses((status = 200, description = "The origin, as if nothing had been learned", body = OriginItem))
-)]
-pub async fn reset_origin(
-    request: HttpRequest,
-    payload: Payload,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    one(request, payload, state, Brake::Reset).await
+handler! {
+    /// Resume an origin
+    ///
+    /// Its jobs may start again, unless the origin is parked.
+    resume_origin("/v1/origins/resume", "resumeOrigin", OriginBody) -> OriginItem,
+    "The origin, not paused",
+    by one(Brake::Resume)
+}
+
+handler! {
+    /// Reset an origin
+    ///
+    /// Forgets what was learned of it: its park, its rate and its failures, but not that it is paused.
+    reset_origin("/v1/origins/reset", "resetOrigin", OriginBody) -> OriginItem,
+    "The origin, as if nothing had been learned",
+    by one(Brake::Reset)
+}
+
+handler! {
+    /// Pause everything
+    ///
+    /// No job starts until the queue is resumed; those in work go on, and submissions are accepted.
+    pause_queue("/v1/queue/pause", "pauseQueue", NothingBody) -> QueueBody,
+    "Everything is paused",
+    by all(true)
+}
+
+handler! {
+    /// Resume everything
+    ///
+    /// Jobs start again, but those of origins that are paused or parked by themselves.
+    resume_queue("/v1/queue/resume", "resumeQueue", NothingBody) -> QueueBody,
+    "Nothing is paused but single origins",
+    by all(false)
 }
 
 async fn one(
@@ -91,44 +104,6 @@ async fn one(
     };
     let report = state.bounded("database", changing).await?;
     Ok(HttpResponse::Ok().json(OriginItem::from(report)))
-}
-
-/// Pause everything
-///
-/// No job starts until the queue is resumed; those in work go on, and submissions are accepted.
-#[utoipa::path(
-    post,
-    path = "/v1/queue/pause",
-    tag = "operation",
-    operation_id = "pauseQueue",
-    request_body(content = NothingBody, content_type = "application/json"),
-    responses((status = 200, description = "Everything is paused", body = QueueBody))
-)]
-pub async fn pause_queue(
-    request: HttpRequest,
-    payload: Payload,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    all(request, payload, state, true).await
-}
-
-/// Resume everything
-///
-/// Jobs start again, but those of origins that are paused or parked by themselves.
-#[utoipa::path(
-    post,
-    path = "/v1/queue/resume",
-    tag = "operation",
-    operation_id = "resumeQueue",
-    request_body(content = NothingBody, content_type = "application/json"),
-    responses((status = 200, description = "Nothing is paused but single origins", body = QueueBody))
-)]
-pub async fn resume_queue(
-    request: HttpRequest,
-    payload: Payload,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    all(request, payload, state, false).await
 }
 
 async fn all(

@@ -38,6 +38,12 @@ pub(super) struct Known {
     /// Where it stands among those whose turn comes.
     pub place: Option<Place>,
     pub asleep_until: Option<Instant>,
+    /// How many of its jobs have ended.
+    pub ended: u64,
+    /// It sleeps because so many of its jobs are in work as may be.
+    pub awaits_end: bool,
+    /// An operator has paused it, as its record said when a redirect last led there.
+    pub is_paused: bool,
     /// The operator's caps that hold for it.
     pub caps: Caps,
     /// Its jobs are claimed under its record.
@@ -74,6 +80,9 @@ impl Known {
             last_turn: now,
             place: None,
             asleep_until: None,
+            ended: 0,
+            awaits_end: false,
+            is_paused: false,
             caps,
             has_limits: false,
             is_remembered: false,

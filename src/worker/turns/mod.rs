@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use known::{Known, Place};
 pub(super) use visit::Visit;
 
-use crate::db::{Flow, HeldBack, OriginState, ReadyOrigin};
+use crate::db::{Flow, Held, HeldBack, LimitedClaim, OriginState, ReadyOrigin};
 use crate::domain::Origin;
 use crate::domain::origin_record::{Caps, Observed};
 
@@ -66,6 +66,8 @@ struct State {
 pub(super) struct Turn {
     pub origin: Origin,
     pub jobs: u32,
+    /// How many of its jobs had ended when the turn was taken.
+    pub ended: u64,
     /// Under its record and these caps; `None`: nothing is special about it.
     pub limits: Option<Caps>,
 }
@@ -134,6 +136,7 @@ impl Turns {
                 Turn {
                     origin,
                     jobs,
+                    ended: known.ended,
                     limits,
                 }
             })
@@ -221,18 +224,20 @@ impl Turns {
 
     /// True if an origin has its turn now.
     pub(super) fn has_turn(&self) -> bool {
-        let now = Instant::now();
-        let mut state = self.state();
-        state.wake(self.downloads, now);
-        !state.order.is_empty() && !state.is_paused(now)
+        self.somebody_waits() == Some(true)
     }
 
     /// True if a bell may claim at once, because nobody waits for a turn.
     pub(super) fn bells_may_claim(&self) -> bool {
+        self.somebody_waits() == Some(false)
+    }
+
+    /// Whether origins stand in the order of turns; `None` while nothing may be claimed.
+    fn somebody_waits(&self) -> Option<bool> {
         let now = Instant::now();
         let mut state = self.state();
         state.wake(self.downloads, now);
-        state.order.is_empty() && !state.is_paused(now)
+        (!state.is_paused(now)).then(|| !state.order.is_empty())
     }
 
     /// True if no more hungry origins should be looked for.
@@ -278,15 +283,37 @@ impl Turns {
         self.changed.notify_one();
     }
 
-    /// Nothing may be claimed under the origin's limits for so long; none: it has no limits.
-    pub(super) fn limited(&self, origin: &Origin, ask_again: Option<Duration>, is_limited: bool) {
+    /// What a claim under the origin's record said of its limits.
+    pub(super) fn limited(&self, turn: &Turn, claimed: &LimitedClaim) {
         let now = Instant::now();
+        let origin = &turn.origin;
         let mut state = self.state();
-        state.get(origin, self, now).has_limits = is_limited;
-        if let Some(ask_again) = ask_again {
+        let known = state.get(origin, self, now);
+        known.has_limits = claimed.is_limited;
+        // What it waits for may have come meanwhile.
+        let has_ended = claimed.awaits_end && known.ended != turn.ended;
+        if let Some(ask_again) = claimed.ask_again.filter(|_| !has_ended) {
             state.sleep(origin, now + ask_again);
+            state.get(origin, self, now).awaits_end = claimed.awaits_end;
         }
         state.place(origin, self.downloads, now);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// One of the origin's jobs has ended, and the database says so: the next may begin that waited
+    /// for that.
+    pub(super) fn makes_room(&self, origin: &Origin) {
+        let mut state = self.state();
+        let Some(known) = state.known.get_mut(origin) else {
+            return;
+        };
+        known.ended += 1;
+        if !known.awaits_end {
+            return;
+        }
+        state.rouse(origin);
+        state.place(origin, self.downloads, Instant::now());
         drop(state);
         self.changed.notify_one();
     }
@@ -358,13 +385,16 @@ impl Turns {
         heard.is_some_and(|heard| heard.elapsed() < SWEPT)
     }
 
-    /// A foreign hop's record holds it back for so long.
-    pub(super) fn heard(&self, origin: &Origin, held_for: Option<Duration>) {
+    /// The record of an origin where a redirect leads holds it back, or does not.
+    pub(super) fn heard(&self, origin: &Origin, held: Option<Held>) {
         let now = Instant::now();
         let mut state = self.state();
-        state.get(origin, self, now).heard = Some(now);
-        match held_for {
-            Some(left) => state.sleep(origin, now + left),
+        let known = state.get(origin, self, now);
+        known.heard = Some(now);
+        known.is_paused = held == Some(Held::Paused);
+        match held {
+            Some(Held::Paused) => state.sleep(origin, now + SWEPT),
+            Some(Held::Parked(left)) => state.sleep(origin, now + left),
             None => state.rouse(origin),
         }
     }
@@ -468,16 +498,16 @@ impl State {
         self.rouse(origin);
         if let Some(known) = self.known.get_mut(origin) {
             known.asleep_until = Some(until);
+            known.awaits_end = false;
             self.asleep.insert((until, origin.clone()));
         }
     }
 
     fn rouse(&mut self, origin: &Origin) {
-        if let Some(until) = self
-            .known
-            .get_mut(origin)
-            .and_then(|known| known.asleep_until.take())
-        {
+        if let Some(until) = self.known.get_mut(origin).and_then(|known| {
+            known.awaits_end = false;
+            known.asleep_until.take()
+        }) {
             self.asleep.remove(&(until, origin.clone()));
         }
     }
@@ -489,6 +519,7 @@ impl State {
             let (_, origin) = self.asleep.pop_first().expect("it was just seen");
             if let Some(known) = self.known.get_mut(&origin) {
                 known.asleep_until = None;
+                known.awaits_end = false;
             }
             self.place(&origin, downloads, now);
         }

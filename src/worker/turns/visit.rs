@@ -63,6 +63,12 @@ impl Visit {
             .clone()
     }
 
+    /// True if an operator has paused `origin`, where a redirect led.
+    pub(in crate::worker) fn is_paused(&self, origin: &Origin) -> bool {
+        let state = self.turns.state();
+        state.known.get(origin).is_some_and(|known| known.is_paused)
+    }
+
     /// How long to wait before `origin` is visited again.
     pub(in crate::worker) fn wait_for(&self, origin: &Origin) -> Duration {
         self.turns
@@ -135,8 +141,8 @@ impl Hops for Visit {
             if let Some(database) = &self.database
                 && !self.turns.has_heard_of(origin)
             {
-                match database.held_for(origin).await {
-                    Ok(held_for) => self.turns.heard(origin, held_for),
+                match database.why_held(origin).await {
+                    Ok(held) => self.turns.heard(origin, held),
                     Err(error) => tracing::debug!(%error, %origin, "its record is not known"),
                 }
             }

@@ -57,6 +57,10 @@ async fn foreign_pages_change_nothing_but_may_be_linked_from() {
         for headers in [
             &[("Origin", "https://evil.example")][..],
             &[("Origin", "null")],
+            &[
+                ("Origin", "http://localhost:8000"),
+                ("Origin", "https://evil.example"),
+            ],
             &[("Origin", "")],
             &[("Origin", "http://localhost:3000")],
             &[("Sec-Fetch-Site", "cross-site")],
