@@ -16,33 +16,16 @@
 //! | [`worker`] | claim, process one job, pool, reconciler |
 //! | [`http`] | routes, DTOs, problem details, OpenAPI |
 
+pub mod app;
+pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod db;
 pub mod domain;
 pub mod fetch;
-
-// The fuzz targets (fuzz/) need what reads, and none of the service around it, which takes most of
-// an hour to compile with their instruments.
-#[cfg(fuzzing)]
-#[path = "http/fuzzing.rs"]
 pub mod http;
-
-#[cfg(not(fuzzing))]
-pub mod app;
-#[cfg(not(fuzzing))]
-pub mod cli;
-#[cfg(not(fuzzing))]
-pub mod commands;
-#[cfg(not(fuzzing))]
-pub mod db;
-#[cfg(not(fuzzing))]
-pub mod http;
-#[cfg(not(fuzzing))]
 pub mod lifecycle;
-#[cfg(not(fuzzing))]
 pub mod queue;
-#[cfg(not(fuzzing))]
 pub mod storage;
-#[cfg(not(fuzzing))]
 pub mod telemetry;
-#[cfg(not(fuzzing))]
 pub mod worker;

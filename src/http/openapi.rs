@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use actix_web::http::Method;
 use actix_web::web::Bytes;
+use thumbforge_intake::RequestFault;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::SchemaType;
@@ -14,7 +15,7 @@ use utoipa::openapi::{
     Schema, SecurityRequirement, Type, example::ExampleBuilder,
 };
 
-use super::problem::{self, Problem, ProblemDocument, RequestFault};
+use super::problem::{self, Problem, ProblemDocument};
 use super::problem_kind::ProblemKind;
 use super::routes;
 use super::scope::Scope;

@@ -1,63 +1,64 @@
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::Duration;
-
-use tempfile::TempDir;
 
 use super::*;
 
-/// A made-up world: a folder, and variables.
-struct World {
-    folder: TempDir,
-    sources: Sources,
-}
+/// A made-up world: two files, variables and flags.
+struct World(Texts);
 
 impl World {
     fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let sources = Sources {
+        Self(Texts {
+            toml: FileText::new("thumbforge.toml", ""),
+            dot_env: FileText::new(".env", ""),
             environment: Vec::new(),
-            directory: folder.path().to_owned(),
-            config_file: None,
             flags: Vec::new(),
             cores: 2,
-        };
-        Self { folder, sources }
+        })
     }
 
-    fn file(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.folder.path().join(name), text).unwrap();
+    fn toml(mut self, text: &str) -> Self {
+        self.0.toml = FileText::new("thumbforge.toml", text);
+        self
+    }
+
+    fn dot_env(mut self, text: &str) -> Self {
+        self.0.dot_env = FileText::new(".env", text);
         self
     }
 
     fn variable(mut self, name: &str, value: &str) -> Self {
         let variable = (OsString::from(name), OsString::from(value));
-        self.sources.environment.push(variable);
+        self.0.environment.push(variable);
         self
     }
 
     fn flag(mut self, key: &'static str, value: &str) -> Self {
-        self.sources.flags.push((key, value.to_owned()));
+        self.0.flags.push((key, value.to_owned()));
         self
     }
 
+    fn load(&self) -> Result<Loaded, ConfigErrors> {
+        load(&self.0, &|_, _| Ok(()))
+    }
+
     fn settings(&self) -> Settings {
-        load(&self.sources).unwrap().settings
+        self.load().unwrap().settings
     }
 
     fn notices(&self) -> Vec<String> {
-        load(&self.sources).unwrap().notices
+        self.load().unwrap().notices
     }
 
     fn faults(&self) -> Vec<String> {
-        let faults = load(&self.sources).unwrap_err();
+        let faults = self.load().unwrap_err();
         faults.lines().map(str::to_owned).collect()
     }
 }
 
 #[test]
 fn nothing_said_gives_the_defaults_without_a_notice() {
-    let loaded = load(&World::new().sources).unwrap();
+    let loaded = World::new().load().unwrap();
     assert_eq!(loaded.notices, [""; 0]);
     let settings = loaded.settings;
     assert_eq!(settings.worker_concurrency, None);
@@ -71,9 +72,9 @@ fn nothing_said_gives_the_defaults_without_a_notice() {
 
 #[test]
 fn each_layer_overrides_the_one_below() {
-    let world = World::new().file("thumbforge.toml", "jpeg_quality = 10");
+    let world = World::new().toml("jpeg_quality = 10");
     assert_eq!(world.settings().jpeg_quality, 10);
-    let world = world.file(".env", "THUMBFORGE_JPEG_QUALITY=20\nUNRELATED=x");
+    let world = world.dot_env("THUMBFORGE_JPEG_QUALITY=20\nUNRELATED=x");
     assert_eq!(world.settings().jpeg_quality, 20);
     let world = world.variable("THUMBFORGE_JPEG_QUALITY", "30");
     assert_eq!(world.settings().jpeg_quality, 30);
@@ -83,8 +84,7 @@ fn each_layer_overrides_the_one_below() {
 
 #[test]
 fn the_file_may_hold_typed_values_strings_and_lists() {
-    let world = World::new().file(
-        "thumbforge.toml",
+    let world = World::new().toml(
         "auto_migrate = false\nhttp_timeout_seconds = 2.5\nthumbnail_size = \"128\"\n\
          allowed_source_ports = [80, 8080]\nallowed_source_networks = [\"10.0.0.0/8\"]\n",
     );
@@ -99,11 +99,8 @@ fn the_file_may_hold_typed_values_strings_and_lists() {
 #[test]
 fn all_faults_are_told_at_once_one_line_each_with_their_place() {
     let world = World::new()
-        .file(
-            "thumbforge.toml",
-            "thumbnal_size = 3\nbind = \"here\"\n[server]\nx = 1",
-        )
-        .file(".env", "THUMBFORGE_JPEG_QUALITY=0")
+        .toml("thumbnal_size = 3\nbind = \"here\"\n[server]\nx = 1")
+        .dot_env("THUMBFORGE_JPEG_QUALITY=0")
         .variable("THUMBFORGE_MAX_ATTEMPTS", "three\nor four")
         .flag("log_format", "xml");
     let faults = world.faults();
@@ -123,12 +120,9 @@ fn all_faults_are_told_at_once_one_line_each_with_their_place() {
 #[test]
 fn no_fault_and_no_debug_output_shows_a_password() {
     let world = World::new()
-        .file(
-            "thumbforge.toml",
-            "database_url = postgres://u:hunter2@db/n",
-        )
-        .file(".env", "THUMBFORGE_DATABASE_URL=a b hunter2")
-        .variable("THUMBFORGE_DATABASE_URL", "postgres://u:hunter2@db:x/n")
+        .toml("database_url = postgres://u:hunter2@db/n")
+        .dot_env("THUMBFORGE_DATABASE_URL=a b hunter2")
+        .variable("THUMBFORGE_DATABASE_URL", "mysql://u:hunter2@db/n")
         .variable("THUMBFORGE_REDIS_URL", "http://:hunter2@cache")
         .variable("THUMBFORGE_EGRESS_PROXY", "ftp://:hunter2@proxy");
     let faults = world.faults();
@@ -139,10 +133,7 @@ fn no_fault_and_no_debug_output_shows_a_password() {
         .variable("THUMBFORGE_DATABASE_URL", "postgres://u:hunter2@db/n")
         .variable("THUMBFORGE_REDIS_URL", "redis://:hunter2@cache")
         .variable("THUMBFORGE_EGRESS_PROXY", "socks5://u:hunter2@proxy")
-        .file(
-            "thumbforge.toml",
-            "[origins.a]\nheaders = { Authorization = \"hunter2\" }",
-        );
+        .toml("[origins.a]\nheaders = { Authorization = \"hunter2\" }");
     assert_eq!(world.settings().origins.len(), 1);
     assert!(!format!("{:?}", world.settings()).contains("hunter2"));
 }
@@ -150,14 +141,8 @@ fn no_fault_and_no_debug_output_shows_a_password() {
 #[test]
 fn broken_files_are_told_by_line_without_their_text() {
     let world = World::new()
-        .file(
-            "thumbforge.toml",
-            "bind = \"127.0.0.1:1\"\njpeg_quality = = 3",
-        )
-        .file(
-            ".env",
-            "# comment\nTHUMBFORGE_BIND=127.0.0.1:2\nTHUMBFORGE_QUEUE_NAME=a b c\n",
-        );
+        .toml("bind = \"127.0.0.1:1\"\njpeg_quality = = 3")
+        .dot_env("# comment\nTHUMBFORGE_BIND=127.0.0.1:2\nTHUMBFORGE_QUEUE_NAME=a b c\n");
     let faults = world.faults();
     assert_eq!(faults.len(), 2, "{faults:?}");
     assert!(faults[0].starts_with("thumbforge.toml: TOML parse error at line 2, column"));
@@ -174,17 +159,32 @@ fn broken_files_are_told_by_line_without_their_text() {
 }
 
 #[test]
-fn a_named_file_must_exist_and_replaces_the_default_one() {
-    let mut world = World::new().file("thumbforge.toml", "jpeg_quality = 10");
-    world.sources.config_file = Some(PathBuf::from("other.toml"));
+fn a_file_that_can_not_be_read_is_a_fault_and_the_rest_is_read_on() {
+    let mut world = World::new().variable("THUMBFORGE_JPEG_QUALITY", "0");
+    world.0.toml.text = Err("no such file".to_owned());
+    world.0.dot_env.text = Err("denied".to_owned());
     let faults = world.faults();
-    assert!(
-        faults[0].starts_with("other.toml: can't be read: "),
-        "{faults:?}"
-    );
-    let world = world.file("other.toml", "thumbnail_size = 64");
-    assert_eq!(world.settings().jpeg_quality, 85);
-    assert_eq!(world.settings().thumbnail_size, 64);
+    assert_eq!(faults[0], "thumbforge.toml: can't be read: no such file");
+    assert_eq!(faults[1], ".env: can't be read: denied");
+    assert_eq!(faults.len(), 3, "{faults:?}");
+}
+
+#[test]
+fn what_a_library_says_of_a_setting_is_told_with_its_place_and_without_a_secret() {
+    let world = World::new()
+        .variable("THUMBFORGE_REDIS_URL", "redis://:hunter2@cache")
+        .variable("THUMBFORGE_QUEUE_NAME", "jobs");
+    let judge = |key: &str, _: &str| match key {
+        "redis_url" | "queue_name" => Err("expected better".to_owned()),
+        _ => Ok(()),
+    };
+    let faults = load(&world.0, &judge).unwrap_err();
+    let faults: Vec<_> = faults.lines().collect();
+    let expected = [
+        "THUMBFORGE_REDIS_URL: expected better",
+        "THUMBFORGE_QUEUE_NAME: expected better, got \"jobs\"",
+    ];
+    assert_eq!(faults, expected);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn the_python_services_names_are_read_or_noted() {
 #[test]
 fn an_empty_variable_unsets_what_a_file_set() {
     let world = World::new()
-        .file("thumbforge.toml", "redis_url = \"redis://cache\"")
+        .toml("redis_url = \"redis://cache\"")
         .variable("THUMBFORGE_REDIS_URL", "");
     assert_eq!(world.settings().redis_url, None);
 }
@@ -246,7 +246,7 @@ fn a_value_that_is_not_utf8_is_a_fault() {
     let mut world = World::new();
     let broken = OsString::from_vec(vec![0xff]);
     let variable = (OsString::from("THUMBFORGE_QUEUE_NAME"), broken);
-    world.sources.environment.push(variable);
+    world.0.environment.push(variable);
     assert_eq!(
         world.faults(),
         ["THUMBFORGE_QUEUE_NAME: the value is not UTF-8"]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
-use super::source_url::SourceUrl;
+use crate::source_url::SourceUrl;
 
 /// Written with its port always, e.g. `https://example.com:443`. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -16,69 +16,8 @@ use super::parse::{
     socket_address, user_agent, word,
 };
 use super::redis_url::RedisUrl;
-use crate::domain::job::LONGEST_LEASE;
-use crate::domain::{AllowedPorts, DuplicateHandling, EgressProxy, OriginRule};
-
-/// What every variable begins with.
-pub const PREFIX: &str = "THUMBFORGE_";
-
-/// One row of the table.
-#[derive(Debug)]
-pub struct Setting {
-    /// The name in `thumbforge.toml`.
-    pub key: &'static str,
-    /// The heading under which `--help` shows it.
-    pub group: &'static str,
-    /// One sentence, without a full stop.
-    pub help: &'static str,
-    pub default: Preset,
-    /// True if the value may hold a password and is never printed.
-    pub is_secret: bool,
-}
-
-impl Setting {
-    /// The environment variable, e.g. `THUMBFORGE_BIND`.
-    pub fn variable(&self) -> String {
-        format!("{PREFIX}{}", self.key.to_ascii_uppercase())
-    }
-
-    /// The flag without its dashes, e.g. `worker-concurrency`.
-    pub fn flag(&self) -> String {
-        self.key.replace('_', "-")
-    }
-}
-
-/// What holds when nobody says anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preset {
-    Text(&'static str),
-    Unset,
-    /// So many times the number of cores.
-    Cores(usize),
-}
-
-impl Preset {
-    /// As text that the setting's parser reads.
-    pub fn resolve(self, cores: usize) -> String {
-        match self {
-            Self::Text(text) => text.to_owned(),
-            Self::Unset => String::new(),
-            Self::Cores(times) => (times * cores).to_string(),
-        }
-    }
-}
-
-impl std::fmt::Display for Preset {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Text("") => f.write_str("empty"),
-            Self::Text(text) => f.write_str(text),
-            Self::Unset => f.write_str("unset"),
-            Self::Cores(1) => f.write_str("cores"),
-            Self::Cores(times) => write!(f, "{times} × cores"),
-        }
-    }
-}
+use super::setting::{Preset, Setting};
+use crate::{AllowedPorts, DuplicateHandling, EgressProxy, LONGEST_LEASE, OriginRule};
 
 macro_rules! settings {
     ($( $group:literal { $(
@@ -105,7 +44,7 @@ macro_rules! settings {
         impl Settings {
             /// Parses every value before it answers, so that all faults are known at once.
             pub(super) fn read(
-                merged: &Merged,
+                merged: &Merged<'_>,
                 origins: Vec<OriginRule>,
                 faults: &mut Vec<String>,
             ) -> Option<Self> {

@@ -1,22 +1,10 @@
-//! Reads `.env` without touching the environment of the process.
+//! Reads the text of `.env`.
 
 use std::cell::Cell;
-use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::io::Read;
 
-const NAME: &str = ".env";
-
-/// The variables of `directory/.env` in their order, and one line for each fault. No file, no variables.
-pub(super) fn read(directory: &Path) -> (Vec<(String, String)>, Vec<String>) {
-    match std::fs::read_to_string(directory.join(NAME)) {
-        Ok(text) => parse(text.trim_start_matches('\u{feff}')),
-        Err(error) if error.kind() == ErrorKind::NotFound => Default::default(),
-        Err(error) => (Vec::new(), vec![format!("{NAME}: can't be read: {error}")]),
-    }
-}
-
-/// The variables of a text and its faults, as [`read`] gives them.
-pub(super) fn parse(text: &str) -> (Vec<(String, String)>, Vec<String>) {
+/// The variables of a text in their order, and one line for each fault.
+pub(super) fn parse(file: &str, text: &str) -> (Vec<(String, String)>, Vec<String>) {
     let line = Cell::new(0);
     let lines = LineByLine {
         rest: text.as_bytes(),
@@ -29,7 +17,7 @@ pub(super) fn parse(text: &str) -> (Vec<(String, String)>, Vec<String>) {
             Ok(variable) => variables.push(variable),
             // Not the error's own text: it quotes the line, and there may be a password in it.
             Err(_) => faults.push(format!(
-                "{NAME}, line {}: expected NAME=value, with a value that holds spaces in quotes",
+                "{file}, line {}: expected NAME=value, with a value that holds spaces in quotes",
                 line.get()
             )),
         }
@@ -63,7 +51,7 @@ mod tests {
 
     #[test]
     fn comments_quotes_and_exports_are_understood() {
-        let (variables, faults) = parse("# c\nexport A=1\nB='x y' # c\nC=\"z\"\n\nD=");
+        let (variables, faults) = parse(".env", "# c\nexport A=1\nB='x y' # c\nC=\"z\"\n\nD=");
         assert_eq!(faults, [""; 0]);
         let texts: Vec<_> = variables
             .iter()
@@ -74,7 +62,7 @@ mod tests {
 
     #[test]
     fn each_broken_line_is_told_by_its_number() {
-        let (variables, faults) = parse("A=1\nB=x y\nC=2\nD='open\nE=3");
+        let (variables, faults) = parse(".env", "A=1\nB=x y\nC=2\nD='open\nE=3");
         assert_eq!(variables.len(), 2);
         let lines: Vec<_> = faults
             .iter()

@@ -3,8 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::problem::{Problem, RequestFault};
-use super::problem_kind::ProblemKind;
+use crate::request_fault::RequestFault;
 
 /// The body of a request: one object whose members are all known.
 pub trait ObjectBody: DeserializeOwned {
@@ -20,8 +19,25 @@ pub struct Member {
     pub fault: fn(&Value) -> Option<&'static str>,
 }
 
+/// Why a body is not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyRefusal {
+    /// It is no JSON; a sentence says where.
+    NoJson(String),
+    /// It is JSON of another kind.
+    Faults {
+        /// What to send, as a sentence.
+        shape: &'static str,
+        /// Never empty.
+        faults: Vec<RequestFault>,
+    },
+}
+
 /// Reads the type first and looks for faults only where that fails: most bodies have none.
-pub fn parse<T: ObjectBody>(bytes: &[u8]) -> Result<T, Problem> {
+///
+/// # Errors
+/// Text that is no JSON, or every fault of its members.
+pub fn parse<T: ObjectBody>(bytes: &[u8]) -> Result<T, BodyRefusal> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     match serde_json::from_slice(bytes) {
         // serde would take an array for a struct, member by member.
@@ -33,16 +49,19 @@ pub fn parse<T: ObjectBody>(bytes: &[u8]) -> Result<T, Problem> {
 
 /// Reads the body anew as any JSON: the first parser stops at the first fault, which may be the
 /// wrong type of a member in what is no JSON further on, and it can't point at it.
-fn explain<T: ObjectBody>(bytes: &[u8], first: &str) -> Problem {
+fn explain<T: ObjectBody>(bytes: &[u8], first: &str) -> BodyRefusal {
     let value = match serde_json::from_slice(bytes) {
         Ok(value) => value,
-        Err(error) => return Problem::new(ProblemKind::MalformedJson, sentence(&error)),
+        Err(error) => return BodyRefusal::NoJson(sentence(&error)),
     };
     let mut faults = faults(&value, T::MEMBERS);
     if faults.is_empty() {
         faults.push(RequestFault::in_body("#", first));
     }
-    Problem::new(ProblemKind::InvalidBody, T::SHAPE).with_errors(faults)
+    BodyRefusal::Faults {
+        shape: T::SHAPE,
+        faults,
+    }
 }
 
 fn sentence(error: &serde_json::Error) -> String {
@@ -84,13 +103,17 @@ fn pointer(member: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::requests::SubmitBody;
     use super::*;
+    use crate::requests::SubmitBody;
 
-    fn refusal(text: &str) -> (ProblemKind, Vec<RequestFault>) {
+    fn is_no_json(bytes: &[u8]) -> bool {
+        matches!(parse::<SubmitBody>(bytes), Err(BodyRefusal::NoJson(_)))
+    }
+
+    fn faults_of(text: &str) -> Vec<RequestFault> {
         match parse::<SubmitBody>(text.as_bytes()) {
-            Ok(body) => panic!("accepted {text} as {body:?}"),
-            Err(problem) => (problem.kind, problem.errors),
+            Err(BodyRefusal::Faults { faults, .. }) => faults,
+            other => panic!("{text}: {other:?}"),
         }
     }
 
@@ -107,16 +130,15 @@ mod tests {
             "{\"url\": 7",
             "{\"url\": \"a\"} {}",
         ] {
-            assert_eq!(refusal(text).0, ProblemKind::MalformedJson, "{text}");
+            assert!(is_no_json(text.as_bytes()), "{text}");
         }
         let deep = "[".repeat(10_000);
-        assert_eq!(refusal(&deep).0, ProblemKind::MalformedJson);
+        assert!(is_no_json(deep.as_bytes()));
     }
 
     #[test]
     fn invalid_utf8_is_malformed() {
-        let kind = parse::<SubmitBody>(b"{\"url\": \"\xff\"}").map_err(|problem| problem.kind);
-        assert_eq!(kind.err(), Some(ProblemKind::MalformedJson));
+        assert!(is_no_json(b"{\"url\": \"\xff\"}"));
     }
 
     #[test]
@@ -138,20 +160,17 @@ mod tests {
                 ],
             ),
         ] {
-            let (kind, errors) = refusal(text);
-            assert_eq!(kind, ProblemKind::InvalidBody, "{text}");
-            let errors: Vec<_> = errors
+            let faults = faults_of(text);
+            let faults: Vec<_> = faults
                 .iter()
                 .map(|fault| (fault.pointer.as_deref().unwrap(), fault.detail.as_str()))
                 .collect();
-            assert_eq!(errors, expected, "{text}");
+            assert_eq!(faults, expected, "{text}");
         }
     }
 
     #[test]
     fn a_member_given_twice_is_refused() {
-        let (kind, errors) = refusal("{\"url\": \"a\", \"url\": \"b\"}");
-        assert_eq!(kind, ProblemKind::InvalidBody);
-        assert_eq!(errors.len(), 1);
+        assert_eq!(faults_of("{\"url\": \"a\", \"url\": \"b\"}").len(), 1);
     }
 }

@@ -9,7 +9,8 @@
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::origin::Origin;
+use crate::hex::hex;
+use crate::origin::Origin;
 
 /// A URL that is syntactically fit to be fetched. Where it leads is judged by the address policy.
 ///
@@ -199,17 +200,6 @@ fn is_ignorable(character: char) -> bool {
 
 fn unreadable(error: url::ParseError) -> SourceUrlError {
     SourceUrlError::Unreadable(error.to_string())
-}
-
-/// Lower-case hexadecimal digits of `bytes`.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 #[cfg(test)]

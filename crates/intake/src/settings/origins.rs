@@ -3,7 +3,7 @@
 use config::{Map, Value, ValueKind};
 
 use super::parse::{Parsed, user_agent};
-use crate::domain::{HostPattern, OriginRule};
+use crate::{HostPattern, OriginRule};
 
 /// Fields that a request is framed or addressed by, that would have the source send only a part,
 /// or that have a key of their own.

@@ -1,7 +1,7 @@
 //! Which jobs a list is asked for.
 
-use super::job::JobStatus;
-use super::timestamp::Timestamp;
+use crate::job_status::JobStatus;
+use crate::timestamp::Timestamp;
 
 /// Which jobs to list; `None` means any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

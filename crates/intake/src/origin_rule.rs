@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::host_pattern::HostPattern;
-use super::origin::Origin;
+use crate::host_pattern::HostPattern;
+use crate::origin::Origin;
 
 /// One table `[origins."pattern"]` of the settings.
 #[derive(Clone, PartialEq)]

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::source_policy::Forbidden;
+use crate::forbidden::Forbidden;
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, prefix_len: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix_len)
@@ -76,11 +76,11 @@ impl AddressPolicy {
     }
 
     /// True if this very address is in a lifted network.
-    pub(super) fn lifts(&self, address: IpAddr) -> bool {
+    pub(crate) fn lifts(&self, address: IpAddr) -> bool {
         self.lifted.iter().any(|network| network.contains(&address))
     }
 
-    pub(super) fn lifts_any(&self) -> bool {
+    pub(crate) fn lifts_any(&self) -> bool {
         !self.lifted.is_empty()
     }
 }

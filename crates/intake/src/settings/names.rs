@@ -1,6 +1,7 @@
 //! Which names are settings, and which setting was probably meant.
 
-use super::table::{PREFIX, Setting, TABLE};
+use super::setting::{PREFIX, Setting};
+use super::table::TABLE;
 
 /// Variables of the Python service of the same name that mean a setting here.
 const RENAMED: [(&str, &str); 1] = [("WORKER_PROCESSES", "cpu_threads")];

@@ -2,10 +2,11 @@
 //!
 //! Unknown and repeated parameters are refused: a misspelt filter must not list everything.
 
-use crate::domain::{JobFilter, JobStatus, Timestamp};
+use crate::{JobFilter, JobStatus, RequestFault, Timestamp};
 
-use super::problem::{Problem, RequestFault};
-use super::problem_kind::ProblemKind;
+/// Every fault of a query; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidQuery(pub Vec<RequestFault>);
 
 /// What `GET /v1/images` was asked for.
 #[derive(Debug, Clone)]
@@ -20,7 +21,10 @@ const MAX_OFFSET: u64 = i64::MAX as u64;
 
 impl ListQuery {
     /// A `limit` above `max_limit` is capped, as is an offset beyond any table.
-    pub fn parse(query: &str, default_limit: u32, max_limit: u32) -> Result<Self, Problem> {
+    ///
+    /// # Errors
+    /// Every fault, each with the name of its parameter.
+    pub fn parse(query: &str, default_limit: u32, max_limit: u32) -> Result<Self, InvalidQuery> {
         let mut list = Self {
             filter: JobFilter::default(),
             limit: default_limit.min(max_limit),
@@ -51,10 +55,13 @@ impl ListQuery {
 }
 
 /// Hands each parameter to `set`, whose error is what is wrong with it.
-pub(super) fn read_parameters(
+///
+/// # Errors
+/// What `set` refused, and every parameter that is given more than once.
+pub fn read_parameters(
     query: &str,
     mut set: impl FnMut(&str, &str) -> Result<(), &'static str>,
-) -> Result<(), Problem> {
+) -> Result<(), InvalidQuery> {
     let mut seen = Vec::new();
     let mut faults = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -70,16 +77,14 @@ pub(super) fn read_parameters(
     if faults.is_empty() {
         return Ok(());
     }
-    Err(invalid(faults))
-}
-
-pub(super) fn invalid(faults: Vec<RequestFault>) -> Problem {
-    let detail = "Correct the parameters named in errors.";
-    Problem::new(ProblemKind::InvalidQuery, detail).with_errors(faults)
+    Err(InvalidQuery(faults))
 }
 
 /// What is larger than `max_limit` is capped.
-pub(super) fn limit(value: &str, max_limit: u32) -> Result<u32, &'static str> {
+///
+/// # Errors
+/// What is expected, to be read behind the parameter's name.
+pub fn limit(value: &str, max_limit: u32) -> Result<u32, &'static str> {
     let limit = count(value).filter(|limit| *limit > 0);
     let limit = limit.ok_or("must be a whole number of at least 1")?;
     Ok(u32::try_from(limit).map_or(max_limit, |limit| limit.min(max_limit)))
@@ -113,7 +118,7 @@ fn count(value: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn parse(query: &str) -> Result<ListQuery, Problem> {
+    fn parse(query: &str) -> Result<ListQuery, InvalidQuery> {
         ListQuery::parse(query, 20, 100)
     }
 
@@ -154,22 +159,17 @@ mod tests {
             "state=failed",
             "limit=1&limit=2",
         ] {
-            let problem = parse(query).expect_err(query);
+            let InvalidQuery(faults) = parse(query).expect_err(query);
             let name = query.split('=').next().unwrap();
-            assert_eq!(problem.kind, ProblemKind::InvalidQuery, "{query}");
-            assert_eq!(problem.errors.len(), 1, "{query}");
-            assert_eq!(
-                problem.errors[0].parameter.as_deref(),
-                Some(name),
-                "{query}"
-            );
+            assert_eq!(faults.len(), 1, "{query}");
+            assert_eq!(faults[0].parameter.as_deref(), Some(name), "{query}");
         }
     }
 
     #[test]
     fn all_faults_are_told_at_once() {
-        let problem = parse("status=x&limit=0&offset=-1&created_after=x&nope").unwrap_err();
-        assert_eq!(problem.errors.len(), 5);
+        let refused = parse("status=x&limit=0&offset=-1&created_after=x&nope");
+        assert_eq!(refused.unwrap_err().0.len(), 5);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::redacted::redacted;
 
-/// A checked `REDIS_URL`. `Debug` and `Display` hide the password.
+/// A `REDIS_URL` of a known scheme; only the client can say whether it reads the rest. `Debug` and `Display` hide the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(String);
 
@@ -28,11 +28,6 @@ impl FromStr for RedisUrl {
         ) {
             return Err("expected redis://HOST:PORT/DB, rediss:// for TLS, or unix://PATH".into());
         }
-        redis::IntoConnectionInfo::into_connection_info(text).map_err(|_| {
-            "can't be read as a Redis URL; special characters in the password must be \
-             percent-encoded, and the path must be a database number"
-                .to_owned()
-        })?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -64,13 +59,7 @@ mod tests {
 
     #[test]
     fn other_urls_are_refused_without_quoting_them() {
-        for text in [
-            "",
-            "localhost:6379",
-            "http://:hunter2@cache",
-            "redis://:hunter2@cache/hunter2",
-            "redis://:hunter2@cache:port",
-        ] {
+        for text in ["", "localhost:6379", "http://:hunter2@cache"] {
             let sentence = text.parse::<RedisUrl>().unwrap_err();
             assert!(!sentence.contains("hunter2"), "{text}: {sentence}");
         }

@@ -1,6 +1,6 @@
 //! When a job may run, and before which others.
 
-use super::timestamp::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// 0 runs first, 9 last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

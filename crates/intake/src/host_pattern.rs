@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use url::Host;
 
-use super::origin::Origin;
+use crate::origin::Origin;
 
 /// `example.org` is that host alone, `*.example.org` all names below it, and `:8080` behind
 /// either means that port alone. The scheme does not matter.

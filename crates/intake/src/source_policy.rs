@@ -1,10 +1,12 @@
 //! Which URLs may be fetched, as far as can be told before a name is resolved.
 
+use ipnet::IpNet;
 use url::Host;
 
-use super::address_policy::AddressPolicy;
-use super::settings::FetchSettings;
-use crate::domain::{AllowedPorts, SourceUrl};
+use crate::address_policy::AddressPolicy;
+use crate::allowed_ports::AllowedPorts;
+use crate::forbidden::Forbidden;
+use crate::source_url::SourceUrl;
 
 /// Longest host name, in bytes, without the final dot (RFC 1035 §2.3.4).
 const MAX_NAME_BYTES: usize = 253;
@@ -21,27 +23,13 @@ const METADATA_NAMES: &[&str] = &[
     "metadata.internal",
 ];
 
-/// Why a URL may not be fetched. Tells no address: what a name resolves to is no caller's business.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Forbidden {
-    #[error("port {0} may not be fetched: it is not in THUMBFORGE_ALLOWED_SOURCE_PORTS")]
-    Port(u16),
-    #[error(
-        "the host is not a public host name; local names need a network in THUMBFORGE_ALLOWED_SOURCE_NETWORKS"
-    )]
-    Name,
-    #[error(
-        "the host leads to an address that may not be fetched: it is neither public nor in THUMBFORGE_ALLOWED_SOURCE_NETWORKS"
-    )]
-    Address,
-}
-
 /// Judges URLs by port, name and literal address; used at submission and before every request.
 ///
 /// Names of the local network (one label, `localhost`, `.local`, `.internal`) are refused by
 /// default. They are accepted once `ALLOWED_SOURCE_NETWORKS` names any network, since such names
 /// are how its hosts are called; `localhost` and `*.localhost` only if it covers `127.0.0.1` or
-/// `::1`. The clouds' metadata names stay refused. That opens nothing further: every address a name resolves to is judged all the same.
+/// `::1`. The clouds' metadata names stay refused. That opens nothing further: every address a name
+/// resolves to is judged all the same.
 #[derive(Debug, Clone, Default)]
 pub struct SourcePolicy {
     pub addresses: AddressPolicy,
@@ -49,10 +37,11 @@ pub struct SourcePolicy {
 }
 
 impl SourcePolicy {
-    pub fn new(settings: &FetchSettings) -> Self {
+    /// `lifted` networks may be fetched although they are not public.
+    pub fn new(lifted: Vec<IpNet>, ports: AllowedPorts) -> Self {
         Self {
-            addresses: AddressPolicy::new(settings.allowed_networks.clone()),
-            ports: settings.allowed_ports.clone(),
+            addresses: AddressPolicy::new(lifted),
+            ports,
         }
     }
 
@@ -110,14 +99,11 @@ mod tests {
     use super::*;
 
     /// 114 cases with verdicts.
-    const TABLE: &str = include_str!("../../tests/data/ssrf_urls.tsv");
+    const TABLE: &str = include_str!("../../../tests/data/ssrf_urls.tsv");
 
     fn policy(networks: &[&str], ports: AllowedPorts) -> SourcePolicy {
-        SourcePolicy::new(&FetchSettings {
-            allowed_networks: networks.iter().map(|text| text.parse().unwrap()).collect(),
-            allowed_ports: ports,
-            ..FetchSettings::default()
-        })
+        let lifted = networks.iter().map(|text| text.parse().unwrap());
+        SourcePolicy::new(lifted.collect(), ports)
     }
 
     fn verdict(policy: &SourcePolicy, text: &str) -> Result<(), String> {
