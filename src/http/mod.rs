@@ -8,6 +8,7 @@ mod auth;
 mod backlog;
 mod body;
 mod connections;
+mod description;
 mod descriptors;
 mod dto;
 mod envelope;
