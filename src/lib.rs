@@ -4,17 +4,19 @@
 //!
 //! | part | holds |
 //! | --- | --- |
-//! | [`domain`] | pure rules: jobs and their transitions, source URLs, failures, retry delays |
-//! | [`config`] | every setting, its default and check; the only reader of the environment |
+//! | [`domain`] | pure rules: jobs and how they end, records of origins, retry delays |
+//! | [`config`] | finds the settings; the only reader of the environment |
 //! | [`cli`], [`commands`] | the command line, and one file a command |
 //! | [`app`] | the composition root: settings become parts |
 //! | [`lifecycle`], [`telemetry`] | signals and drain; logging |
 //! | [`db`] | the truth: Postgres or SQLite, every query written once |
 //! | [`queue`] | the hint: job ids in a Redis list or in this process |
 //! | [`storage`] | where thumbnails live |
-//! | [`fetch`] | the guarded download: address policy, resolver, redirects, limits |
+//! | [`fetch`] | the guarded download: resolver, redirects, limits |
 //! | [`worker`] | claim, process one job, pool, reconciler |
 //! | [`http`] | routes, DTOs, problem details, OpenAPI |
+//!
+//! What strangers write is read by [`thumbforge_intake`], and images by [`thumbforge_imaging`].
 
 pub mod app;
 pub mod cli;

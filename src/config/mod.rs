@@ -4,9 +4,6 @@
 mod libraries;
 mod sources;
 
-#[cfg(test)]
-mod documents;
-
 pub use sources::Sources;
 pub use thumbforge_intake::settings::{
     ConfigErrors, DatabaseUrl, Loaded, LogFormat, PREFIX, Preset, RedisUrl, Setting, Settings,

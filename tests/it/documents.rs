@@ -5,8 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use serde_json::Value;
-
-use super::{Loaded, PREFIX, Preset, Setting, Sources, TABLE, load};
+use thumbforge::config::{Loaded, PREFIX, Preset, Setting, Sources, TABLE, load};
 
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
