@@ -26,6 +26,10 @@ pub struct Sources {
 
 impl Sources {
     /// Those of this process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
     pub fn of_process(config_file: Option<PathBuf>, flags: Vec<(&'static str, String)>) -> Self {
         Self {
             environment: std::env::vars_os().collect(),

@@ -76,6 +76,7 @@ fn client(
         proxy: proxy.map(|proxy| proxy.host().into()),
     };
     let peers = proxy.is_none().then(|| Arc::clone(&guards.peers));
+    #[expect(clippy::disallowed_methods, reason = "this is the guard")]
     let mut builder = Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
