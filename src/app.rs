@@ -12,7 +12,7 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::db::{Database, DbError, Target};
 use crate::domain::OriginRule;
 use crate::domain::origin_record::Caps;
-use crate::fetch::{FetchSettings, FetchSetupError, Fetcher, SourcePolicy};
+use crate::fetch::{FetchSettings, FetchSetupError, Fetcher};
 use crate::http::{self, ApiKeys, ApiKeysError, ApiSettings, ApiState, ReservedAddress};
 use crate::queue::{MemoryQueue, Queue, QueueError, RedisQueue};
 use crate::storage::{Storage, StorageError};
@@ -246,7 +246,7 @@ impl App {
     }
 
     fn api_state(&self, api_keys: Option<ApiKeys>) -> ApiState {
-        let policy = SourcePolicy::new(&self.fetch);
+        let policy = self.fetch.source_policy();
         ApiState::new(
             self.database.clone(),
             self.queue.clone(),

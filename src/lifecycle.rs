@@ -55,6 +55,7 @@ fn install() -> io::Result<(Runtime, Signals)> {
 }
 
 /// Never returns: if the process does not end, this ends it.
+#[expect(clippy::disallowed_methods, reason = "the one end of a shutdown")]
 async fn obey(mut signals: Signals, stop: &CancellationToken, grace: Duration) {
     let name = signals.next().await;
     stop.cancel();

@@ -1,6 +1,6 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use thumbforge::domain::SourceFormat;
+use thumbforge_imaging::SourceFormat;
 
 fuzz_target!(|data: &[u8]| -> Corpus { thumbforge_fuzz::check_image(SourceFormat::Jpeg, data) });

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
-use thumbforge::imaging::jpeg::{Scratch, fuzzing::compare};
+use thumbforge_codecs::jpeg::Scratch;
+use thumbforge_fuzz::jpeg_reference::compare;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();

@@ -1,12 +1,13 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use thumbforge::domain::SourceFormat;
-use thumbforge::imaging::png::fuzzing::compare;
+use thumbforge_fuzz::png_reference::compare;
+use thumbforge_imaging::SourceFormat;
 
 fuzz_target!(|data: &[u8]| -> Corpus {
-    if let Err(difference) = compare(data) {
+    let file = thumbforge_fuzz::with_right_checksums(data);
+    if let Err(difference) = compare(&file) {
         panic!("not what the png crate reads: {difference}");
     }
-    thumbforge_fuzz::check_image(SourceFormat::Png, data)
+    thumbforge_fuzz::check_image(SourceFormat::Png, &file)
 });

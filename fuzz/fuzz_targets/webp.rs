@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use thumbforge::domain::SourceFormat;
-use thumbforge::imaging::vp8::{Scratch, fuzzing::compare};
+use thumbforge_codecs::vp8::Scratch;
+use thumbforge_fuzz::vp8_reference::compare;
+use thumbforge_imaging::SourceFormat;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::Corpus;
 use peak_alloc::PeakAlloc;
-use thumbforge::domain::{SourceFormat, ThumbnailSpec};
-use thumbforge::imaging::{ImagingError, Limits, probe, thumbnail};
+use thumbforge_imaging::{ImagingError, Limits, SourceFormat, ThumbnailSpec, probe, thumbnail};
 
 #[global_allocator]
 pub(crate) static MEMORY: PeakAlloc = PeakAlloc;

@@ -1,13 +1,13 @@
-//! Our decoder beside the reference one, for the fuzz target; not in any other build.
+//! Our JPEG decoder beside the reference one.
 //!
-//! The rule is that of `tests/mutation.rs`: where neither complains, both show the same picture.
+//! The rule is that of the codecs' `tests/mutation.rs`: where neither complains, both show the same picture.
 
 #[allow(dead_code)] // The tests use all of it.
-#[path = "tests/reference.rs"]
+#[path = "../../crates/codecs/src/jpeg/tests/reference.rs"]
 mod reference;
 
-use super::{Decoded, Header, Scale, Scratch, decode_scaled, read_header};
 use reference::Boxed;
+use thumbforge_codecs::jpeg::{Decoded, Header, Scale, Scratch, decode_scaled, read_header};
 
 /// Root mean square difference of luma that two decoders may show, in 1/255.
 const MAX_RMSE: f64 = 3.0;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use thumbforge::imaging::fuzzing;
+use thumbforge_imaging::metadata::{EmbeddedProfile, ExifFacts, IccProfile};
 
 use crate::image::MEMORY;
 
@@ -13,7 +13,10 @@ const UNESTIMATED_BYTES: usize = 4 << 20;
 
 /// What is shown of a block is fit to be shown, whatever the block holds.
 pub fn check_exif(tiff: &[u8]) {
-    let (orientation, summary) = fuzzing::exif(tiff);
+    let ExifFacts {
+        orientation,
+        summary,
+    } = ExifFacts::read(tiff);
     assert!((1..=8).contains(&orientation));
     if let Some(summary) = summary {
         // Make, a space and model.
@@ -44,18 +47,32 @@ pub fn check_icc(bytes: &[u8]) {
         .collect();
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    let (read, reserved) = fuzzing::icc(&profile, first & 1 == 1, MAX_ICC_BYTES, &pixels);
+    let embedded = if first & 1 == 1 {
+        EmbeddedProfile::Deflated(&profile)
+    } else {
+        EmbeddedProfile::Plain(Cow::Borrowed(&*profile))
+    };
+    let read = IccProfile::read(&embedded, MAX_ICC_BYTES);
+    let converted = read.as_ref().map(|profile| convert(profile, &pixels));
     let used = MEMORY.peak_usage().saturating_sub(before);
+    let reserved = embedded.memory_bytes(MAX_ICC_BYTES);
     assert!(
         used <= reserved + UNESTIMATED_BYTES,
         "{used} bytes used, {reserved} reserved"
     );
-    if let Some((name, converted)) = read {
-        check_text(name.as_deref(), 200);
-        if let Some((count, rgb)) = converted {
-            assert_eq!(rgb.len(), count * 3);
-        }
+    if let Some(profile) = read {
+        check_text(profile.name.as_deref(), 200);
     }
+    if let Some((count, Some(rgb))) = converted {
+        assert_eq!(rgb.len(), count * 3);
+    }
+}
+
+/// As many of the pixels as are whole, and what they become.
+fn convert(profile: &IccProfile, pixels: &[u8]) -> (usize, Option<Vec<u8>>) {
+    let channels = profile.channels();
+    let count = pixels.len().checked_div(channels).unwrap_or(0);
+    (count, profile.to_srgb(&pixels[..count * channels]))
 }
 
 fn check_text(text: Option<&str>, max_chars: usize) {

@@ -1,13 +1,12 @@
-//! Our reader beside the png crate, for the fuzz target; not in any other build.
+//! Our reader of rows beside the png crate.
 
-#[path = "tests/reference.rs"]
+#[path = "../../crates/codecs/src/png/tests/reference.rs"]
 mod reference;
 
 use std::io::Cursor;
 
 use png::{BitDepth, ColorType};
-
-use super::{RowReader, Shape};
+use thumbforge_codecs::png::{RowReader, Shape};
 
 /// Small, so that many files a second are tried.
 const MAX_SAMPLES: usize = 1 << 20;

@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 
-use thumbforge::config::TABLE;
-use thumbforge::config::fuzzing::load_texts;
+use thumbforge_intake::settings::{FileText, TABLE, Texts, load};
 
 /// What no line may tell, where it stands in a secret.
 const PASSWORD: &str = "hunter2";
@@ -21,13 +20,19 @@ pub fn check_settings(bytes: &[u8]) {
     let mut next = || texts.next().unwrap_or_default();
     let (toml, dot_env, value) = (next(), next(), next());
     let setting = &TABLE[usize::from(first) % TABLE.len()];
-    let variables = [(OsString::from(setting.variable()), OsString::from(value))];
-    let lines: Vec<String> = match load_texts(toml, dot_env, &variables) {
+    let texts = Texts {
+        toml: FileText::new("thumbforge.toml", toml),
+        dot_env: FileText::new(".env", dot_env),
+        environment: vec![(OsString::from(setting.variable()), OsString::from(value))],
+        flags: Vec::new(),
+        cores: 2,
+    };
+    let lines: Vec<String> = match load(&texts, &|_, _| Ok(())) {
         Ok(loaded) => {
             let settings = loaded.settings;
             assert!(settings.default_page_size <= settings.max_page_size);
             assert!((16..=65_535).contains(&settings.thumbnail_size));
-            assert!(settings.worker_concurrency >= 1 && settings.cpu_threads >= 1);
+            assert!(settings.worker_concurrency != Some(0) && settings.cpu_threads >= 1);
             loaded.notices
         }
         Err(errors) => errors.lines().map(str::to_owned).collect(),

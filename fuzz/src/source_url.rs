@@ -2,8 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use thumbforge::domain::SourceUrl;
-use thumbforge::fetch::SourcePolicy;
+use thumbforge_intake::{SourcePolicy, SourceUrl};
 
 /// An accepted URL is accepted again as itself, and never names a host of a private network.
 pub fn check_url(bytes: &[u8]) {

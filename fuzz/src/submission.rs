@@ -1,37 +1,71 @@
 //! The requests that carry text of a client's making.
 
 use serde_json::Value;
-use thumbforge::http::{list_query, submission};
+use thumbforge_intake::RequestFault;
+use thumbforge_intake::members::{BodyRefusal, ObjectBody, parse};
+use thumbforge_intake::query::{InvalidQuery, ListQuery};
+use thumbforge_intake::requests::{NothingBody, OriginBody, SubmitBody};
 
+const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
 
-/// A body is read as any JSON reader reads it, or refused in a problem document; so is a query.
+/// A body is read as any JSON reader reads it, or refused with every fault; so is a query.
 pub fn check_request(bytes: &[u8]) {
-    match submission(bytes) {
-        Ok(url) => {
-            let value: Value = serde_json::from_slice(bytes).expect("accepted, so JSON");
-            assert_eq!(value.as_object().map(|members| members.len()), Some(1));
-            assert_eq!(value["url"], Value::String(url));
-        }
-        Err((status, document)) => {
-            assert!(matches!(status, 400 | 422));
-            check_document(status, &document);
-        }
+    if let Some((body, value)) = check_body::<SubmitBody>(bytes) {
+        assert_eq!(value["url"], Value::String(body.url));
+        assert_eq!(is_given(&value, "priority"), body.priority.is_some());
+        assert_eq!(is_given(&value, "not_before"), body.not_before.is_some());
     }
-    match list_query(&String::from_utf8_lossy(bytes), MAX_LIMIT) {
-        Ok((limit, offset)) => {
-            assert!((1..=MAX_LIMIT).contains(&limit));
-            assert!(i64::try_from(offset).is_ok());
+    if let Some((body, value)) = check_body::<OriginBody>(bytes) {
+        assert!(value["origin"].is_string());
+        let again = body.origin.as_str().parse();
+        assert_eq!(again.as_ref(), Ok(&body.origin));
+    }
+    check_body::<NothingBody>(bytes);
+    match ListQuery::parse(&String::from_utf8_lossy(bytes), DEFAULT_LIMIT, MAX_LIMIT) {
+        Ok(list) => {
+            assert!((1..=MAX_LIMIT).contains(&list.limit));
+            assert!(i64::try_from(list.offset).is_ok());
         }
-        Err((status, document)) => {
-            assert_eq!(status, 422);
-            check_document(status, &document);
+        Err(InvalidQuery(faults)) => {
+            check_faults(&faults);
+            assert!(faults.iter().all(|fault| fault.parameter.is_some()));
         }
     }
 }
 
-fn check_document(status: u16, document: &str) {
-    let document: Value = serde_json::from_str(document).expect("a JSON document");
-    assert_eq!(document["status"], status);
-    assert!(document["code"].is_string() && document["title"].is_string());
+/// An accepted body, with what any JSON reader sees in it: an object without unknown members.
+fn check_body<T: ObjectBody>(bytes: &[u8]) -> Option<(T, Value)> {
+    match parse::<T>(bytes) {
+        Ok(body) => {
+            let value: Value = serde_json::from_slice(bytes).expect("accepted, so JSON");
+            let members = value.as_object().expect("accepted, so an object");
+            let is_known = |name: &String| T::MEMBERS.iter().any(|member| member.name == name);
+            assert!(members.keys().all(is_known), "{value}");
+            Some((body, value))
+        }
+        Err(BodyRefusal::NoJson(sentence)) => {
+            assert!(serde_json::from_slice::<Value>(bytes).is_err());
+            assert!(!sentence.is_empty());
+            None
+        }
+        Err(BodyRefusal::Faults { faults, .. }) => {
+            check_faults(&faults);
+            let points = |fault: &RequestFault| {
+                let pointer = fault.pointer.as_deref();
+                pointer.is_some_and(|pointer| pointer.starts_with('#') && pointer.is_ascii())
+            };
+            assert!(faults.iter().all(points), "{faults:?}");
+            None
+        }
+    }
+}
+
+fn check_faults(faults: &[RequestFault]) {
+    assert!(!faults.is_empty());
+    assert!(faults.iter().all(|fault| !fault.detail.is_empty()));
+}
+
+fn is_given(value: &Value, member: &str) -> bool {
+    value.get(member).is_some_and(|value| !value.is_null())
 }

@@ -1,9 +1,10 @@
-//! Our decoder beside the complete one, for the fuzz target; not in any other build.
+//! Our VP8 decoder beside the complete one.
 
-#[path = "tests/reference.rs"]
+#[allow(dead_code)] // The tests use all of it.
+#[path = "../../crates/codecs/src/vp8/tests/reference.rs"]
 mod reference;
 
-use super::{Scratch, read_size};
+use thumbforge_codecs::vp8::{Scratch, read_size};
 
 /// Small, so that many files a second are tried.
 const MAX_PIXELS: u32 = 1 << 18;

@@ -1,21 +1,13 @@
-//! Where settings are said. Everything that `load` sees of the world is in [`Sources`].
+//! Where the settings of a process lie: its environment, two files and its flags.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use config::{File, FileFormat, Source, Value, ValueKind};
+use thumbforge_intake::settings::{FileText, Texts};
 
-use super::dot_env;
-use super::merge::Layer;
-use super::names::{Meaning, likely_key, meaning, nearest_variable, setting};
-use super::origins;
-use super::table::PREFIX;
-use crate::domain::OriginRule;
-
-const DEFAULT_FILE: &str = "thumbforge.toml";
-/// The one key that is no setting of the table.
-const ORIGINS: &str = "origins";
+const TOML_FILE: &str = "thumbforge.toml";
+const DOT_ENV_FILE: &str = ".env";
 
 /// What settings are read from.
 #[derive(Debug, Clone)]
@@ -34,6 +26,10 @@ pub struct Sources {
 
 impl Sources {
     /// Those of this process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
     pub fn of_process(config_file: Option<PathBuf>, flags: Vec<(&'static str, String)>) -> Self {
         Self {
             environment: std::env::vars_os().collect(),
@@ -43,194 +39,81 @@ impl Sources {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
-}
 
-/// What reading the sources brings to light beside their values.
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub faults: Vec<String>,
-    pub notices: Vec<String>,
-    /// Only the file can say these; the most specific pattern first.
-    pub origins: Vec<OriginRule>,
-}
-
-/// The layers, lowest first.
-pub(super) fn layers(sources: &Sources, findings: &mut Findings) -> Vec<Layer> {
-    vec![
-        toml_file(sources, findings),
-        dot_env_file(&sources.directory, findings),
-        environment(&sources.environment, findings),
-        flags(&sources.flags),
-    ]
-}
-
-fn toml_file(sources: &Sources, findings: &mut Findings) -> Layer {
-    let name = match &sources.config_file {
-        Some(file) => file.as_path(),
-        None => Path::new(DEFAULT_FILE),
-    };
-    let text = match std::fs::read_to_string(sources.directory.join(name)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound && sources.config_file.is_none() => {
-            return Layer::default();
-        }
-        Err(error) => {
-            let fault = format!("{}: can't be read: {error}", name.display());
-            findings.faults.push(fault);
-            return Layer::default();
-        }
-    };
-    toml_text(&text, name, findings)
-}
-
-/// `name` is the file that `text` stands in.
-pub(super) fn toml_text(text: &str, name: &Path, findings: &mut Findings) -> Layer {
-    match File::from_str(text, FileFormat::Toml).collect() {
-        Ok(values) => toml_layer(values, name, findings),
-        Err(error) => {
-            let reason = without_quotation(&error.to_string());
-            findings
-                .faults
-                .push(format!("{}: {reason}", name.display()));
-            Layer::default()
-        }
-    }
-}
-
-fn toml_layer(values: config::Map<String, Value>, file: &Path, findings: &mut Findings) -> Layer {
-    let mut layer = Layer::default();
-    let file = file.display();
-    let mut values: Vec<_> = values.into_iter().collect();
-    values.sort_by(|(a, _), (b, _)| a.cmp(b));
-    for (key, value) in values {
-        if key == ORIGINS {
-            findings.origins = origins::rules(value, &file.to_string(), &mut findings.faults);
-            continue;
-        }
-        let Some(setting) = setting(&key) else {
-            let hint = likely_key(&key).map(|meant| format!("; did you mean {meant}?"));
-            let hint = hint.unwrap_or_default();
-            let fault = format!("{file}: unknown key {key:?}{hint}");
-            findings.faults.push(fault);
-            continue;
+    pub(super) fn texts(&self) -> Texts {
+        let toml = match &self.config_file {
+            Some(file) => self.read(file, true),
+            None => self.read(Path::new(TOML_FILE), false),
         };
-        match scalar_text(value) {
-            Some(text) => layer.say(setting, format!("{key} in {file}"), text),
-            None => {
-                let fault = format!("{key} in {file}: expected a value, got a table");
-                findings.faults.push(fault);
-            }
+        Texts {
+            toml,
+            dot_env: self.read(Path::new(DOT_ENV_FILE), false),
+            environment: self.environment.clone(),
+            flags: self.flags.clone(),
+            cores: self.cores,
         }
     }
-    layer
-}
 
-/// The text of a typed value, as it would stand in a variable; lists with commas.
-fn scalar_text(value: Value) -> Option<String> {
-    match value.kind {
-        ValueKind::Table(_) => None,
-        ValueKind::Array(items) => {
-            let parts: Option<Vec<_>> = items.into_iter().map(scalar_text).collect();
-            Some(parts?.join(","))
-        }
-        ValueKind::Nil => Some(String::new()),
-        kind => Some(kind.to_string()),
-    }
-}
-
-/// The TOML parser quotes the line that it can't read, and there may be a password in it.
-fn without_quotation(message: &str) -> String {
-    let lines = message.lines().map(str::trim_end);
-    let said: Vec<_> = lines
-        .filter(|line| {
-            let margin = line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit());
-            !line.is_empty() && !margin.starts_with('|')
-        })
-        .collect();
-    said.join(": ")
-}
-
-fn dot_env_file(directory: &Path, findings: &mut Findings) -> Layer {
-    dot_env_layer(dot_env::read(directory), findings)
-}
-
-pub(super) fn dot_env_layer(
-    (variables, faults): (Vec<(String, String)>, Vec<String>),
-    findings: &mut Findings,
-) -> Layer {
-    findings.faults.extend(faults);
-    let mut layer = Layer::default();
-    for (name, value) in variables {
-        say_variable(&mut layer, &name, Some(value), " in .env", findings);
-    }
-    layer
-}
-
-pub(super) fn environment(variables: &[(OsString, OsString)], findings: &mut Findings) -> Layer {
-    let mut variables: Vec<_> = variables
-        .iter()
-        .filter_map(|(name, value)| Some((name.to_str()?, value)))
-        .collect();
-    variables.sort();
-    let mut layer = Layer::default();
-    for (name, value) in variables {
-        let value = OsStr::to_str(value).map(str::to_owned);
-        say_variable(&mut layer, name, value, "", findings);
-    }
-    layer
-}
-
-/// `value` is `None` where it isn't UTF-8.
-fn say_variable(
-    layer: &mut Layer,
-    variable: &str,
-    value: Option<String>,
-    place: &str,
-    findings: &mut Findings,
-) {
-    let Some(name) = variable.strip_prefix(PREFIX) else {
-        return;
-    };
-    let (setting, renamed) = match meaning(name) {
-        Meaning::Current(setting) => (setting, false),
-        Meaning::Renamed(setting) => (setting, true),
-        Meaning::Retired(reason) => {
-            let notice = format!("{variable}{place} is ignored: {reason}");
-            findings.notices.push(notice);
-            return;
-        }
-        Meaning::Unknown => {
-            let nearest = nearest_variable(name);
-            findings.notices.push(format!(
-                "{variable}{place} is no setting and is ignored; the nearest one is {nearest}"
-            ));
-            return;
-        }
-    };
-    if renamed {
-        let current = setting.variable();
-        findings
-            .notices
-            .push(format!("{variable}{place} is read as {current}"));
-        if layer.says(setting) {
-            return;
-        }
-    }
-    match value {
-        Some(value) => layer.say(setting, format!("{variable}{place}"), value),
-        None => {
-            let fault = format!("{variable}{place}: the value is not UTF-8");
-            findings.faults.push(fault);
+    /// A file that need not exist has no text where it does not.
+    fn read(&self, name: &Path, must_exist: bool) -> FileText {
+        let text = match std::fs::read_to_string(self.directory.join(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => Ok(String::new()),
+            read => read.map_err(|error| error.to_string()),
+        };
+        FileText {
+            name: name.display().to_string(),
+            text,
         }
     }
 }
 
-fn flags(flags: &[(&'static str, String)]) -> Layer {
-    let mut layer = Layer::default();
-    for (key, text) in flags {
-        if let Some(setting) = setting(key) {
-            layer.say(setting, format!("--{}", setting.flag()), text.clone());
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::config::{Settings, load};
+
+    fn in_folder(folder: &TempDir) -> Sources {
+        Sources {
+            environment: Vec::new(),
+            directory: folder.path().to_owned(),
+            config_file: None,
+            flags: Vec::new(),
+            cores: 2,
         }
     }
-    layer
+
+    fn write(folder: &TempDir, name: &str, text: &str) {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+
+    fn settings(sources: &Sources) -> Settings {
+        load(sources).unwrap().settings
+    }
+
+    #[test]
+    fn files_are_read_in_the_folder_and_need_not_be_there() {
+        let folder = TempDir::new().unwrap();
+        let sources = in_folder(&folder);
+        assert_eq!(settings(&sources).jpeg_quality, 85);
+        write(&folder, "thumbforge.toml", "jpeg_quality = 10");
+        assert_eq!(settings(&sources).jpeg_quality, 10);
+        write(&folder, ".env", "\u{feff}THUMBFORGE_JPEG_QUALITY=20");
+        assert_eq!(settings(&sources).jpeg_quality, 20);
+    }
+
+    #[test]
+    fn a_named_file_must_exist_and_replaces_the_default_one() {
+        let folder = TempDir::new().unwrap();
+        write(&folder, "thumbforge.toml", "jpeg_quality = 10");
+        let mut sources = in_folder(&folder);
+        sources.config_file = Some(PathBuf::from("other.toml"));
+        let faults = load(&sources).unwrap_err();
+        let fault = faults.lines().next().unwrap();
+        assert!(fault.starts_with("other.toml: can't be read: "), "{fault}");
+        write(&folder, "other.toml", "thumbnail_size = 64");
+        assert_eq!(settings(&sources).jpeg_quality, 85);
+        assert_eq!(settings(&sources).thumbnail_size, 64);
+    }
 }

@@ -95,6 +95,7 @@ fn set_wal(connection: &mut SqliteConnection) -> Result<(), DbError> {
                 if !error.is_unavailable() || Instant::now() >= give_up {
                     return Err(error);
                 }
+                #[expect(clippy::disallowed_methods, reason = "on a thread that may block")]
                 std::thread::sleep(LOCK_PAUSE);
             }
         }

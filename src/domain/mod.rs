@@ -1,31 +1,19 @@
 //! The rules of the trade, without any I/O: everything here is pure and knows no other part.
+//!
+//! What is read from strangers lies in `thumbforge_intake`, and is named here for the other parts.
 
-pub mod allowed_ports;
-pub mod duplicate;
-pub mod egress_proxy;
 pub mod exif_summary;
 pub mod failure;
-pub mod host_pattern;
 pub mod job;
-pub mod job_filter;
-pub mod origin;
 pub mod origin_record;
-pub mod origin_rule;
 pub mod retry;
-pub mod schedule;
-pub mod source_url;
-pub mod timestamp;
 
-pub use allowed_ports::AllowedPorts;
-pub use duplicate::DuplicateHandling;
-pub use egress_proxy::EgressProxy;
+pub use thumbforge_intake::{
+    AllowedPorts, DuplicateHandling, EgressProxy, FailureCode, HostPattern, InvalidPattern,
+    JobFilter, JobStatus, LONGEST_LEASE, NoOrigin, Origin, OriginRule, Priority, Schedule,
+    SourceUrl, SourceUrlError, Timestamp, hex,
+};
+
 pub use exif_summary::ExifSummary;
-pub use failure::{Failure, FailureCode};
-pub use host_pattern::{HostPattern, InvalidPattern};
-pub use job::{Claim, Job, JobId, JobResult, JobStatus, Outcome, ThumbnailInfo};
-pub use job_filter::JobFilter;
-pub use origin::{NoOrigin, Origin};
-pub use origin_rule::OriginRule;
-pub use schedule::{Priority, Schedule};
-pub use source_url::{SourceUrl, SourceUrlError};
-pub use timestamp::Timestamp;
+pub use failure::Failure;
+pub use job::{Claim, Job, JobId, JobResult, Outcome, ThumbnailInfo};

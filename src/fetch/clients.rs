@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use reqwest::{Client, Proxy, redirect};
 
-use super::address_policy::AddressPolicy;
 use super::judged_names::JudgedNames;
 use super::kept_origins::{Keep, KeptOrigins};
 use super::peer_guard::PeerGuard;
@@ -12,6 +11,7 @@ use super::resolver::Resolve;
 use super::settings::{FetchSettings, FetchSetupError};
 use super::tls;
 use crate::domain::Origin;
+use thumbforge_intake::AddressPolicy;
 
 /// Fields of an answer's head.
 const MAX_HEAD_FIELDS: usize = 200;
@@ -76,6 +76,7 @@ fn client(
         proxy: proxy.map(|proxy| proxy.host().into()),
     };
     let peers = proxy.is_none().then(|| Arc::clone(&guards.peers));
+    #[expect(clippy::disallowed_methods, reason = "this is the guard")]
     let mut builder = Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())

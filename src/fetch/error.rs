@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::source_policy::Forbidden;
 use super::tls_fault::TlsFault;
 use crate::domain::{Failure, FailureCode, SourceUrlError};
+use thumbforge_intake::Forbidden;
 
 /// The messages tell no address and nothing that the source sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -13,9 +13,9 @@ use super::memory::DownloadMemory;
 use super::request_fields::RequestFields;
 use super::resolver::{Resolve, SystemResolver};
 use super::settings::{FetchSettings, FetchSetupError};
-use super::source_policy::{Forbidden, SourcePolicy};
 use super::visit::{Answer, Visit};
 use crate::domain::{Origin, SourceUrl};
+use thumbforge_intake::{Forbidden, SourcePolicy};
 
 /// Downloads sources within the policy and the limits. Clones share connections and memory.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ impl Fetcher {
         settings: FetchSettings,
         resolver: Arc<dyn Resolve>,
     ) -> Result<Self, FetchSetupError> {
-        let policy = SourcePolicy::new(&settings);
+        let policy = settings.source_policy();
         let addresses = Arc::new(policy.addresses.clone());
         let guards = Guards {
             resolver,

@@ -49,6 +49,10 @@ impl Fields<'_> {
         self.0.headers().contains_key(SET_COOKIE)
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a date in Retry-After is one of the source, not of a job"
+    )]
     pub(super) fn retry_after(&self) -> Option<Duration> {
         retry_after::parse(self.text(&RETRY_AFTER)?, SystemTime::now())
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolving};
 
-use super::address_policy::AddressPolicy;
 use super::error::FetchError;
 use super::resolver::Resolve;
+use thumbforge_intake::AddressPolicy;
 
 /// More addresses than this are not tried: a name may have hundreds.
 const MAX_ADDRESSES: usize = 6;

@@ -11,7 +11,6 @@
 //! The client follows no redirects, and knows no cookies, credentials, `Referer`, or proxies but
 //! the operator's.
 
-mod address_policy;
 mod body;
 mod clients;
 mod coding;
@@ -32,13 +31,13 @@ mod request_fields;
 mod resolver;
 mod retry_after;
 mod settings;
-mod source_policy;
 mod tls;
 mod tls_fault;
 mod transport_error;
 mod visit;
 
-pub use address_policy::AddressPolicy;
+pub use thumbforge_intake::{AddressPolicy, Forbidden, SourcePolicy};
+
 pub use download::Download;
 pub use ended::Stopped;
 pub use fetcher::Fetcher;
@@ -46,4 +45,3 @@ pub use hops::{AnyHop, HopReport, Hops};
 pub use memory::DownloadMemory;
 pub use resolver::{Resolve, Resolving, SystemResolver};
 pub use settings::{FetchSettings, FetchSetupError};
-pub use source_policy::{Forbidden, SourcePolicy};

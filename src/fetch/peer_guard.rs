@@ -10,10 +10,10 @@ use std::task::{Context, Poll};
 use hyper_util::client::legacy::connect::{Connection, HttpInfo};
 use tower::{Layer, Service};
 
-use super::address_policy::AddressPolicy;
 use super::error::FetchError;
 use super::hop_clock::HopClock;
-use super::source_policy::Forbidden;
+use thumbforge_intake::AddressPolicy;
+use thumbforge_intake::Forbidden;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -90,7 +90,7 @@ mod tests {
 
     use crate::domain::{AllowedPorts, FailureCode, SourceUrl};
     use crate::fetch::clients::Guards;
-    use crate::fetch::{AnyHop, FetchSettings, Fetcher, Resolve, Resolving, SourcePolicy, Stopped};
+    use crate::fetch::{AnyHop, FetchSettings, Fetcher, Resolve, Resolving, Stopped};
 
     struct Loopback;
 
@@ -111,7 +111,7 @@ mod tests {
             allowed_ports: AllowedPorts::Any,
             ..FetchSettings::default()
         };
-        let policy = SourcePolicy::new(&settings);
+        let policy = settings.source_policy();
         let guards = Guards {
             resolver: Arc::new(Loopback),
             names: Arc::new(policy.addresses.clone()),

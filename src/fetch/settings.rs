@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
+use thumbforge_intake::SourcePolicy;
 
 use crate::domain::{AllowedPorts, EgressProxy, OriginRule};
 
@@ -38,6 +39,13 @@ pub struct FetchSettings {
     /// What else is sent, and to whom; the most specific pattern first.
     pub origins: Vec<OriginRule>,
     pub egress_proxy: Option<EgressProxy>,
+}
+
+impl FetchSettings {
+    /// What may be fetched at all.
+    pub fn source_policy(&self) -> SourcePolicy {
+        SourcePolicy::new(self.allowed_networks.clone(), self.allowed_ports.clone())
+    }
 }
 
 impl Default for FetchSettings {

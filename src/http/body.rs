@@ -5,8 +5,8 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Bytes, Payload};
+use thumbforge_intake::members::{self, ObjectBody};
 
-use super::members::{self, ObjectBody};
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 
@@ -24,7 +24,7 @@ pub async fn read_object<T: ObjectBody>(
 ) -> Result<T, Problem> {
     require_plain_json(request)?;
     let bytes = read_bytes(request, payload).await?;
-    members::parse(&bytes)
+    Ok(members::parse(&bytes)?)
 }
 
 /// Reads and checks a body that may be left out.
@@ -37,7 +37,7 @@ pub async fn read_optional_object<T: ObjectBody>(
         return Ok(None);
     }
     require_plain_json(request)?;
-    members::parse(&bytes).map(Some)
+    Ok(Some(members::parse(&bytes)?))
 }
 
 fn require_plain_json(request: &HttpRequest) -> Result<(), Problem> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
-use actix_web::web::Bytes;
+use thumbforge_intake::RequestFault;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::SchemaType;
@@ -14,7 +14,8 @@ use utoipa::openapi::{
     Schema, SecurityRequirement, Type, example::ExampleBuilder,
 };
 
-use super::problem::{self, Problem, ProblemDocument, RequestFault};
+use super::description::Description;
+use super::problem::{self, Problem, ProblemDocument};
 use super::problem_kind::ProblemKind;
 use super::routes;
 use super::scope::Scope;
@@ -54,11 +55,6 @@ use crate::domain::JobId;
 )]
 struct Successes;
 
-/// The description as it is served.
-pub struct Description {
-    pub json: Bytes,
-}
-
 /// What can go wrong before any handler runs.
 const EVERYWHERE: &[ProblemKind] = &[
     ProblemKind::UriTooLong,
@@ -68,19 +64,13 @@ const EVERYWHERE: &[ProblemKind] = &[
 
 const KEY_SCHEME: &str = "api_key";
 
-impl Description {
-    pub fn of(settings: &ApiSettings) -> Self {
-        let document = document(settings);
-        Self {
-            json: document
-                .to_json()
-                .unwrap_or_else(|error| {
-                    tracing::error!(%error, "the API description could not be written");
-                    String::from("{}")
-                })
-                .into(),
-        }
-    }
+/// The description of an API with these settings.
+pub fn description(settings: &ApiSettings) -> Description {
+    let json = document(settings).to_json().unwrap_or_else(|error| {
+        tracing::error!(%error, "the API description could not be written");
+        String::from("{}")
+    });
+    Description { json: json.into() }
 }
 
 fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {

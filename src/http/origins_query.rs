@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use thumbforge_intake::RequestFault;
+use thumbforge_intake::query::{InvalidQuery, limit, read_parameters};
 
-use super::problem::{Problem, RequestFault};
-use super::query::{invalid, limit, read_parameters};
 use crate::db::{OriginPlace, OriginSort};
 
 /// What `GET /v1/origins` was asked for.
@@ -27,7 +27,7 @@ const MAX_CURSOR_BYTES: usize = 4096;
 
 impl OriginsQuery {
     /// A `limit` above `max_limit` is capped.
-    pub fn parse(query: &str, default_limit: u32, max_limit: u32) -> Result<Self, Problem> {
+    pub fn parse(query: &str, default_limit: u32, max_limit: u32) -> Result<Self, InvalidQuery> {
         let mut asked = Self {
             sort: OriginSort::default(),
             after: None,
@@ -53,7 +53,7 @@ impl OriginsQuery {
         })?;
         if sort_of_cursor.is_some_and(|sort| sort != asked.sort) {
             let fault = RequestFault::in_parameter("cursor", "is one of another sort");
-            return Err(invalid(vec![fault]));
+            return Err(InvalidQuery(vec![fault]));
         }
         Ok(asked)
     }
@@ -89,8 +89,8 @@ mod tests {
     use super::*;
 
     fn parse(query: &str) -> Result<OriginsQuery, Vec<String>> {
-        OriginsQuery::parse(query, 20, 100).map_err(|problem| {
-            let names = problem.errors.into_iter().map(|fault| fault.parameter);
+        OriginsQuery::parse(query, 20, 100).map_err(|refused| {
+            let names = refused.0.into_iter().map(|fault| fault.parameter);
             names.map(Option::unwrap).collect()
         })
     }

@@ -8,6 +8,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use thumbforge_intake::RequestFault;
+use thumbforge_intake::members::BodyRefusal;
+use thumbforge_intake::query::InvalidQuery;
 use utoipa::ToSchema;
 
 use super::problem_kind::ProblemKind;
@@ -19,39 +22,6 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 /// Most faults that are told: a request of a few kilobytes can hold thousands, and would be answered
 /// with a hundred times its size.
 pub const MAX_FAULTS: usize = 20;
-
-/// One fault of the request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct RequestFault {
-    /// JSON pointer (RFC 6901) into the body, as URI fragment; absent for other faults.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "#/url")]
-    pub pointer: Option<String>,
-    /// Name of the query or path parameter; absent for faults of the body.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameter: Option<String>,
-    /// What is wrong with it, for humans.
-    #[schema(example = "is required")]
-    pub detail: String,
-}
-
-impl RequestFault {
-    pub fn in_body(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            pointer: Some(pointer.into()),
-            parameter: None,
-            detail: detail.into(),
-        }
-    }
-
-    pub fn in_parameter(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            pointer: None,
-            parameter: Some(name.into()),
-            detail: detail.into(),
-        }
-    }
-}
 
 /// An error as the client reads it. Never holds anything internal.
 #[derive(Debug, Clone)]
@@ -159,6 +129,24 @@ pub struct ProblemDocument<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     failing: &'a [&'a str],
+}
+
+impl From<BodyRefusal> for Problem {
+    fn from(refusal: BodyRefusal) -> Self {
+        match refusal {
+            BodyRefusal::NoJson(sentence) => Self::new(ProblemKind::MalformedJson, sentence),
+            BodyRefusal::Faults { shape, faults } => {
+                Self::new(ProblemKind::InvalidBody, shape).with_errors(faults)
+            }
+        }
+    }
+}
+
+impl From<InvalidQuery> for Problem {
+    fn from(InvalidQuery(faults): InvalidQuery) -> Self {
+        let detail = "Correct the parameters named in errors.";
+        Self::new(ProblemKind::InvalidQuery, detail).with_errors(faults)
+    }
 }
 
 impl fmt::Display for Problem {

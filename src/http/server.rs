@@ -16,10 +16,11 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::connections::{self, Capacity};
+use super::description::Description;
 use super::descriptors::connections_that_fit;
 use super::envelope;
 use super::health::{HealthCheck, Probe};
-use super::openapi::Description;
+use super::openapi;
 use super::paced_stream::Pace;
 use super::routes::{self, submit::DUPLICATE_HEADER};
 use super::state::{ApiSettings, ApiState};
@@ -36,7 +37,7 @@ pub async fn run(
     grace: Duration,
 ) -> io::Result<()> {
     let state = web::Data::new(state);
-    let description = web::Data::new(Description::of(&state.settings));
+    let description = web::Data::new(openapi::description(&state.settings));
     let draining = state.clone();
     let (begun, begin) = oneshot::channel();
     let stop = async move {

@@ -5,6 +5,7 @@
 
 mod error;
 mod memory;
+mod redis_answer;
 mod redis_list;
 mod redis_pusher;
 

@@ -11,11 +11,10 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::QueueError;
+use super::redis_answer::{ANSWER_TIMEOUT, bounded, no_answer};
 use super::redis_pusher::Pusher;
 use crate::domain::JobId;
 
-/// Longest wait for an answer that should come at once. A frozen Redis must not freeze us.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Two for the pusher and the popper of the process, the rest for pings.
 const POOL_SIZE: usize = 6;
 
@@ -155,21 +154,9 @@ impl RedisQueue {
     }
 }
 
-pub(super) async fn bounded<T>(
-    work: impl Future<Output = Result<T, QueueError>>,
-) -> Result<T, QueueError> {
-    timeout(ANSWER_TIMEOUT, work)
-        .await
-        .unwrap_or_else(|_| Err(no_answer()))
-}
-
 /// Redis' words when it would have written: there is no list, or it is shorter.
 fn is_out_of_range(error: &redis::RedisError) -> bool {
     matches!(error.detail(), Some("no such key" | "index out of range"))
-}
-
-fn no_answer() -> QueueError {
-    QueueError::Unavailable("no answer in time".to_owned())
 }
 
 /// Other programs push here too: what is no UUID can't be a job.

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::QueueError;
-use super::redis_list::bounded;
+use super::redis_answer::bounded;
 use crate::domain::JobId;
 
 /// Longest wait of a submission for its push; the job is committed, so nothing hangs on it.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::domain::source_url::hex;
+use crate::domain::hex;
 use crate::domain::{Failure, FailureCode};
 use thumbforge_imaging::{self as imaging, Thumbnail, ThumbnailSpec};
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::crew::Crew;
 use super::reporter;
-use crate::domain::job::LONGEST_LEASE;
+use crate::domain::LONGEST_LEASE;
 use crate::domain::origin_record::LONGEST_PARK;
 use crate::domain::retry;
 use crate::storage::TemporaryFile;

@@ -8,6 +8,11 @@
 //! | `THUMBFORGE_FAULT_SECONDS` | length of fault 18 |
 //! | `THUMBFORGE_FAULT_REPORT` | file whose table of figures is brought up to date |
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests play the world around the service"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,50 +1,47 @@
-//! Who may import whom: the `use crate::` edges are read and held to the table.
+//! Who may use whom: the tables of ARCHITECTURE.md, held to what the code names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use proc_macro2::{TokenStream, TokenTree};
 
-/// Each part with the parts that it may name. `domain` knows nothing.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
-    (
-        "app",
-        &[
-            "config",
-            "db",
-            "domain",
-            "fetch",
-            "http",
-            "lifecycle",
-            "queue",
-            "storage",
-            "worker",
-        ],
-    ),
-    ("cli", &["config"]),
-    (
-        "commands",
-        &["app", "cli", "config", "domain", "lifecycle", "telemetry"],
-    ),
-    ("config", &["domain"]),
-    ("db", &["domain"]),
-    ("domain", &[]),
-    ("fetch", &["domain"]),
-    ("http", &["db", "domain", "fetch", "queue", "storage"]),
-    ("queue", &["domain"]),
-    ("storage", &["domain"]),
-    ("telemetry", &["config"]),
-    ("worker", &["db", "domain", "fetch", "queue", "storage"]),
-];
+/// What our other crates are called in code, before the name that the tables have.
+const OWN_CRATE: &str = "thumbforge_";
 
 /// Crates that only these parts may name.
-const OWNED_CRATES: [(&str, &[&str]); 5] = [
+const OWNED_CRATES: [(&str, &[&str]); 6] = [
     ("diesel", &["db"]),
+    ("tokio_postgres", &["db", "config"]),
     ("actix_web", &["http"]),
+    ("reqwest", &["fetch"]),
     ("redis", &["queue", "config"]),
     ("clap", &["cli", "commands"]),
-    ("std::env::var", &["config"]),
 ];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The table of ARCHITECTURE.md whose first column is called `of`: what each may use.
+fn may_use(of: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let head = format!("| {of} |");
+    let rows = text.lines().skip_while(|line| !line.starts_with(&head));
+    let rows = rows.skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split('|').collect();
+        let [name, _, used] = cells[..] else {
+            panic!("not three cells: {row}")
+        };
+        (quoted(name).next().unwrap(), quoted(used).collect())
+    })
+    .collect()
+}
+
+/// What stands between backticks.
+fn quoted(cell: &str) -> impl Iterator<Item = String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned)
+}
 
 fn sources(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -65,7 +62,7 @@ struct Source {
 }
 
 fn read_sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = root().join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
     files
@@ -148,30 +145,32 @@ fn paths_are_read_from_lists_in_lists_and_from_macros() {
 }
 
 #[test]
-fn every_import_is_in_the_table() {
+fn every_part_uses_only_what_the_table_says() {
+    let table = may_use("part");
+    let crates = may_use("crate");
     let mut faults = Vec::new();
     let mut seen = BTreeSet::new();
     for Source { part, file, paths } in read_sources() {
-        if part == "lib" || part == "main" {
+        if part == "lib" {
             continue;
         }
-        let allowed = MAY_IMPORT
-            .iter()
-            .find(|(name, _)| *name == part)
-            .map_or(&[][..], |(_, allowed)| *allowed);
-        let imports: BTreeSet<String> = paths
-            .into_iter()
-            .filter(|path| path.len() > 1 && path[0] == "crate")
-            .map(|mut path| path.swap_remove(1))
-            .collect();
-        for import in imports {
-            let is_part =
-                MAY_IMPORT.iter().any(|(name, _)| *name == import) || import == "lifecycle";
-            if is_part && import != part {
-                seen.insert((part.clone(), import.clone()));
-                if !allowed.contains(&import.as_str()) {
-                    faults.push(format!("{file} imports {import}"));
-                }
+        let Some(allowed) = table.get(&part) else {
+            faults.push(format!("{file} is of no part in the table"));
+            continue;
+        };
+        for path in paths {
+            let used = match path[0].strip_prefix(OWN_CRATE) {
+                Some(name) if crates.contains_key(name) => name,
+                _ if path[0] == "crate" && path.len() > 1 => &path[1],
+                _ => continue,
+            };
+            let is_known = table.contains_key(used) || crates.contains_key(used);
+            if !is_known || used == part {
+                continue;
+            }
+            seen.insert((part.clone(), used.to_owned()));
+            if !allowed.contains(used) {
+                faults.push(format!("{file} uses {used}"));
             }
         }
     }
@@ -180,6 +179,29 @@ fn every_import_is_in_the_table() {
         "the reader of imports finds too little: {seen:?}"
     );
     assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn every_crate_depends_only_on_what_the_table_says() {
+    let table = may_use("crate");
+    let folders = std::fs::read_dir(root().join("crates")).unwrap();
+    let mut names = BTreeSet::new();
+    for folder in folders {
+        let folder = folder.unwrap().path();
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        let (_, dependencies) = manifest.split_once("[dependencies]").unwrap();
+        let (dependencies, _) = dependencies.split_once("\n[").unwrap_or((dependencies, ""));
+        let used: BTreeSet<_> = dependencies
+            .lines()
+            .filter_map(|line| line.strip_prefix("thumbforge-"))
+            .filter_map(|line| line.split(['.', ' ']).next())
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(table.get(&name), Some(&used), "{name}");
+        names.insert(name);
+    }
+    assert_eq!(names, table.into_keys().collect());
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! Integration tests: real Postgres, real Redis, a loopback image server, the built binary.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests play the world around the service"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -8,6 +13,7 @@ mod architecture;
 mod database;
 mod database_origins;
 mod database_turns;
+mod documents;
 mod end_to_end;
 mod queue;
 mod security_document;

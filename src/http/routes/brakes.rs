@@ -2,11 +2,11 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, web};
+use thumbforge_intake::requests::{NothingBody, OriginBody};
 
 use crate::http::body;
 use crate::http::origin_dto::{OriginItem, QueueBody};
 use crate::http::problem::Problem;
-use crate::http::requests::{NothingBody, OriginBody};
 use crate::http::state::ApiState;
 
 #[derive(Clone, Copy)]

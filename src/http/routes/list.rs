@@ -1,10 +1,10 @@
 //! `GET /v1/images`
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use thumbforge_intake::query::ListQuery;
 
 use crate::http::dto::{JobBody, ListBody, Pagination, StatusBody};
 use crate::http::problem::Problem;
-use crate::http::query::ListQuery;
 use crate::http::state::ApiState;
 
 /// List jobs

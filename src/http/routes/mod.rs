@@ -84,7 +84,7 @@ async fn nothing_here() -> Result<HttpResponse, Problem> {
 fn job_id(request: &HttpRequest) -> Result<JobId, Problem> {
     let text = request.match_info().query("job_id");
     text.parse().map_err(|_| {
-        let fault = super::problem::RequestFault::in_parameter("job_id", "must be a UUID");
+        let fault = thumbforge_intake::RequestFault::in_parameter("job_id", "must be a UUID");
         Problem::new(
             ProblemKind::InvalidJobId,
             "Use the id that POST /v1/images gave.",

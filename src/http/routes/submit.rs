@@ -2,14 +2,15 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
+use thumbforge_intake::RequestFault;
+use thumbforge_intake::requests::SubmitBody;
 
 use crate::db::{DbError, Submission};
 use crate::domain::{Job, Schedule, SourceUrl};
 use crate::http::body;
 use crate::http::dto::JobBody;
-use crate::http::problem::{Problem, RequestFault};
+use crate::http::problem::Problem;
 use crate::http::problem_kind::ProblemKind;
-use crate::http::requests::SubmitBody;
 use crate::http::state::ApiState;
 
 /// Tells that the job in the answer is an earlier one.

@@ -7,5 +7,9 @@ mod hostile;
 mod memory;
 mod picture;
 mod profiles;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the folder and the child are named by variables"
+)]
 mod sweep;
 mod unusual;

@@ -1,0 +1,56 @@
+//! What strangers and operators write, and what it may mean: URLs, request bodies, queries and
+//! settings become typed values or faults that tell what was expected.
+//!
+//! | part | reads |
+//! | --- | --- |
+//! | [`SourceUrl`], [`Origin`] | the URL of an image, and whom it asks |
+//! | [`SourcePolicy`], [`AddressPolicy`] | whether a URL or an address may be fetched at all |
+//! | [`members`], [`requests`] | the body of a request, with a pointer to each fault |
+//! | [`query`] | the parameters of a list |
+//! | [`settings`] | `thumbforge.toml`, `.env`, the environment and flags, as texts |
+//! | [`FailureCode`], [`JobStatus`], [`DuplicateHandling`] | the stable words of the API |
+//!
+//! Everything is pure: no file, no socket, no task. Only "at most ten years ahead" asks the clock.
+
+pub mod members;
+pub mod query;
+pub mod requests;
+pub mod settings;
+
+mod address_policy;
+mod allowed_ports;
+mod duplicate;
+mod egress_proxy;
+mod failure_code;
+mod forbidden;
+mod hex;
+mod host_pattern;
+mod job_filter;
+mod job_status;
+mod lease;
+mod origin;
+mod origin_rule;
+mod request_fault;
+mod schedule;
+mod source_policy;
+mod source_url;
+mod timestamp;
+
+pub use address_policy::AddressPolicy;
+pub use allowed_ports::AllowedPorts;
+pub use duplicate::DuplicateHandling;
+pub use egress_proxy::EgressProxy;
+pub use failure_code::FailureCode;
+pub use forbidden::Forbidden;
+pub use hex::hex;
+pub use host_pattern::{HostPattern, InvalidPattern};
+pub use job_filter::JobFilter;
+pub use job_status::{JobStatus, UnknownStatus};
+pub use lease::LONGEST_LEASE;
+pub use origin::{NoOrigin, Origin};
+pub use origin_rule::OriginRule;
+pub use request_fault::RequestFault;
+pub use schedule::{Priority, Schedule};
+pub use source_policy::SourcePolicy;
+pub use source_url::{SourceUrl, SourceUrlError};
+pub use timestamp::{InvalidTimestamp, Timestamp};

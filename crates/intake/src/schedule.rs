@@ -1,0 +1,40 @@
+//! When a job may run, and before which others.
+
+use crate::timestamp::Timestamp;
+
+/// 0 runs first, 9 last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Priority(u8);
+
+impl Priority {
+    pub const LAST: u8 = 9;
+    /// What waited a minute longer comes before what is one step more urgent: nothing starves.
+    pub const STEP_MILLIS: i64 = 60_000;
+
+    pub fn new(value: u8) -> Option<Self> {
+        (value <= Self::LAST).then_some(Self(value))
+    }
+
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// How much later than it came a job stands in the order of claims.
+    pub fn millis(self) -> i64 {
+        i64::from(self.0) * Self::STEP_MILLIS
+    }
+}
+
+impl Default for Priority {
+    fn default() -> Self {
+        Self(5)
+    }
+}
+
+/// What a client asks of the order of its jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Schedule {
+    pub priority: Priority,
+    /// No attempt before.
+    pub not_before: Option<Timestamp>,
+}

@@ -1,0 +1,223 @@
+//! Where settings are said. Everything that `load` sees of the world is in [`Texts`].
+
+use std::ffi::{OsStr, OsString};
+
+use config::{File, FileFormat, Source, Value, ValueKind};
+
+use super::dot_env;
+use super::merge::Layer;
+use super::names::{Meaning, likely_key, meaning, nearest_variable, setting};
+use super::origins;
+use super::setting::PREFIX;
+use crate::OriginRule;
+
+/// The one key that is no setting of the table.
+const ORIGINS: &str = "origins";
+
+/// What settings are read from.
+#[derive(Debug, Clone)]
+pub struct Texts {
+    /// That of `--config`, or `thumbforge.toml`.
+    pub toml: FileText,
+    pub dot_env: FileText,
+    /// The process's variables.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Settings by key, as said by flags.
+    pub flags: Vec<(&'static str, String)>,
+    /// What "cores" means in a default.
+    pub cores: usize,
+}
+
+/// A file as it was found; one that is not there, and need not be, has no text in it.
+#[derive(Debug, Clone)]
+pub struct FileText {
+    /// As faults call it.
+    pub name: String,
+    /// Or why it can't be read.
+    pub text: Result<String, String>,
+}
+
+impl FileText {
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            text: Ok(text.into()),
+        }
+    }
+
+    fn read(&self, findings: &mut Findings) -> Option<&str> {
+        match &self.text {
+            Ok(text) => Some(text),
+            Err(reason) => {
+                let fault = format!("{}: can't be read: {reason}", self.name);
+                findings.faults.push(fault);
+                None
+            }
+        }
+    }
+}
+
+/// What reading the sources brings to light beside their values.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub faults: Vec<String>,
+    pub notices: Vec<String>,
+    /// Only the file can say these; the most specific pattern first.
+    pub origins: Vec<OriginRule>,
+}
+
+/// The layers, lowest first.
+pub(super) fn layers(texts: &Texts, findings: &mut Findings) -> Vec<Layer> {
+    vec![
+        toml_file(&texts.toml, findings),
+        dot_env_file(&texts.dot_env, findings),
+        environment(&texts.environment, findings),
+        flags(&texts.flags),
+    ]
+}
+
+fn toml_file(file: &FileText, findings: &mut Findings) -> Layer {
+    let Some(text) = file.read(findings) else {
+        return Layer::default();
+    };
+    match File::from_str(text, FileFormat::Toml).collect() {
+        Ok(values) => toml_layer(values, &file.name, findings),
+        Err(error) => {
+            let reason = without_quotation(&error.to_string());
+            findings.faults.push(format!("{}: {reason}", file.name));
+            Layer::default()
+        }
+    }
+}
+
+fn toml_layer(values: config::Map<String, Value>, file: &str, findings: &mut Findings) -> Layer {
+    let mut layer = Layer::default();
+    let mut values: Vec<_> = values.into_iter().collect();
+    values.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (key, value) in values {
+        if key == ORIGINS {
+            findings.origins = origins::rules(value, file, &mut findings.faults);
+            continue;
+        }
+        let Some(setting) = setting(&key) else {
+            let hint = likely_key(&key).map(|meant| format!("; did you mean {meant}?"));
+            let hint = hint.unwrap_or_default();
+            let fault = format!("{file}: unknown key {key:?}{hint}");
+            findings.faults.push(fault);
+            continue;
+        };
+        match scalar_text(value) {
+            Some(text) => layer.say(setting, format!("{key} in {file}"), text),
+            None => {
+                let fault = format!("{key} in {file}: expected a value, got a table");
+                findings.faults.push(fault);
+            }
+        }
+    }
+    layer
+}
+
+/// The text of a typed value, as it would stand in a variable; lists with commas.
+fn scalar_text(value: Value) -> Option<String> {
+    match value.kind {
+        ValueKind::Table(_) => None,
+        ValueKind::Array(items) => {
+            let parts: Option<Vec<_>> = items.into_iter().map(scalar_text).collect();
+            Some(parts?.join(","))
+        }
+        ValueKind::Nil => Some(String::new()),
+        kind => Some(kind.to_string()),
+    }
+}
+
+/// The TOML parser quotes the line that it can't read, and there may be a password in it.
+fn without_quotation(message: &str) -> String {
+    let lines = message.lines().map(str::trim_end);
+    let said: Vec<_> = lines
+        .filter(|line| {
+            let margin = line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit());
+            !line.is_empty() && !margin.starts_with('|')
+        })
+        .collect();
+    said.join(": ")
+}
+
+fn dot_env_file(file: &FileText, findings: &mut Findings) -> Layer {
+    let text = file.read(findings).unwrap_or_default();
+    let (variables, faults) = dot_env::parse(&file.name, text.trim_start_matches('\u{feff}'));
+    findings.faults.extend(faults);
+    let mut layer = Layer::default();
+    for (name, value) in variables {
+        say_variable(&mut layer, &name, Some(value), " in .env", findings);
+    }
+    layer
+}
+
+fn environment(variables: &[(OsString, OsString)], findings: &mut Findings) -> Layer {
+    let mut variables: Vec<_> = variables
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_str()?, value)))
+        .collect();
+    variables.sort();
+    let mut layer = Layer::default();
+    for (name, value) in variables {
+        let value = OsStr::to_str(value).map(str::to_owned);
+        say_variable(&mut layer, name, value, "", findings);
+    }
+    layer
+}
+
+/// `value` is `None` where it isn't UTF-8.
+fn say_variable(
+    layer: &mut Layer,
+    variable: &str,
+    value: Option<String>,
+    place: &str,
+    findings: &mut Findings,
+) {
+    let Some(name) = variable.strip_prefix(PREFIX) else {
+        return;
+    };
+    let (setting, renamed) = match meaning(name) {
+        Meaning::Current(setting) => (setting, false),
+        Meaning::Renamed(setting) => (setting, true),
+        Meaning::Retired(reason) => {
+            let notice = format!("{variable}{place} is ignored: {reason}");
+            findings.notices.push(notice);
+            return;
+        }
+        Meaning::Unknown => {
+            let nearest = nearest_variable(name);
+            findings.notices.push(format!(
+                "{variable}{place} is no setting and is ignored; the nearest one is {nearest}"
+            ));
+            return;
+        }
+    };
+    if renamed {
+        let current = setting.variable();
+        findings
+            .notices
+            .push(format!("{variable}{place} is read as {current}"));
+        if layer.says(setting) {
+            return;
+        }
+    }
+    match value {
+        Some(value) => layer.say(setting, format!("{variable}{place}"), value),
+        None => {
+            let fault = format!("{variable}{place}: the value is not UTF-8");
+            findings.faults.push(fault);
+        }
+    }
+}
+
+fn flags(flags: &[(&'static str, String)]) -> Layer {
+    let mut layer = Layer::default();
+    for (key, text) in flags {
+        if let Some(setting) = setting(key) {
+            layer.say(setting, format!("--{}", setting.flag()), text.clone());
+        }
+    }
+    layer
+}

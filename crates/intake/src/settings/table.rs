@@ -1,0 +1,161 @@
+//! The one table of settings. Flags, `--help`, the names that faults suggest, and the tests that hold
+//! `.env.example`, `compose.yaml` and the README to it, all derive from here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::Url;
+
+use super::database_url::DatabaseUrl;
+use super::log::{LogFormat, log_filter};
+use super::merge::Merged;
+use super::parse::{
+    boolean, integer, list, network, optional, origin, path, public_url, queue_name, seconds,
+    socket_address, user_agent, word,
+};
+use super::redis_url::RedisUrl;
+use super::setting::{Preset, Setting};
+use crate::{AllowedPorts, DuplicateHandling, EgressProxy, LONGEST_LEASE, OriginRule};
+
+macro_rules! settings {
+    ($( $group:literal { $(
+        #[doc = $help:literal]
+        $field:ident: $type:ty = $key:literal $(($secret:ident))?, $default:expr, $parse:expr;
+    )* } )*) => {
+        /// Every setting, checked.
+        #[derive(Debug, Clone)]
+        pub struct Settings {
+            $($( #[doc = $help] pub $field: $type, )*)*
+            /// What the file says of hosts by their names, the most specific pattern first.
+            pub origins: Vec<OriginRule>,
+        }
+
+        /// Every row, in the order of `--help`.
+        pub const TABLE: &[Setting] = &[ $($( Setting {
+            key: $key,
+            group: $group,
+            help: $help.trim_ascii(),
+            default: $default,
+            is_secret: !stringify!($($secret)?).is_empty(),
+        }, )*)* ];
+
+        impl Settings {
+            /// Parses every value before it answers, so that all faults are known at once.
+            pub(super) fn read(
+                merged: &Merged<'_>,
+                origins: Vec<OriginRule>,
+                faults: &mut Vec<String>,
+            ) -> Option<Self> {
+                $($( let $field = merged.read($key, $parse, faults); )*)*
+                Some(Self { $($( $field: $field?, )*)* origins })
+            }
+        }
+    };
+}
+
+use Preset::{Cores, Text, Unset};
+
+const NO_LIMIT: u64 = u64::MAX;
+
+settings! {
+    "Stores" {
+        /// The database: sqlite://FILE (three slashes: absolute) or postgres://USER:PASSWORD@HOST:PORT/NAME
+        database_url: DatabaseUrl = "database_url" (secret), Text("sqlite://storage/thumbforge.db"), word;
+        /// Connections to the database that this process may hold
+        database_pool_size: usize = "database_pool_size", Text("10"), integer(1, 1000);
+        /// Apply pending migrations at start
+        auto_migrate: bool = "auto_migrate", Text("true"), boolean;
+        /// Redis: redis://HOST:PORT/DB, or rediss:// for TLS; unset: a queue inside the process, for `all` only
+        redis_url: Option<RedisUrl> = "redis_url" (secret), Unset, optional(word);
+        /// Key of the Redis list that carries job ids
+        queue_name: String = "queue_name", Text("thumbforge:image_jobs"), queue_name;
+        /// Folder of the thumbnails
+        storage_path: PathBuf = "storage_path", Text("storage/thumbnails"), path;
+    }
+    "HTTP API" {
+        /// Address and port of the API
+        bind: SocketAddr = "bind", Text("127.0.0.1:8000"), socket_address;
+        /// A URL that is known: allow-retry makes a new job, reuse-completed answers with the finished one, reject-active refuses while one is active
+        duplicate_handling: DuplicateHandling = "duplicate_handling", Text("allow-retry"), word;
+        /// Jobs in a list when the client does not say
+        default_page_size: u32 = "default_page_size", Text("20"), integer(1, 10_000);
+        /// Jobs in a list at most
+        max_page_size: u32 = "max_page_size", Text("100"), integer(1, 10_000);
+        /// Pending jobs, i.e. not those in work, beyond which submissions are answered 429; unset: no limit
+        max_pending: Option<u64> = "max_pending", Unset, optional(integer(1, NO_LIMIT));
+        /// File of hashed API keys; unset: no key is asked for
+        api_keys_file: Option<PathBuf> = "api_keys_file", Unset, optional(path);
+        /// Origins whose pages may call the API, separated by commas, or *; empty: none
+        cors_allowed_origins: Vec<String> = "cors_allowed_origins", Text(""), list(origin);
+        /// Where clients reach the API, e.g. `https://thumbs.example`; without API keys, changes under other host names are refused
+        public_url: Option<Url> = "public_url", Unset, optional(public_url);
+    }
+    "Thumbnails" {
+        /// Longest side in pixels; smaller images are not enlarged
+        thumbnail_size: u32 = "thumbnail_size", Text("256"), integer(16, 65_535);
+        /// JPEG quality, 1 to 100
+        jpeg_quality: u8 = "jpeg_quality", Text("85"), integer(1, 100);
+    }
+    "Workers" {
+        /// Jobs in flight in this process at most; unset: as many as there are sockets for
+        worker_concurrency: Option<usize> = "worker_concurrency", Unset, optional(integer(1, 10_000));
+        /// Downloads under way at once in this process; a slow download does not keep others from starting
+        downloads: usize = "downloads", Text("1000"), integer(1, 100_000);
+        /// Thumbnails being made at once
+        cpu_threads: usize = "cpu_threads", Cores(1), integer(1, 1024);
+        /// Seconds a worker blocks on an empty queue
+        worker_poll_timeout: Duration = "worker_poll_timeout", Text("5"), seconds(0.1, 300.0);
+        /// Attempts for failures that may pass
+        max_attempts: u32 = "max_attempts", Text("3"), integer(1, 100);
+        /// Seconds after which a job is taken over from a worker that stopped renewing it
+        lease: Duration = "lease_seconds", Text("30"), seconds(2.0, LONGEST_LEASE.as_secs_f64());
+        /// Seconds to finish or hand back running jobs on SIGTERM or SIGINT; a second signal ends at once
+        shutdown_grace: Duration = "shutdown_grace_seconds", Text("30"), seconds(0.0, 3600.0);
+        /// Address and port of a worker process's health checks; unset: none
+        worker_bind: Option<SocketAddr> = "worker_bind", Unset, optional(socket_address);
+    }
+    "Sources" {
+        /// Seconds for which the breaker of an origin that does not answer opens at first; then twice as long, up to ten minutes
+        origin_breaker: Duration = "origin_breaker_seconds", Text("30"), seconds(0.1, 600.0);
+        /// Seconds that a job waits at most for an origin that refuses requests or does not answer
+        origin_max_wait: Duration = "origin_max_wait_seconds", Text("3600"), seconds(1.0, 2_592_000.0);
+        /// Seconds for a whole download, redirects included
+        http_timeout: Duration = "http_timeout_seconds", Text("30"), seconds(0.1, 3600.0);
+        /// Seconds for resolving, connecting and the TLS handshake of one hop
+        source_connect_timeout: Duration = "source_connect_timeout_seconds", Text("10"), seconds(0.1, 3600.0);
+        /// Seconds from a request to the end of its answer's head
+        source_head_timeout: Duration = "source_head_timeout_seconds", Text("20"), seconds(0.1, 3600.0);
+        /// Seconds of silence within a body
+        source_idle_timeout: Duration = "source_idle_timeout_seconds", Text("10"), seconds(0.1, 3600.0);
+        /// Bytes a second that a body must bring, counted over 5 seconds; 0: any speed will do
+        source_min_bytes_per_second: u64 = "source_min_bytes_per_second", Text("1024"), integer(0, 1_000_000_000);
+        /// Redirects followed, each checked anew
+        max_redirects: u32 = "max_redirects", Text("5"), integer(0, 20);
+        /// What sources are told of who asks; may have a contact in it
+        user_agent: String = "user_agent", Text(concat!("ThumbForge/", env!("CARGO_PKG_VERSION"))), user_agent;
+        /// Proxy for all downloads, http://, https://, socks5:// or socks5h://, maybe with user and password; unset: none
+        egress_proxy: Option<EgressProxy> = "egress_proxy" (secret), Unset, optional(word);
+        /// Networks that may be fetched although they are not public, e.g. 127.0.0.0/8,10.1.0.0/16
+        allowed_source_networks: Vec<IpNet> = "allowed_source_networks", Text(""), list(network);
+        /// Ports that may be fetched, separated by commas, or *
+        allowed_source_ports: AllowedPorts = "allowed_source_ports", Text("80,443"), word;
+        /// Bytes of a source at most
+        max_source_bytes: u64 = "max_source_bytes", Text("33554432"), integer(1, NO_LIMIT);
+        /// Bytes that all downloads in this process may hold together
+        download_memory_bytes: u64 = "download_memory_bytes", Text("268435456"), integer(1, NO_LIMIT);
+        /// Pixels of a source at most, by its header
+        max_source_pixels: u64 = "max_source_pixels", Text("100000000"), integer(1, NO_LIMIT);
+        /// Bytes that all decodes in this process may use together
+        decode_memory_bytes: u64 = "decode_memory_bytes", Text("536870912"), integer(1_048_576, NO_LIMIT);
+        /// Seconds for one decode
+        decode_timeout: Duration = "decode_timeout_seconds", Text("15"), seconds(0.1, 3600.0);
+    }
+    "Logging" {
+        /// off, error, warn, info, debug, trace, or directives such as info,thumbforge::worker=debug
+        log_level: String = "log_level", Text("info"), log_filter;
+        /// text or json
+        log_format: LogFormat = "log_format", Text("text"), word;
+    }
+}

@@ -1,0 +1,61 @@
+# Each line also works by hand, without just. `just --list` shows them.
+
+# What must hold of every change, as CI runs it
+ci:
+    .ci/run
+
+# Format, lints and documentation
+check:
+    cargo fmt --all --check
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+# Every test; installs Postgres and Redis where they are missing
+test *arguments:
+    scripts/test {{arguments}}
+
+# As test, and what takes longer: the oldest promised Rust, the fuzz targets
+test-all:
+    scripts/test --all
+
+# The quick part: no server needed
+test-quick:
+    cargo test --lib
+    cargo test -p thumbforge-intake
+
+# Decoders and encoders alone
+test-codecs:
+    cargo test -p thumbforge-codecs
+
+# The image engine alone
+test-imaging:
+    cargo test -p thumbforge-imaging
+
+# With the Rust version that Cargo.toml promises
+msrv:
+    scripts/msrv
+
+# Every fuzz target for some seconds, or only those that are named
+fuzz seconds="600" *targets:
+    fuzz/run {{seconds}} {{targets}}
+
+# The codecs, and the engine from file to thumbnail
+bench:
+    cargo bench -p thumbforge-codecs
+    cargo bench -p thumbforge-imaging
+
+# Beside the peers, on a quiet machine; writes docs/BENCHMARKS.md
+bench-peers *arguments:
+    benches/peers/run {{arguments}}
+
+# API and worker in one process, on http://127.0.0.1:8000
+run *arguments:
+    cargo run --release -- all {{arguments}}
+
+# What is published
+dist:
+    cargo build --profile dist --locked --bin thumbforge
+
+# Licences, sources and bans of the dependencies
+deny:
+    cargo deny --locked check bans licenses sources

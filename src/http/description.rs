@@ -1,0 +1,8 @@
+//! The description of the API as it is served: written once, at the start.
+
+use actix_web::web::Bytes;
+
+pub struct Description {
+    /// OpenAPI 3.1.
+    pub json: Bytes,
+}
