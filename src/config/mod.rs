@@ -13,6 +13,7 @@ mod merge;
 mod names;
 mod origins;
 mod parse;
+mod presets;
 mod redacted;
 mod redis_url;
 mod sources;
@@ -75,8 +76,8 @@ fn check(
 ) -> Result<Loaded, ConfigErrors> {
     let merged = merge::Merged::of(layers, cores)
         .map_err(|error| ConfigErrors(vec![format!("the settings can't be merged: {error}")]))?;
-    let origins = std::mem::take(&mut findings.origins);
-    let settings = Settings::read(&merged, origins, &mut findings.faults);
+    let said = std::mem::take(&mut findings.said);
+    let settings = Settings::read(&merged, said, &mut findings.faults);
     if let Some(settings) = &settings {
         findings.faults.extend(checks::contradictions(settings));
         findings.notices.extend(checks::doubts(settings));

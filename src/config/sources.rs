@@ -1,5 +1,6 @@
 //! Where settings are said. Everything that `load` sees of the world is in [`Sources`].
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,13 +10,14 @@ use config::{File, FileFormat, Source, Value, ValueKind};
 use super::dot_env;
 use super::merge::Layer;
 use super::names::{Meaning, likely_key, meaning, nearest_variable, setting};
-use super::origins;
 use super::table::PREFIX;
-use crate::domain::OriginRule;
+use super::{origins, presets};
+use crate::domain::{OriginRule, Variants};
 
 const DEFAULT_FILE: &str = "thumbforge.toml";
-/// The one key that is no setting of the table.
+/// The keys that are no settings of the table.
 const ORIGINS: &str = "origins";
+const PRESETS: &str = "presets";
 
 /// What settings are read from.
 #[derive(Debug, Clone)]
@@ -50,8 +52,15 @@ impl Sources {
 pub(super) struct Findings {
     pub faults: Vec<String>,
     pub notices: Vec<String>,
-    /// Only the file can say these; the most specific pattern first.
+    pub said: OnlyInFile,
+}
+
+/// What only the file can say.
+#[derive(Debug, Default)]
+pub(super) struct OnlyInFile {
+    /// The most specific pattern first.
     pub origins: Vec<OriginRule>,
+    pub presets: BTreeMap<String, Variants>,
 }
 
 /// The layers, lowest first.
@@ -104,7 +113,12 @@ fn toml_layer(values: config::Map<String, Value>, file: &Path, findings: &mut Fi
     values.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (key, value) in values {
         if key == ORIGINS {
-            findings.origins = origins::rules(value, &file.to_string(), &mut findings.faults);
+            findings.said.origins = origins::rules(value, &file.to_string(), &mut findings.faults);
+            continue;
+        }
+        if key == PRESETS {
+            findings.said.presets =
+                presets::presets(value, &file.to_string(), &mut findings.faults);
             continue;
         }
         let Some(setting) = setting(&key) else {

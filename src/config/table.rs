@@ -1,6 +1,7 @@
 //! The one table of settings. Flags, `--help`, the names that faults suggest, and the tests that hold
 //! `.env.example`, `compose.yaml` and the README to it, all derive from here.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,8 +17,9 @@ use super::parse::{
     socket_address, user_agent, word,
 };
 use super::redis_url::RedisUrl;
+use super::sources::OnlyInFile;
 use crate::domain::job::LONGEST_LEASE;
-use crate::domain::{AllowedPorts, DuplicateHandling, EgressProxy, OriginRule};
+use crate::domain::{AllowedPorts, DuplicateHandling, EgressProxy, OriginRule, Variants};
 
 /// What every variable begins with.
 pub const PREFIX: &str = "THUMBFORGE_";
@@ -91,6 +93,8 @@ macro_rules! settings {
             $($( #[doc = $help] pub $field: $type, )*)*
             /// What the file says of hosts by their names, the most specific pattern first.
             pub origins: Vec<OriginRule>,
+            /// Variants that a client asks for by one name.
+            pub presets: BTreeMap<String, Variants>,
         }
 
         /// Every row, in the order of `--help`.
@@ -106,11 +110,12 @@ macro_rules! settings {
             /// Parses every value before it answers, so that all faults are known at once.
             pub(super) fn read(
                 merged: &Merged,
-                origins: Vec<OriginRule>,
+                said: OnlyInFile,
                 faults: &mut Vec<String>,
             ) -> Option<Self> {
                 $($( let $field = merged.read($key, $parse, faults); )*)*
-                Some(Self { $($( $field: $field?, )*)* origins })
+                let OnlyInFile { origins, presets } = said;
+                Some(Self { $($( $field: $field?, )*)* origins, presets })
             }
         }
     };
@@ -158,6 +163,8 @@ settings! {
         thumbnail_size: u32 = "thumbnail_size", Text("256"), integer(16, 65_535);
         /// JPEG quality, 1 to 100
         jpeg_quality: u8 = "jpeg_quality", Text("85"), integer(1, 100);
+        /// Pixels that all variants of a job may have together
+        max_output_pixels: u64 = "max_output_pixels", Text("50000000"), integer(1, NO_LIMIT);
     }
     "Workers" {
         /// Jobs in flight in this process at most; unset: as many as there are sockets for

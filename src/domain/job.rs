@@ -1,4 +1,4 @@
-//! A job, its states, and which states may follow which.
+//! A job, its states, and what it comes to. Which state follows which: [`super::transition`].
 
 use std::time::Duration;
 
@@ -65,23 +65,6 @@ impl JobStatus {
             Self::Failed => "failed",
         }
     }
-
-    /// The legal transitions. Everything else is a bug, and the database's conditions refuse it.
-    pub const fn may_become(self, next: Self) -> bool {
-        matches!(
-            (self, next),
-            (Self::Pending, Self::Processing | Self::Failed)
-                | (
-                    Self::Processing,
-                    Self::Pending | Self::Completed | Self::Failed
-                )
-        )
-    }
-
-    /// True if a job in this state will still change.
-    pub const fn is_active(self) -> bool {
-        matches!(self, Self::Pending | Self::Processing)
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -118,6 +101,8 @@ pub struct Job {
     pub not_before: Option<Timestamp>,
     /// The HTTP status that the source last answered with.
     pub source_status: Option<u16>,
+    /// The variant that could not be made, if that is why the last attempt failed.
+    pub error_variant: Option<String>,
 }
 
 /// The right to work on a job: every write of its holder is conditional on `fence`.
@@ -134,6 +119,9 @@ pub struct Claim {
     /// Grows with every claim of the job and is never reused, so that a worker whose lease
     /// was taken over can't write.
     pub fence: i64,
+    /// What to make, as [`super::Variants::to_json`] wrote it; `None`: the one thumbnail of the
+    /// settings.
+    pub variants: Option<String>,
 }
 
 /// Everything that is known of a completed job; the JSON of the API and of the database.
@@ -157,6 +145,58 @@ pub struct JobResult {
     pub thumbhash: String,
     #[serde(default)]
     pub truncated: bool,
+    /// In the order of the request; empty for the one thumbnail of the settings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<VariantRecord>,
+}
+
+impl JobResult {
+    /// The files of all variants.
+    pub fn files(&self) -> impl Iterator<Item = &FileRecord> {
+        self.variants.iter().flat_map(VariantRecord::files)
+    }
+}
+
+/// What became of one variant.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct VariantRecord {
+    pub name: String,
+    #[serde(flatten)]
+    pub outcome: VariantOutcome,
+}
+
+impl VariantRecord {
+    /// In the order of preference; none if it could not be made.
+    pub fn files(&self) -> &[FileRecord] {
+        match &self.outcome {
+            VariantOutcome::Made { files, .. } => files,
+            VariantOutcome::Failed { .. } => &[],
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum VariantOutcome {
+    Made {
+        width: u32,
+        height: u32,
+        /// One a format, in the order of preference; the last is the fallback. Never empty.
+        files: Vec<FileRecord>,
+    },
+    /// Of an optional variant.
+    Failed { error_code: String, error: String },
+}
+
+/// A stored file.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileRecord {
+    /// Within the storage.
+    pub path: String,
+    pub content_type: String,
+    pub size_bytes: u64,
+    /// Lower-case hex.
+    pub sha256: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -179,12 +219,15 @@ pub enum Outcome {
         code: FailureCode,
         message: String,
         source_status: Option<u16>,
+        /// The variant that could not be made.
+        variant: Option<String>,
     },
     /// Pending again, due after `delay`.
     Retry {
         code: FailureCode,
         message: String,
         source_status: Option<u16>,
+        variant: Option<String>,
         delay: Duration,
     },
     /// Pending again, due after `delay`, and the attempt does not count: the origin refused.
@@ -202,17 +245,6 @@ pub enum Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn final_states_have_no_successor() {
-        for status in JobStatus::ALL {
-            let successors = JobStatus::ALL
-                .into_iter()
-                .filter(|next| status.may_become(*next))
-                .count();
-            assert_eq!(status.is_active(), successors > 0, "{status:?}");
-        }
-    }
 
     #[test]
     fn generated_ids_ascend() {

@@ -15,6 +15,8 @@ pub mod retry;
 pub mod schedule;
 pub mod source_url;
 pub mod timestamp;
+pub mod transition;
+pub mod variant;
 
 pub use allowed_ports::AllowedPorts;
 pub use duplicate::DuplicateHandling;
@@ -22,10 +24,15 @@ pub use egress_proxy::EgressProxy;
 pub use exif_summary::ExifSummary;
 pub use failure::{Failure, FailureCode};
 pub use host_pattern::{HostPattern, InvalidPattern};
-pub use job::{Claim, Job, JobId, JobResult, JobStatus, Outcome, ThumbnailInfo};
+pub use job::{
+    Claim, FileRecord, Job, JobId, JobResult, JobStatus, Outcome, ThumbnailInfo, VariantOutcome,
+    VariantRecord,
+};
 pub use job_filter::JobFilter;
 pub use origin::{NoOrigin, Origin};
 pub use origin_rule::OriginRule;
 pub use schedule::{Priority, Schedule};
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use timestamp::Timestamp;
+pub use transition::Event;
+pub use variant::{NamedVariant, VariantFault, Variants};

@@ -8,6 +8,8 @@ mod problem;
 mod problem_kind;
 mod query;
 mod requests;
+mod unique_value;
+mod variant_schema;
 
 use problem::Problem;
 

@@ -8,6 +8,7 @@ mod architecture;
 mod database;
 mod database_origins;
 mod database_turns;
+mod database_variants;
 mod end_to_end;
 mod queue;
 mod security_document;
