@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use thumbforge_imaging::ThumbnailSpec;
+use thumbforge_imaging::Variant;
 
 use crate::config::{DatabaseUrl, Settings};
 use crate::db::{Database, DbError, Target};
@@ -258,6 +258,7 @@ impl App {
             }),
             ApiSettings {
                 duplicate_handling: self.settings.duplicate_handling,
+                presets: self.settings.presets.clone(),
                 default_page_size: self.settings.default_page_size,
                 max_page_size: self.settings.max_page_size,
                 max_pending: self.settings.max_pending,
@@ -282,6 +283,7 @@ impl App {
                 settings.cpu_threads,
                 DecodeLimits {
                     max_pixels: settings.max_source_pixels,
+                    max_output_pixels: settings.max_output_pixels,
                     memory_bytes: settings.decode_memory_bytes,
                     timeout: settings.decode_timeout,
                 },
@@ -299,10 +301,7 @@ impl App {
             max_attempts: settings.max_attempts,
             lease: settings.lease,
             shutdown_grace: settings.shutdown_grace,
-            spec: ThumbnailSpec {
-                max_side: settings.thumbnail_size,
-                jpeg_quality: settings.jpeg_quality,
-            },
+            thumbnail: Variant::thumbnail(settings.thumbnail_size, settings.jpeg_quality),
         };
         Ok(Workers::new(parts, settings))
     }

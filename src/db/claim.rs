@@ -7,11 +7,15 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::pools::{read_query, write_transaction};
-use super::read::is_processing;
+use super::read::{is_processing, may};
+use super::row::JobRow;
 use super::schema::jobs;
 use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
-use crate::domain::{Claim, FailureCode, JobId, JobStatus, Origin, Priority, Timestamp};
+use crate::domain::variant::SPEC_VERSION;
+use crate::domain::{
+    Claim, Event, FailureCode, Job, JobId, JobResult, Origin, Priority, Timestamp,
+};
 
 macro_rules! claim_columns {
     () => {
@@ -23,13 +27,14 @@ macro_rules! claim_columns {
             jobs::origin,
             jobs::rank,
             jobs::priority,
+            jobs::variants,
         )
     };
 }
 
 pub(super) use claim_columns;
 
-pub(super) type ClaimRow = (Id, String, i32, i64, String, i64, i16);
+pub(super) type ClaimRow = (Id, String, i32, i64, String, i64, i16, Option<String>);
 
 impl Database {
     /// Which of these `(job, fence)` pairs are held by some worker right now.
@@ -45,6 +50,26 @@ impl Database {
             .into_iter()
             .map(|(id, fence)| (JobId(id.0), fence))
             .collect())
+    }
+
+    /// The result of a job that was completed under this very claim.
+    pub async fn completed_under(
+        &self,
+        id: JobId,
+        fence: i64,
+    ) -> Result<Option<JobResult>, DbError> {
+        let row: Option<JobRow> = read_query!(self.pools, connection => jobs::table
+            .find(Id::from(id))
+            .filter(jobs::fence.eq(fence))
+            .filter(jobs::status.eq(Status(Event::Completed.to())))
+            .select(JobRow::as_select())
+            .first(connection)
+            .await
+            .optional())?;
+        Ok(row
+            .map(Job::try_from)
+            .transpose()?
+            .and_then(|job| job.result))
     }
 
     /// What `worker` holds, whether it knows or not.
@@ -97,9 +122,13 @@ impl Database {
         write_transaction!(self.pools, connection => {
             let (mut requeued, mut failed) = (Vec::new(), Vec::new());
             for (id, fence, next) in expired {
+                let event = match next {
+                    Ok(_) => Event::LeaseExpired,
+                    Err(_) => Event::WorkerLost,
+                };
                 let job = jobs::table
                     .find(id)
-                    .filter(is_processing())
+                    .filter(may(event))
                     .filter(jobs::fence.eq(fence))
                     .filter(jobs::due_at.lt(clock::now().nullable()));
                 let common = (
@@ -112,7 +141,7 @@ impl Database {
                         let rows = diesel::update(job)
                             .set((
                                 common,
-                                jobs::status.eq(Status(JobStatus::Pending)),
+                                jobs::status.eq(Status(event.to())),
                                 jobs::due_at.eq(clock::after(delay).nullable()),
                                 jobs::waiting.eq(true),
                             ))
@@ -124,10 +153,11 @@ impl Database {
                         let rows = diesel::update(job)
                             .set((
                                 common,
-                                jobs::status.eq(Status(JobStatus::Failed)),
+                                jobs::status.eq(Status(event.to())),
                                 jobs::due_at.eq(None::<Moment>),
                                 jobs::error.eq(Some(lost_message(code))),
                                 jobs::error_code.eq(Some(code.as_str())),
+                                jobs::error_variant.eq(None::<String>),
                             ))
                             .execute(connection)
                             .await?;
@@ -140,7 +170,8 @@ impl Database {
     }
 }
 
-pub(super) fn claim_of((id, url, attempts, fence, origin, rank, priority): ClaimRow) -> Claim {
+pub(super) fn claim_of(row: ClaimRow) -> Claim {
+    let (id, url, attempts, fence, origin, rank, priority, variants) = row;
     let waits_since = (rank - i64::from(priority) * Priority::STEP_MILLIS).saturating_mul(1000);
     Claim {
         id: JobId(id.0),
@@ -149,7 +180,18 @@ pub(super) fn claim_of((id, url, attempts, fence, origin, rank, priority): Claim
         waits_since: Timestamp::from_unix_micros(waits_since).unwrap_or(Timestamp::EPOCH),
         attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
         fence,
+        variants,
     }
+}
+
+/// A job whose row this version understands: no other is claimed.
+pub(super) fn is_understood() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+    diesel::dsl::sql(&format!("jobs.{}", understood()))
+}
+
+/// The same as text, without the name of the table.
+pub(super) fn understood() -> String {
+    format!("spec_version <= {SPEC_VERSION}")
 }
 
 /// Most jobs that are taken over in one transaction, a round trip each.
@@ -170,11 +212,12 @@ macro_rules! claiming {
         diesel::update(
             $jobs
                 // A bound value, so that the ids are looked up and not the backlog (`is_pending`).
-                .filter(jobs::status.eq(Status(JobStatus::Pending)))
-                .filter(jobs::waiting.eq(false)),
+                .filter(jobs::status.eq(Status(Event::Claimed.from())))
+                .filter(jobs::waiting.eq(false))
+                .filter($crate::db::claim::is_understood()),
         )
         .set((
-            jobs::status.eq(Status(JobStatus::Processing)),
+            jobs::status.eq(Status(Event::Claimed.to())),
             jobs::attempts.eq(jobs::attempts + 1),
             jobs::fence.eq(jobs::fence + 1),
             jobs::due_at.eq(clock::after($lease).nullable()),

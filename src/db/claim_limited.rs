@@ -16,7 +16,7 @@ use super::schema::{jobs, origins};
 use super::types::{Id, Status};
 use super::{Database, DbError, clock};
 use crate::domain::origin_record::{Allowance, Caps};
-use crate::domain::{Claim, JobStatus, Origin};
+use crate::domain::{Claim, Event, Origin};
 
 /// What a claim under a record brought.
 #[derive(Debug)]

@@ -12,14 +12,14 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::claim::{ClaimRow, claim_columns, claim_of, claiming};
+use super::claim::{ClaimRow, claim_columns, claim_of, claiming, understood};
 use super::origin_row::{OriginRow, millis};
 use super::pools::{AsyncSqlite, Pool, Pools, on_pool};
 use super::read::is_pending;
 use super::schema::{jobs, origins};
 use super::types::{Id, Moment, Status, sql};
 use super::{Database, DbError, clock};
-use crate::domain::{Claim, JobId, JobStatus, Origin};
+use crate::domain::{Claim, Event, JobId, Origin};
 
 /// The row that stands for all origins.
 pub(super) const ALL_ORIGINS: &str = "*";
@@ -171,6 +171,7 @@ macro_rules! ready_of {
         jobs::table
             .filter(is_pending())
             .filter($crate::db::ready_origins::is_ready())
+            .filter($crate::db::claim::is_understood())
             .filter(jobs::origin.eq($origin))
             .order((jobs::rank.asc(), jobs::id.asc()))
             .select(jobs::id)
@@ -206,16 +207,16 @@ async fn claim_in_statement(
             .flat_map(|(ids, _)| ids)
             .map(Id::from)
             .collect(),
-        status: Status(JobStatus::Processing),
+        status: Status(Event::Claimed.to()),
         worker: Id(worker),
         lease_millis: clock::millis(lease),
     };
     let rows: Vec<Row> = on_pool!(pool, connection => claim.load(connection).await)?;
     let mut claimed = Claimed::default();
-    for (origin, id, url, attempts, fence, rank, priority, ask_again) in rows {
+    for (origin, id, url, attempts, fence, rank, priority, variants, ask_again) in rows {
         match (id, url, attempts, fence, rank, priority) {
             (Some(id), Some(url), Some(attempts), Some(fence), Some(rank), Some(priority)) => {
-                let row = (id, url, attempts, fence, origin, rank, priority);
+                let row = (id, url, attempts, fence, origin, rank, priority, variants);
                 claimed.claims.push(claim_of(row));
             }
             _ if origin == ALL_ORIGINS => claimed.queue_is_paused = true,
@@ -241,6 +242,7 @@ type Row = (
     Option<i64>,
     Option<i64>,
     Option<i16>,
+    Option<String>,
     Option<i64>,
 );
 
@@ -266,6 +268,7 @@ impl Query for ClaimMany {
         Nullable<BigInt>,
         Nullable<BigInt>,
         Nullable<SmallInt>,
+        Nullable<Text>,
         Nullable<BigInt>,
     );
 }
@@ -301,8 +304,11 @@ impl QueryFragment<Pg> for ClaimMany {
              AND NOT EXISTS (SELECT FROM held \
              WHERE held.origin = '*' OR held.origin = wanted.origin COLLATE \"C\")), \
              picked AS MATERIALIZED (SELECT ready.id FROM open CROSS JOIN LATERAL \
-             (SELECT jobs.id FROM jobs WHERE jobs.status = 'pending' AND NOT jobs.waiting \
-             AND jobs.origin = open.origin COLLATE \"C\" ORDER BY jobs.rank, jobs.id \
+             (SELECT jobs.id FROM jobs WHERE jobs.status = 'pending' AND NOT jobs.waiting AND jobs.",
+        );
+        pass.push_sql(&understood());
+        pass.push_sql(
+            " AND jobs.origin = open.origin COLLATE \"C\" ORDER BY jobs.rank, jobs.id \
              LIMIT open.room FOR UPDATE SKIP LOCKED) AS ready), \
              claimed AS (UPDATE jobs SET status = ",
         );
@@ -316,11 +322,33 @@ impl QueryFragment<Pg> for ClaimMany {
         pass.push_sql(
             " WHERE jobs.id = ANY (ARRAY(SELECT id FROM picked)) AND jobs.status = 'pending' \
              RETURNING jobs.origin, jobs.id, jobs.url, jobs.attempts, jobs.fence, jobs.rank, \
-             jobs.priority) \
-             SELECT origin, id, url, attempts, fence, rank, priority, NULL::bigint FROM claimed \
-             UNION ALL \
-             SELECT origin, NULL, NULL, NULL, NULL, NULL, NULL, ask_again FROM held",
+             jobs.priority, jobs.variants) \
+             SELECT origin, id, url, attempts, fence, rank, priority, variants, NULL::bigint \
+             FROM claimed UNION ALL \
+             SELECT origin, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ask_again FROM held",
         );
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_take_jobs_in_the_state_that_the_table_says() {
+        let claim = ClaimMany {
+            origins: Vec::new(),
+            counts: Vec::new(),
+            room: None,
+            ids: Vec::new(),
+            status: Status(Event::Claimed.to()),
+            worker: Id(uuid::Uuid::nil()),
+            lease_millis: 0,
+        };
+        let text = diesel::debug_query::<Pg, _>(&claim).to_string();
+        let condition = format!("jobs.status = '{}' ", Event::Claimed.from().as_str());
+        assert_eq!(text.matches("jobs.status = ").count(), 2, "{text}");
+        assert_eq!(text.matches(&condition).count(), 2, "{text}");
     }
 }

@@ -5,11 +5,11 @@ use diesel_async::RunQueryDsl;
 
 use super::finish_many::finish_many;
 use super::pools::{AsyncSqlite, Pool, Pools, on_pool};
-use super::read::is_processing;
+use super::read::may;
 use super::schema::jobs;
 use super::types::{Document, Id, Moment, Status};
 use super::{Database, DbError, clock};
-use crate::domain::{Claim, JobStatus, Outcome};
+use crate::domain::{Claim, Event, Outcome};
 
 /// A claim with what is to be written under it.
 #[derive(Debug, Clone)]
@@ -21,10 +21,11 @@ pub(super) struct Ending {
 
 #[derive(Debug, Clone)]
 pub(super) struct Change {
-    pub status: JobStatus,
+    pub event: Event,
     pub result: Option<Document>,
     pub error: Option<String>,
     pub error_code: Option<&'static str>,
+    pub error_variant: Option<String>,
     pub source_status: Option<u16>,
     /// When a job that is pending again is due.
     pub due_after: Option<std::time::Duration>,
@@ -56,10 +57,11 @@ impl Change {
 
     fn of(outcome: &Outcome) -> Result<Self, DbError> {
         let blank = Self {
-            status: JobStatus::Pending,
+            event: outcome.event(),
             result: None,
             error: None,
             error_code: None,
+            error_variant: None,
             source_status: None,
             due_after: None,
             refunded_attempts: 0,
@@ -69,7 +71,6 @@ impl Change {
                 result,
                 source_status,
             } => Self {
-                status: JobStatus::Completed,
                 source_status: *source_status,
                 result: Some(Document(serde_json::to_string(result).map_err(
                     |error| {
@@ -82,9 +83,10 @@ impl Change {
                 code,
                 message,
                 source_status,
+                variant,
             } => Self {
+                error_variant: variant.clone(),
                 source_status: *source_status,
-                status: JobStatus::Failed,
                 error: Some(message.clone()),
                 error_code: Some(code.as_str()),
                 ..blank
@@ -93,8 +95,10 @@ impl Change {
                 code,
                 message,
                 source_status,
+                variant,
                 delay,
             } => Self {
+                error_variant: variant.clone(),
                 source_status: *source_status,
                 error: Some(message.clone()),
                 error_code: Some(code.as_str()),
@@ -142,15 +146,16 @@ async fn write_in_transaction(
             let job = jobs::table
                 .find(*id)
                 .filter(jobs::fence.eq(*fence))
-                .filter(is_processing());
+                .filter(may(change.event));
             let common = (
-                jobs::status.eq(Status(change.status)),
+                jobs::status.eq(Status(change.event.to())),
                 jobs::attempts.eq(jobs::attempts - change.refunded_attempts),
                 jobs::worker_id.eq(None::<Id>),
                 jobs::updated_at.eq(clock::now()),
                 jobs::result.eq(change.result.clone()),
                 jobs::error.eq(change.error.clone()),
                 jobs::error_code.eq(change.error_code),
+                jobs::error_variant.eq(change.error_variant.clone()),
                 jobs::source_status.eq(change.source_status.map(i32::from)),
                 jobs::waiting.eq(change.waits()),
             );

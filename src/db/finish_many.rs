@@ -38,6 +38,7 @@ struct FinishMany {
     results: Vec<Option<Document>>,
     errors: Vec<Option<String>>,
     error_codes: Vec<Option<&'static str>>,
+    error_variants: Vec<Option<String>>,
     due_after_millis: Vec<Option<i64>>,
     refunded_attempts: Vec<i32>,
     source_statuses: Vec<Option<i32>>,
@@ -49,10 +50,13 @@ impl FinishMany {
         Self {
             ids: endings.iter().map(|ending| ending.id).collect(),
             fences: endings.iter().map(|ending| ending.fence).collect(),
-            statuses: changes().map(|change| Status(change.status)).collect(),
+            statuses: changes().map(|change| Status(change.event.to())).collect(),
             results: changes().map(|change| change.result.clone()).collect(),
             errors: changes().map(|change| change.error.clone()).collect(),
             error_codes: changes().map(|change| change.error_code).collect(),
+            error_variants: changes()
+                .map(|change| change.error_variant.clone())
+                .collect(),
             due_after_millis: changes()
                 .map(|change| change.due_after.map(super::clock::millis))
                 .collect(),
@@ -83,6 +87,8 @@ impl QueryFragment<Pg> for FinishMany {
         pass.push_sql(", ");
         pass.push_bind_param::<Array<Nullable<Text>>, _>(&self.error_codes)?;
         pass.push_sql(", ");
+        pass.push_bind_param::<Array<Nullable<Text>>, _>(&self.error_variants)?;
+        pass.push_sql(", ");
         pass.push_bind_param::<Array<Nullable<BigInt>>, _>(&self.due_after_millis)?;
         pass.push_sql(", ");
         pass.push_bind_param::<Array<Integer>, _>(&self.refunded_attempts)?;
@@ -91,7 +97,8 @@ impl QueryFragment<Pg> for FinishMany {
         // All who lock several rows lock them in the order of their ids, or they would wait for
         // each other. The lock looks at the newest version of a row: the claim held, and holds.
         pass.push_sql(
-            ") AS e (id, fence, status, result, error, error_code, due_after, refunded, source_status)), \
+            ") AS e (id, fence, status, result, error, error_code, error_variant, due_after, \
+             refunded, source_status)), \
              held AS MATERIALIZED (SELECT jobs.id FROM ending JOIN jobs ON jobs.id = ending.id \
              AND jobs.fence = ending.fence AND jobs.status = 'processing' \
              ORDER BY jobs.id FOR UPDATE OF jobs) \
@@ -99,11 +106,33 @@ impl QueryFragment<Pg> for FinishMany {
              worker_id = NULL, updated_at = now(), \
              due_at = now() + ending.due_after * interval '1 millisecond', \
              waiting = COALESCE(ending.due_after > 0, false), source_status = ending.source_status, \
-             result = ending.result, error = ending.error, error_code = ending.error_code \
+             result = ending.result, error = ending.error, error_code = ending.error_code, \
+             error_variant = ending.error_variant \
              FROM ending JOIN held ON held.id = ending.id \
              WHERE jobs.id = held.id AND jobs.fence = ending.fence \
              RETURNING jobs.id, jobs.fence",
         );
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Event;
+
+    #[test]
+    fn attempts_end_in_the_state_that_the_table_says() {
+        let text = diesel::debug_query::<Pg, _>(&FinishMany::of(&[])).to_string();
+        for event in [
+            Event::Completed,
+            Event::Failed,
+            Event::Retried,
+            Event::Parked,
+            Event::HandedBack,
+        ] {
+            let condition = format!("jobs.status = '{}' ", event.from().as_str());
+            assert_eq!(text.matches(&condition).count(), 1, "{event:?}: {text}");
+        }
     }
 }

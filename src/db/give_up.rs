@@ -14,7 +14,7 @@ use super::schema::{jobs, origins};
 use super::types::{Id, Moment, Status, sql};
 use super::{Database, DbError, clock};
 use crate::domain::origin_record::PROBES_TO_GIVE_UP;
-use crate::domain::{FailureCode, JobId, JobStatus, Origin, Priority};
+use crate::domain::{Event, FailureCode, JobId, Origin, Priority};
 
 /// Most jobs that end in one statement: others have their turn in between.
 const LARGEST_GROUP: i64 = 500;
@@ -139,15 +139,16 @@ impl Database {
         let ended: Vec<Id> = write_query!(self.pools, connection => diesel::update(
                 jobs::table
                     .filter(jobs::id.eq_any(ids))
-                    .filter(jobs::status.eq(Status(JobStatus::Pending))),
+                    .filter(jobs::status.eq(Status(Event::OriginGivenUp.from()))),
             )
             .set((
-                jobs::status.eq(Status(JobStatus::Failed)),
+                jobs::status.eq(Status(Event::OriginGivenUp.to())),
                 jobs::due_at.eq(None::<Moment>),
                 jobs::waiting.eq(false),
                 jobs::updated_at.eq(clock::now()),
                 jobs::error.eq(Some(UNAVAILABLE)),
                 jobs::error_code.eq(Some(FailureCode::OriginUnavailable.as_str())),
+                jobs::error_variant.eq(None::<String>),
             ))
             .returning(jobs::id)
             .load(connection)

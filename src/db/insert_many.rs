@@ -32,6 +32,9 @@ pub(super) async fn insert_many(
             .iter()
             .map(|new| new.schedule.not_before.map(Moment))
             .collect(),
+        variants: new_jobs.iter().map(|new| new.variants.clone()).collect(),
+        spec_hashes: new_jobs.iter().map(|new| new.spec_hash.clone()).collect(),
+        spec_versions: new_jobs.iter().map(|new| new.spec_version).collect(),
     };
     let created: Vec<Moment> = on_pool!(pool, connection => insert.load(connection).await)?;
     match created[..] {
@@ -50,6 +53,9 @@ struct InsertMany {
     origins: Vec<String>,
     priorities: Vec<i16>,
     not_before: Vec<Option<Moment>>,
+    variants: Vec<Option<String>>,
+    spec_hashes: Vec<String>,
+    spec_versions: Vec<i16>,
 }
 
 impl Query for InsertMany {
@@ -60,14 +66,14 @@ impl QueryFragment<Pg> for InsertMany {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         pass.push_sql(
             "INSERT INTO jobs (id, url, url_hash, exclusive, created_at, updated_at, due_at, waiting, \
-             origin, priority, rank, not_before) \
+             origin, priority, rank, not_before, variants, spec_hash, spec_version) \
              SELECT id, url, url_hash, false, now(), now(), GREATEST(now(), not_before), \
              COALESCE(not_before > now(), false), origin, priority, \
              (date_part('epoch', GREATEST(now(), not_before)) * 1000)::bigint \
              + priority * ",
         );
         pass.push_bind_param::<BigInt, _>(&Priority::STEP_MILLIS)?;
-        pass.push_sql(", not_before FROM unnest(");
+        pass.push_sql(", not_before, variants, spec_hash, spec_version FROM unnest(");
         pass.push_bind_param::<Array<sql::Id>, _>(&self.ids)?;
         pass.push_sql(", ");
         pass.push_bind_param::<Array<Text>, _>(&self.urls)?;
@@ -79,8 +85,15 @@ impl QueryFragment<Pg> for InsertMany {
         pass.push_bind_param::<Array<SmallInt>, _>(&self.priorities)?;
         pass.push_sql(", ");
         pass.push_bind_param::<Array<Nullable<sql::Moment>>, _>(&self.not_before)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<Array<Nullable<Text>>, _>(&self.variants)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<Array<Text>, _>(&self.spec_hashes)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<Array<SmallInt>, _>(&self.spec_versions)?;
         pass.push_sql(
-            ") AS new (id, url, url_hash, origin, priority, not_before) RETURNING created_at",
+            ") AS new (id, url, url_hash, origin, priority, not_before, variants, spec_hash, \
+             spec_version) RETURNING created_at",
         );
         Ok(())
     }

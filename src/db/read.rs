@@ -10,7 +10,7 @@ use super::schema::{jobs, workers};
 use super::types::{Id, Moment, Status};
 use super::worker_presence::ALIVE_WITHIN;
 use super::{Database, DbError, clock};
-use crate::domain::{Job, JobFilter, JobId, JobStatus};
+use crate::domain::{Event, Job, JobFilter, JobId, JobStatus};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobPage {
@@ -156,6 +156,11 @@ use filtered;
 /// partial index.
 pub(super) fn is_pending() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
     diesel::dsl::sql("jobs.status = 'pending'")
+}
+
+/// The job is in the state in which alone `event` may happen, as a literal (see [`is_pending`]).
+pub(super) fn may(event: Event) -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+    diesel::dsl::sql(&format!("jobs.status = '{}'", event.from().as_str()))
 }
 
 /// `status = 'processing'`, as a literal (see [`is_pending`]).

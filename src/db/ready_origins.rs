@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, SmallInt, Text};
 use diesel_async::RunQueryDsl;
 
+use super::claim::{is_understood, understood};
 use super::pools::{read_query, write_query};
 use super::read::is_pending;
 use super::schema::jobs;
@@ -39,22 +40,29 @@ struct ReadyRow {
 
 /// A loose index scan (<https://wiki.postgresql.org/wiki/Loose_indexscan>): each step finds the next
 /// origin in the index, however many jobs the one before has.
-const NEXT_ORIGINS: &str = "\
-    WITH RECURSIVE found (origin) AS ( \
-        SELECT * FROM (SELECT origin FROM jobs WHERE status = 'pending' AND NOT waiting \
-            AND origin > $1 ORDER BY origin LIMIT 1) AS first \
-        UNION ALL \
-        SELECT (SELECT jobs.origin FROM jobs WHERE jobs.status = 'pending' AND NOT jobs.waiting \
-            AND jobs.origin > found.origin ORDER BY jobs.origin LIMIT 1) \
-        FROM found WHERE found.origin IS NOT NULL), \
-    page AS (SELECT origin FROM found WHERE origin IS NOT NULL LIMIT $2) \
-    SELECT page.origin AS origin, (SELECT jobs.priority FROM jobs \
-        WHERE jobs.status = 'pending' AND NOT jobs.waiting AND jobs.origin = page.origin \
-        ORDER BY jobs.rank, jobs.id LIMIT 1) AS priority, \
-        EXISTS (SELECT 1 FROM origins WHERE origins.origin = page.origin \
-            AND (origins.paused OR origins.parked_until > $3)) AS is_held \
-    FROM page WHERE EXISTS (SELECT 1 FROM jobs \
-        WHERE jobs.status = 'pending' AND NOT jobs.waiting AND jobs.origin = page.origin)";
+fn next_origins() -> String {
+    let (known, of_jobs) = (understood(), format!("jobs.{}", understood()));
+    format!(
+        "WITH RECURSIVE found (origin) AS ( \
+            SELECT * FROM (SELECT origin FROM jobs WHERE status = 'pending' AND NOT waiting \
+                AND {known} AND origin > $1 ORDER BY origin LIMIT 1) AS first \
+            UNION ALL \
+            SELECT (SELECT jobs.origin FROM jobs WHERE jobs.status = 'pending' \
+                AND NOT jobs.waiting AND {of_jobs} \
+                AND jobs.origin > found.origin ORDER BY jobs.origin LIMIT 1) \
+            FROM found WHERE found.origin IS NOT NULL), \
+        page AS (SELECT origin FROM found WHERE origin IS NOT NULL LIMIT $2) \
+        SELECT page.origin AS origin, (SELECT jobs.priority FROM jobs \
+            WHERE jobs.status = 'pending' AND NOT jobs.waiting AND {of_jobs} \
+            AND jobs.origin = page.origin \
+            ORDER BY jobs.rank, jobs.id LIMIT 1) AS priority, \
+            EXISTS (SELECT 1 FROM origins WHERE origins.origin = page.origin \
+                AND (origins.paused OR origins.parked_until > $3)) AS is_held \
+        FROM page WHERE EXISTS (SELECT 1 FROM jobs \
+            WHERE jobs.status = 'pending' AND NOT jobs.waiting AND {of_jobs} \
+            AND jobs.origin = page.origin)"
+    )
+}
 
 impl Database {
     /// Origins with jobs that may be claimed, in the order of their names, `limit` at most, from
@@ -68,7 +76,7 @@ impl Database {
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
         let rows: Vec<ReadyRow> = read_query!(self.pools, connection => {
             let now: Moment = diesel::select(clock::now()).get_result(connection).await?;
-            diesel::sql_query(NEXT_ORIGINS)
+            diesel::sql_query(next_origins())
                 .bind::<Text, _>(after)
                 .bind::<Integer, _>(limit)
                 .bind::<sql::Moment, _>(now)
@@ -89,6 +97,7 @@ impl Database {
             .filter(jobs::id.eq_any(ids))
             // A bound value, so that the ids are looked up (`is_pending`).
             .filter(jobs::status.eq(Status(JobStatus::Pending)))
+            .filter(is_understood())
             .select((jobs::origin, jobs::priority))
             .distinct()
             .order(jobs::priority.desc())

@@ -22,6 +22,7 @@ pub(super) struct JobRow {
     pub priority: i16,
     pub not_before: Option<Moment>,
     pub source_status: Option<i32>,
+    pub error_variant: Option<String>,
 }
 
 impl TryFrom<JobRow> for Job {
@@ -51,6 +52,7 @@ impl TryFrom<JobRow> for Job {
             source_status: row
                 .source_status
                 .and_then(|status| u16::try_from(status).ok()),
+            error_variant: row.error_variant,
         })
     }
 }

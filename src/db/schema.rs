@@ -26,6 +26,10 @@ diesel::table! {
         not_before -> Nullable<Moment>,
         waiting -> Bool,
         source_status -> Nullable<Integer>,
+        variants -> Nullable<Text>,
+        spec_hash -> Text,
+        spec_version -> SmallInt,
+        error_variant -> Nullable<Text>,
     }
 }
 

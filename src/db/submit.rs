@@ -9,16 +9,17 @@ use super::row::JobRow;
 use super::schema::jobs;
 use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
-use crate::domain::{DuplicateHandling, Job, JobId, JobStatus, Schedule, SourceUrl};
+use crate::domain::variant::{SPEC_VERSION, SPEC_VERSION_OF_THUMBNAILS, spec_hash};
+use crate::domain::{DuplicateHandling, Job, JobId, JobStatus, Schedule, SourceUrl, Variants};
 
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Submission {
     /// A new job is committed.
     Created(Job),
-    /// The newest completed job of the same URL (`reuse-completed`).
+    /// The newest completed job that made the same of the same URL (`reuse-completed`).
     Reused(Job),
-    /// A job of the same URL is pending or processing (`reject-active`).
+    /// A job that makes the same of the same URL is pending or processing (`reject-active`).
     Rejected { active: JobId },
 }
 
@@ -30,10 +31,19 @@ pub(super) struct NewJob {
     pub(super) url_hash: String,
     pub(super) origin: String,
     pub(super) schedule: Schedule,
+    /// In their canonical form.
+    pub(super) variants: Option<String>,
+    pub(super) spec_hash: String,
+    pub(super) spec_version: i16,
     policy: DuplicateHandling,
 }
 
 impl NewJob {
+    /// What two jobs have in common that are duplicates.
+    fn what(&self) -> (&str, &str) {
+        (&self.url_hash, &self.spec_hash)
+    }
+
     /// The job as it was inserted at `created_at`.
     fn into_pending(self, created_at: Moment) -> Job {
         Job {
@@ -49,12 +59,14 @@ impl NewJob {
             priority: self.schedule.priority,
             not_before: self.schedule.not_before,
             source_status: None,
+            error_variant: None,
         }
     }
 }
 
 impl Database {
-    /// Commits a new job, or answers what the duplicate policy says instead.
+    /// Commits a new job, or answers what the duplicate policy says instead. Without `variants` the
+    /// job makes the one thumbnail of the settings.
     ///
     /// # Errors
     /// After [`DbError::Unavailable`] it is unknown whether the job exists; if it does, it will
@@ -64,6 +76,7 @@ impl Database {
         url: &SourceUrl,
         policy: DuplicateHandling,
         schedule: Schedule,
+        variants: Option<&Variants>,
     ) -> Result<Submission, DbError> {
         let job = NewJob {
             id: JobId::generate().into(),
@@ -71,6 +84,12 @@ impl Database {
             url_hash: url.hash(),
             origin: url.origin().to_string(),
             schedule,
+            variants: variants.map(Variants::to_json),
+            spec_hash: spec_hash(variants),
+            spec_version: match variants {
+                Some(_) => SPEC_VERSION,
+                None => SPEC_VERSION_OF_THUMBNAILS,
+            },
             policy,
         };
         self.committer.submit(job).await
@@ -96,7 +115,7 @@ pub(super) async fn insert(
     let mut order: Vec<usize> = (0..count).collect();
     // Processes that insert the same URLs wait for each other in the unique index: in one order
     // for all they queue, in any other they deadlock. The sort is stable: one URL stays FIFO.
-    order.sort_by(|a, b| new_jobs[*a].url_hash.cmp(&new_jobs[*b].url_hash));
+    order.sort_by(|a, b| new_jobs[*a].what().cmp(&new_jobs[*b].what()));
     let mut submissions = write_transaction!(pools, connection => {
         let mut submissions = Vec::with_capacity(count);
         for index in order {
@@ -121,14 +140,16 @@ macro_rules! insert_one {
     ($connection:ident, $new:ident) => {{
         let known = match $new.policy {
             DuplicateHandling::AllowRetry => None,
-            DuplicateHandling::ReuseCompleted => newest_of_url!($connection, $new, is_completed()),
-            DuplicateHandling::RejectActive => newest_of_url!($connection, $new, is_active()),
+            DuplicateHandling::ReuseCompleted => {
+                newest_duplicate!($connection, $new, is_completed())
+            }
+            DuplicateHandling::RejectActive => newest_duplicate!($connection, $new, is_active()),
         };
         match known {
             Some(known) => submission_of_known(known),
             None => match insert_row!($connection, $new) {
                 Some(row) => Job::try_from(row).map(Submission::Created),
-                None => match newest_of_url!($connection, $new, is_active()) {
+                None => match newest_duplicate!($connection, $new, is_active()) {
                     Some(active) => submission_of_known(active),
                     // The active job ended between the two statements: now there is room.
                     None => match insert_row!($connection, $new) {
@@ -143,7 +164,7 @@ macro_rules! insert_one {
     }};
 }
 
-/// The new row, or `None` if an active exclusive job of the URL is there.
+/// The new row, or `None` if an active exclusive job that makes the same is there.
 macro_rules! insert_row {
     ($connection:ident, $new:ident) => {{
         let row: Option<JobRow> = diesel::insert_into(jobs::table)
@@ -161,6 +182,9 @@ macro_rules! insert_row {
                 jobs::priority.eq(i16::from($new.schedule.priority.get())),
                 jobs::rank.eq(Rank::of($new.schedule)),
                 jobs::not_before.eq($new.schedule.not_before.map(Moment)),
+                jobs::variants.eq(&$new.variants),
+                jobs::spec_hash.eq(&$new.spec_hash),
+                jobs::spec_version.eq($new.spec_version),
             ))
             .on_conflict_do_nothing()
             .returning(JobRow::as_returning())
@@ -171,10 +195,11 @@ macro_rules! insert_row {
     }};
 }
 
-macro_rules! newest_of_url {
+macro_rules! newest_duplicate {
     ($connection:ident, $new:ident, $state:expr) => {
         jobs::table
             .filter(jobs::url_hash.eq(&$new.url_hash))
+            .filter(jobs::spec_hash.eq(&$new.spec_hash))
             .filter($state)
             .order(jobs::created_at.desc())
             .select(JobRow::as_select())
@@ -185,7 +210,7 @@ macro_rules! newest_of_url {
 }
 use super::pools::write_transaction;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use {insert_one, insert_row, newest_of_url};
+use {insert_one, insert_row, newest_duplicate};
 
 fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {
     if row.status.0.is_active() {

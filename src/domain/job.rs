@@ -1,4 +1,4 @@
-//! A job, what a worker may do to it, and how an attempt ends.
+//! A job, its states, and what it comes to. Which state follows which: [`super::transition`].
 
 use std::time::Duration;
 
@@ -50,6 +50,8 @@ pub struct Job {
     pub not_before: Option<Timestamp>,
     /// The HTTP status that the source last answered with.
     pub source_status: Option<u16>,
+    /// The variant that could not be made, if that is why the last attempt failed.
+    pub error_variant: Option<String>,
 }
 
 /// The right to work on a job: every write of its holder is conditional on `fence`.
@@ -66,6 +68,9 @@ pub struct Claim {
     /// Grows with every claim of the job and is never reused, so that a worker whose lease
     /// was taken over can't write.
     pub fence: i64,
+    /// What to make, as [`super::Variants::to_json`] wrote it; `None`: the one thumbnail of the
+    /// settings.
+    pub variants: Option<String>,
 }
 
 /// Everything that is known of a completed job; the JSON of the API and of the database.
@@ -89,6 +94,58 @@ pub struct JobResult {
     pub thumbhash: String,
     #[serde(default)]
     pub truncated: bool,
+    /// In the order of the request; empty for the one thumbnail of the settings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<VariantRecord>,
+}
+
+impl JobResult {
+    /// The files of all variants.
+    pub fn files(&self) -> impl Iterator<Item = &FileRecord> {
+        self.variants.iter().flat_map(VariantRecord::files)
+    }
+}
+
+/// What became of one variant.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct VariantRecord {
+    pub name: String,
+    #[serde(flatten)]
+    pub outcome: VariantOutcome,
+}
+
+impl VariantRecord {
+    /// In the order of preference; none if it could not be made.
+    pub fn files(&self) -> &[FileRecord] {
+        match &self.outcome {
+            VariantOutcome::Made { files, .. } => files,
+            VariantOutcome::Failed { .. } => &[],
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum VariantOutcome {
+    Made {
+        width: u32,
+        height: u32,
+        /// One a format, in the order of preference; the last is the fallback. Never empty.
+        files: Vec<FileRecord>,
+    },
+    /// Of an optional variant.
+    Failed { error_code: String, error: String },
+}
+
+/// A stored file.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileRecord {
+    /// Within the storage.
+    pub path: String,
+    pub content_type: String,
+    pub size_bytes: u64,
+    /// Lower-case hex.
+    pub sha256: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -111,12 +168,15 @@ pub enum Outcome {
         code: FailureCode,
         message: String,
         source_status: Option<u16>,
+        /// The variant that could not be made.
+        variant: Option<String>,
     },
     /// Pending again, due after `delay`.
     Retry {
         code: FailureCode,
         message: String,
         source_status: Option<u16>,
+        variant: Option<String>,
         delay: Duration,
     },
     /// Pending again, due after `delay`, and the attempt does not count: the origin refused.

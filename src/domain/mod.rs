@@ -7,13 +7,18 @@ pub mod failure;
 pub mod job;
 pub mod origin_record;
 pub mod retry;
+pub mod transition;
 
 pub use thumbforge_intake::{
     AllowedPorts, DuplicateHandling, EgressProxy, FailureCode, HostPattern, InvalidPattern,
     JobFilter, JobStatus, LONGEST_LEASE, NoOrigin, Origin, OriginRule, Priority, Schedule,
-    SourceUrl, SourceUrlError, Timestamp, hex,
+    SourceUrl, SourceUrlError, Timestamp, Variants, hex, variant,
+    variant::{NamedVariant, VariantFault},
 };
 
 pub use exif_summary::ExifSummary;
 pub use failure::Failure;
-pub use job::{Claim, Job, JobId, JobResult, Outcome, ThumbnailInfo};
+pub use job::{
+    Claim, FileRecord, Job, JobId, JobResult, Outcome, ThumbnailInfo, VariantOutcome, VariantRecord,
+};
+pub use transition::Event;

@@ -1,10 +1,16 @@
 //! The JSON that clients read: the public contract, apart from what we hold inside.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use thumbforge_imaging::formats::FORMATS;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::{ExifSummary, Job, JobResult, JobStatus, ThumbnailInfo};
+use crate::domain::{
+    ExifSummary, FileRecord, Job, JobId, JobResult, JobStatus, ThumbnailInfo, VariantOutcome,
+    VariantRecord,
+};
 
 /// What became of a submitted URL.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,6 +50,9 @@ pub struct JobBody {
     /// The HTTP status that the source last answered with.
     #[schema(required, example = 200)]
     source_status: Option<u16>,
+    /// The variant that could not be made, if the last failure is the fault of one.
+    #[schema(required, example = json!(null))]
+    error_variant: Option<String>,
 }
 
 /// The states of a job. The last two are final.
@@ -104,6 +113,10 @@ pub struct ResultBody {
     thumbhash: String,
     /// True if the source ended early or is damaged: the thumbnail may lack a part of the picture or of its detail.
     truncated: bool,
+    /// What was made, by name; present if the job asked for variants or a preset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    variants: Option<BTreeMap<String, VariantBody>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -117,6 +130,65 @@ pub struct ThumbnailBody {
     size_bytes: u64,
     #[schema(example = "image/jpeg")]
     content_type: String,
+}
+
+/// A variant that was made, or an optional one that could not be made.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = VariantResult)]
+pub enum VariantBody {
+    Made(MadeBody),
+    Failed(FailedBody),
+}
+
+/// With several formats, the size, the type and the hash are those of the last, the fallback.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = VariantMade)]
+pub struct MadeBody {
+    #[schema(minimum = 1, example = 320)]
+    width: u32,
+    #[schema(minimum = 1, example = 240)]
+    height: u32,
+    #[schema(example = 15_804)]
+    size_bytes: u64,
+    #[schema(example = "image/jpeg")]
+    content_type: String,
+    /// Of the file; lower-case hexadecimal.
+    #[schema(example = "9834876dcfb05cb167a5c24953eba58c4ac89b1adf57f28f2f9d09af107ee8f0")]
+    sha256: String,
+    /// Path of the variant; with several formats, `Accept` chooses one.
+    #[schema(example = "/v1/images/01980a5c-7f1e-7cc3-9d7a-6a0f5b1f8e21/variants/card")]
+    href: String,
+    /// Present if there are several, in the order of preference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    formats: Vec<FormatBody>,
+}
+
+/// One file of a variant.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = VariantFile)]
+pub struct FormatBody {
+    #[schema(example = "image/webp")]
+    content_type: String,
+    #[schema(example = 11_236)]
+    size_bytes: u64,
+    #[schema(example = "3e744b9dc39389baf0c5a0660589b8402f3dbb49b89b3e75f2c9355852a3c677")]
+    sha256: String,
+    #[schema(
+        example = "/v1/images/01980a5c-7f1e-7cc3-9d7a-6a0f5b1f8e21/variants/card?format=webp"
+    )]
+    href: String,
+}
+
+/// Why an optional variant is not there.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = VariantFailed)]
+pub struct FailedBody {
+    #[schema(example = "variant_too_large")]
+    error_code: String,
+    #[schema(example = "no quality makes the file so small")]
+    error: String,
 }
 
 /// The EXIF fields that are shown; never a place.
@@ -194,12 +266,13 @@ impl From<Job> for JobBody {
             attempts: job.attempts,
             created_at: job.created_at.to_string(),
             updated_at: job.updated_at.to_string(),
-            result: job.result.map(ResultBody::from),
+            result: job.result.map(|result| ResultBody::of(job.id, result)),
             error: job.error,
             error_code: job.error_code,
             priority: job.priority.get(),
             not_before: job.not_before.map(|moment| moment.to_string()),
             source_status: job.source_status,
+            error_variant: job.error_variant,
         }
     }
 }
@@ -215,9 +288,12 @@ impl From<JobStatus> for StatusBody {
     }
 }
 
-impl From<JobResult> for ResultBody {
-    fn from(result: JobResult) -> Self {
+impl ResultBody {
+    fn of(id: JobId, result: JobResult) -> Self {
+        let variants = result.variants.into_iter();
+        let variants: BTreeMap<_, _> = variants.map(|variant| variant_body(id, variant)).collect();
         Self {
+            variants: (!variants.is_empty()).then_some(variants),
             width: result.width,
             height: result.height,
             format: result.format,
@@ -258,4 +334,50 @@ impl From<ExifSummary> for ExifBody {
             taken_at: exif.taken_at,
         }
     }
+}
+
+fn variant_body(id: JobId, variant: VariantRecord) -> (String, VariantBody) {
+    let VariantRecord { name, outcome } = variant;
+    let href = format!("/v1/images/{id}/variants/{name}");
+    let body = match outcome {
+        VariantOutcome::Failed { error_code, error } => {
+            VariantBody::Failed(FailedBody { error_code, error })
+        }
+        VariantOutcome::Made {
+            width,
+            height,
+            files,
+        } => {
+            let format_body = |file: &FileRecord| FormatBody {
+                content_type: file.content_type.clone(),
+                size_bytes: file.size_bytes,
+                sha256: file.sha256.clone(),
+                href: format!("{href}?format={}", word_of(&file.content_type)),
+            };
+            let formats = match files.len() {
+                0 | 1 => Vec::new(),
+                _ => files.iter().map(format_body).collect(),
+            };
+            let fallback = files.into_iter().next_back();
+            let (size_bytes, content_type, sha256) = fallback
+                .map(|file| (file.size_bytes, file.content_type, file.sha256))
+                .unwrap_or_default();
+            VariantBody::Made(MadeBody {
+                width,
+                height,
+                size_bytes,
+                content_type,
+                sha256,
+                href,
+                formats,
+            })
+        }
+    };
+    (name, body)
+}
+
+/// The word by which a format is asked for.
+fn word_of(media_type: &str) -> &'static str {
+    let row = FORMATS.iter().find(|row| row.media_type == media_type);
+    row.map_or("", |row| row.word)
 }

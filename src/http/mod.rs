@@ -3,6 +3,7 @@
 //! It knows the parts it calls ([`ApiState`]) and nothing of workers. Every wait for a part is
 //! bounded, so that a frozen database or queue never holds a request for longer than seconds.
 
+mod accept;
 mod api_keys;
 mod auth;
 mod backlog;
@@ -27,6 +28,8 @@ mod scope;
 mod security_headers;
 mod server;
 mod state;
+mod unique_value;
+mod variant_schema;
 
 pub use api_keys::{ApiKeys, ApiKeysError};
 pub use descriptors::raise_open_files;

@@ -40,6 +40,7 @@ use crate::domain::JobId;
         routes::list::list,
         routes::show::show,
         routes::thumbnail::thumbnail,
+        routes::variant::variant,
         routes::metrics::metrics,
         routes::origins::list,
         routes::brakes::pause_origin,
@@ -141,6 +142,16 @@ fn problems_of(operation_id: &str) -> &'static [ProblemKind] {
             P::InvalidJobId,
             P::Unavailable,
         ],
+        "getVariant" => &[
+            P::JobNotFound,
+            P::ThumbnailNotFound,
+            P::VariantNotFound,
+            P::PreconditionFailed,
+            P::RangeNotSatisfiable,
+            P::InvalidJobId,
+            P::InvalidQuery,
+            P::Unavailable,
+        ],
         "getLiveness" => &[],
         _ => &[P::Unavailable],
     }
@@ -220,10 +231,15 @@ fn sample(kind: ProblemKind) -> Problem {
 /// In OpenAPI 3.1 a body that is no text has a media type and no schema.
 fn describe_binary(operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
-        if let RefOr::T(response) = response
-            && let Some(RefOr::T(content)) = response.content.get_mut("image/jpeg")
-        {
-            content.schema = None;
+        let RefOr::T(response) = response else {
+            continue;
+        };
+        for (media_type, content) in &mut response.content {
+            if let RefOr::T(content) = content
+                && media_type.starts_with("image/")
+            {
+                content.schema = None;
+            }
         }
     }
 }

@@ -46,6 +46,7 @@ problem_kinds! {
     NotFound = 404, "not_found", "There is nothing at this path";
     JobNotFound = 404, "job_not_found", "There is no such job";
     ThumbnailNotFound = 404, "thumbnail_not_found", "There is no thumbnail yet";
+    VariantNotFound = 404, "variant_not_found", "There is no such variant";
     MethodNotAllowed = 405, "method_not_allowed", "This path does not know the method";
     RequestTimeout = 408, "request_timeout", "The request took too long to arrive";
     DuplicateActive = 409, "duplicate_active", "A job of this URL is pending or processing";
@@ -109,6 +110,7 @@ mod tests {
                 "404 not_found",
                 "404 job_not_found",
                 "404 thumbnail_not_found",
+                "404 variant_not_found",
                 "405 method_not_allowed",
                 "408 request_timeout",
                 "409 duplicate_active",

@@ -1,5 +1,6 @@
 //! What the handlers share, and how they call the parts: never longer than a deadline.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::paced_stream::Pace;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use crate::db::{Database, DbError};
-use crate::domain::{DuplicateHandling, SourceUrl};
+use crate::domain::{DuplicateHandling, SourceUrl, Variants};
 use crate::queue::Queue;
 use crate::storage::{Storage, StorageError};
 
@@ -49,6 +50,8 @@ pub struct ApiState {
 #[derive(Clone)]
 pub struct ApiSettings {
     pub duplicate_handling: DuplicateHandling,
+    /// Variants that a client asks for by one name.
+    pub presets: BTreeMap<String, Variants>,
     pub default_page_size: u32,
     pub max_page_size: u32,
     /// Submissions are refused while this many jobs are pending.

@@ -2,14 +2,27 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::{StorageError, StoredThumbnail, TemporaryFile};
+use super::layout::first_path;
+use super::set::FileSet;
+use super::{StorageError, StoredFile, TemporaryFile};
 use crate::domain::{Claim, JobId};
+use thumbforge_imaging::formats::FORMATS;
 
 /// A disk with less room than this is full.
 const PROBE_BYTES: usize = 64 * 1024;
+/// How often a folder is made that others remove.
+const MAX_FOLDER_TRIES: u32 = 10;
+
+/// A file to be published.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    /// In the storage: [`first_path`](super::first_path) or [`other_path`](super::other_path).
+    pub path: String,
+    pub bytes: Vec<u8>,
+}
 
 /// A folder of thumbnails. Cheap to clone. Every call touches the disk on a blocking thread.
 #[derive(Debug, Clone)]
@@ -39,26 +52,65 @@ impl Storage {
         blocking(move || storage.make_and_try()).await
     }
 
-    /// Publishes a thumbnail: temporary file, flush to disk, `rename`. Readers see the old file
-    /// or the whole new one; after a crash the name points to nothing half-written.
+    /// Writes the files of a job, the first variant's fallback first, flushes them, and renames that
+    /// one into place last. Readers see the old file or the whole new one; the others are known once
+    /// the row names them. After that, [`Self::settle`] is to be called if there are several.
+    ///
+    /// Returns false if the claim was found to be over meanwhile; then nothing is published.
     ///
     /// # Errors
-    /// If the disk refuses; then no temporary file is left, and what was published before stays.
-    pub async fn publish(&self, claim: &Claim, jpeg: Vec<u8>) -> Result<(), StorageError> {
+    /// If the disk refuses; then no file of this claim is left, and what was published before stays.
+    pub async fn publish(&self, claim: &Claim, files: Vec<NewFile>) -> Result<bool, StorageError> {
         let temporary = TemporaryFile::of(claim);
-        let path = self.temporary_folder().join(temporary.name());
-        let published = self.path_of(claim.id);
-        blocking(move || {
-            write_and_rename(&path, &published, &jpeg).inspect_err(|_| {
-                let _ = fs::remove_file(&path);
-            })
+        let storage = self.clone();
+        blocking(move || match &files[..] {
+            [] => Ok(true),
+            [only] => {
+                let path = storage.temporary_folder().join(temporary.name());
+                let published = storage.folder.join(&only.path);
+                let written = write_and_rename(&path, &published, &only.bytes);
+                written.map(|()| true).inspect_err(|_| {
+                    let _ = fs::remove_file(&path);
+                })
+            }
+            [first, ..] => {
+                let set = FileSet::new(&storage.folder, temporary);
+                let published = storage.folder.join(&first.path);
+                let written = set.mark().and_then(|()| set.write(&files));
+                let written = written.and_then(|()| set.publish(&published));
+                written
+                    .map_err(StorageError::of("write the files of a job"))
+                    .inspect_err(|_| {
+                        let _ = set.discard();
+                    })
+            }
         })
         .await
     }
 
-    /// Opens a job's thumbnail; `None` if there is none.
-    pub async fn read(&self, id: JobId) -> Result<Option<StoredThumbnail>, StorageError> {
-        let path = self.path_of(id);
+    /// To be called once the row names the files of `claim`, the first of them `first`: removes what
+    /// earlier claims have left. May be repeated.
+    pub async fn settle(&self, claim: TemporaryFile, first: String) -> Result<(), StorageError> {
+        let storage = self.clone();
+        blocking(move || {
+            let others = storage.first_paths(claim.id).filter(|path| *path != first);
+            let settled = others.map(|path| remove_if_there(&storage.folder.join(path)));
+            settled
+                .collect::<io::Result<()>>()
+                .and_then(|()| FileSet::new(&storage.folder, claim).settle())
+                .map_err(StorageError::of("remove the files of earlier attempts"))
+        })
+        .await
+    }
+
+    /// Opens a file that a job's record names; `None` if there is none.
+    pub async fn read(&self, path: &str) -> Result<Option<StoredFile>, StorageError> {
+        let relative = Path::new(path);
+        let is_inside = |part| matches!(part, Component::Normal(_));
+        if !relative.components().all(is_inside) {
+            return Ok(None);
+        }
+        let path = self.folder.join(relative);
         blocking(move || {
             let failed = StorageError::of("read a thumbnail");
             let file = match File::open(&path) {
@@ -66,7 +118,7 @@ impl Storage {
                 other => other.map_err(failed)?,
             };
             let metadata = file.metadata().map_err(failed)?;
-            Ok(Some(StoredThumbnail {
+            Ok(Some(StoredFile {
                 size_bytes: metadata.len(),
                 modified: metadata.modified().map_err(failed)?,
                 file,
@@ -76,11 +128,25 @@ impl Storage {
         .await
     }
 
-    /// Removes a job's thumbnail, if there is one.
+    /// Removes every file of a job that has ended without any.
     pub async fn remove(&self, id: JobId) -> Result<(), StorageError> {
-        let path = self.path_of(id);
-        blocking(move || remove_if_there(&path).map_err(StorageError::of("remove a thumbnail")))
-            .await
+        let storage = self.clone();
+        blocking(move || {
+            let firsts = storage.first_paths(id);
+            let removed = firsts.map(|path| remove_if_there(&storage.folder.join(path)));
+            let any = TemporaryFile { id, fence: 0 };
+            removed
+                .collect::<io::Result<()>>()
+                .and_then(|()| FileSet::new(&storage.folder, any).remove_where(|_| true))
+                .map_err(StorageError::of("remove a thumbnail"))
+        })
+        .await
+    }
+
+    /// Every path that the first file of a job may have.
+    fn first_paths(&self, id: JobId) -> impl Iterator<Item = String> + use<> {
+        let written = FORMATS.iter().filter(|row| row.is_written);
+        written.map(move |row| first_path(id, row.extension))
     }
 
     /// The files that workers are writing, or died writing.
@@ -98,11 +164,13 @@ impl Storage {
         .await
     }
 
-    /// Removes what a worker left behind that died or lost its lease.
-    pub async fn remove_temporary(&self, file: TemporaryFile) -> Result<(), StorageError> {
-        let path = self.temporary_folder().join(file.name());
+    /// Removes what a worker left behind that died or lost its lease, and whose claim did not
+    /// complete the job.
+    pub async fn discard(&self, file: TemporaryFile) -> Result<(), StorageError> {
+        let storage = self.clone();
         blocking(move || {
-            remove_if_there(&path).map_err(StorageError::of("remove a temporary file"))
+            let discarded = FileSet::new(&storage.folder, file).discard();
+            discarded.map_err(StorageError::of("remove the files of a dead worker"))
         })
         .await
     }
@@ -122,15 +190,6 @@ impl Storage {
             _ => storage.try_writing(),
         })
         .await
-    }
-
-    /// The name under which clients know a thumbnail, relative to the folder.
-    pub fn name_of(id: JobId) -> String {
-        format!("{id}.jpg")
-    }
-
-    fn path_of(&self, id: JobId) -> PathBuf {
-        self.folder.join(Self::name_of(id))
     }
 
     fn temporary_folder(&self) -> PathBuf {
@@ -157,27 +216,35 @@ fn write_and_rename(temporary: &Path, published: &Path, bytes: &[u8]) -> Result<
     file.write_all(bytes).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     fs::rename(temporary, published).map_err(failed)?;
-    // The name is kept by the folder: without this it may be gone after a power failure.
-    match published.parent() {
-        Some(folder) => File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed),
+    sync_folder(published.parent()).map_err(failed)
+}
+
+/// Names are kept by their folder: without this they may be gone after a power failure.
+pub(super) fn sync_folder(folder: Option<&Path>) -> io::Result<()> {
+    match folder {
+        Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }
 }
 
-/// Makes the folder again if somebody has cleaned it away.
-fn create(path: &Path) -> io::Result<File> {
-    match (File::create(path), path.parent()) {
-        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder)?;
-            File::create(path)
+/// Makes the folder, again if somebody has cleaned it away.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    let mut tries = 0;
+    loop {
+        match (File::create(path), path.parent()) {
+            // More than once: who tidies up removes folders that are empty.
+            (Err(error), Some(folder))
+                if error.kind() == io::ErrorKind::NotFound && tries < MAX_FOLDER_TRIES =>
+            {
+                tries += 1;
+                fs::create_dir_all(folder)?;
+            }
+            (created, _) => return created,
         }
-        (created, _) => created,
     }
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

@@ -1,22 +1,33 @@
-//! Where thumbnails live: one file a job in a folder, published whole or not at all.
+//! Where thumbnails live: the files of a job, published whole or not at all.
 //!
-//! `<folder>/<job id>.jpg` is what clients see; `<folder>/.tmp/<job id>.<fence>` is what a worker
-//! is writing. Both are on one file system, so that publishing is one `rename`.
+//! | path in the folder | holds |
+//! | --- | --- |
+//! | `<job id>.<ext>` | the first variant's fallback: of most jobs the only file |
+//! | `<xx>/<job id>/<variant>-<fence>.<ext>` | every other file; `xx` ends the job's id |
+//! | `.tmp/<job id>.<fence>` | what a worker is writing, or that it is writing |
+//!
+//! A job's only file is written in `.tmp` and renamed into place. Of several files the first is
+//! renamed last, and the file in `.tmp` is a marker: it is made before all others and removed after
+//! the row tells what became of the claim, so that whoever finds it knows what a dead worker may
+//! have left. All is on one file system, so that a rename is atomic.
 
 mod error;
+mod layout;
 mod local;
+mod set;
 mod temporary;
 
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 pub use error::StorageError;
-pub use local::Storage;
+pub use layout::{first_path, other_path};
+pub use local::{NewFile, Storage};
 pub use temporary::TemporaryFile;
 
-/// A thumbnail that was opened for reading.
+/// A file that was opened for reading.
 #[derive(Debug)]
-pub struct StoredThumbnail {
+pub struct StoredFile {
     pub file: std::fs::File,
     pub path: PathBuf,
     pub size_bytes: u64,

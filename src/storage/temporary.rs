@@ -10,7 +10,7 @@ pub struct TemporaryFile {
 }
 
 impl TemporaryFile {
-    pub(super) const fn of(claim: &Claim) -> Self {
+    pub const fn of(claim: &Claim) -> Self {
         Self {
             id: claim.id,
             fence: claim.fence,

@@ -1,24 +1,26 @@
 //! One attempt at one job.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{
-    Claim, ExifSummary, Failure, FailureCode, JobResult, Outcome, SourceUrl, ThumbnailInfo,
-    failure, retry,
+    Claim, Failure, FailureCode, JobResult, Outcome, SourceUrl, Variants, failure, retry,
 };
 use crate::fetch::{Download, Stopped};
-use crate::storage::Storage;
-use base64::Engine as _;
-use thumbforge_imaging::{Thumbnail, ThumbnailSpec};
+use crate::storage::NewFile;
+use thumbforge_imaging::Variant;
 
 use super::Parts;
+use super::engine::{VariantFailure, Wanted};
 use super::leases::Lease;
+use super::record;
 use super::turns::Visit;
 
 /// The parts and rules of an attempt.
 pub struct Attempt<'a> {
     pub parts: &'a Parts,
-    pub spec: ThumbnailSpec,
+    /// What a job makes that asks for no variants.
+    pub thumbnail: &'a Variant,
     pub max_attempts: u32,
     /// How long a job waits for an origin that refuses.
     pub max_wait: Duration,
@@ -29,11 +31,13 @@ pub struct Fetched {
     download: Download,
     /// Why it is not whole.
     cut: Option<Failure>,
+    /// What is asked of it; `None`: the one thumbnail of the settings.
+    variants: Option<Variants>,
 }
 
-/// A thumbnail that is not published yet, and what is to be written of it.
+/// Files that are not published yet, and what is to be written of them.
 pub struct Made {
-    jpeg: Vec<u8>,
+    files: Vec<NewFile>,
     result: JobResult,
     source_status: u16,
 }
@@ -49,16 +53,19 @@ impl Attempt<'_> {
             let failure = Failure::new(FailureCode::ForbiddenSource, error.to_string());
             self.judge(claim, failure)
         })?;
+        let variants = self.variants(claim)?;
         match self.parts.fetcher.fetch(&url, visit).await {
             Ok(download) => Ok(Fetched {
                 download,
                 cut: None,
+                variants,
             }),
             // Nothing more will come: maybe enough of it did.
             Err(Stopped::Cut { failure, partial }) if claim.attempt >= self.max_attempts => {
                 Ok(Fetched {
                     download: *partial,
                     cut: Some(failure),
+                    variants,
                 })
             }
             Err(Stopped::Failed(failure) | Stopped::Cut { failure, .. }) => {
@@ -83,18 +90,60 @@ impl Attempt<'_> {
         }
     }
 
-    /// The second part: makes the thumbnail. The source's bytes are gone with it.
-    pub async fn make(&self, claim: &Claim, fetched: Fetched) -> Result<Made, Failure> {
-        let Fetched { download, cut } = fetched;
-        let engine = &self.parts.engine;
-        match (engine.make(download.bytes.clone(), self.spec).await, cut) {
-            (Ok(made), _) => Ok(Made {
-                result: describe(claim, &download, &made.thumbnail, made.sha256),
-                jpeg: made.thumbnail.jpeg,
-                source_status: download.status,
+    fn variants(&self, claim: &Claim) -> Result<Option<Variants>, Outcome> {
+        let Some(text) = &claim.variants else {
+            return Ok(None);
+        };
+        let variants = Variants::from_json(text);
+        variants.map(Some).ok_or_else(|| {
+            // Accepted once, by another program: what this version claims it can read.
+            let failure = Failure::new(FailureCode::Internal, "the variants can't be read");
+            self.judge(claim, failure.permanent(true))
+        })
+    }
+
+    /// The second part: makes what is asked for. The source's bytes are gone with it.
+    pub async fn make(&self, claim: &Claim, fetched: Fetched) -> Result<Made, Outcome> {
+        let Fetched {
+            download,
+            cut,
+            variants,
+        } = fetched;
+        let wanted: Arc<[Wanted]> = match &variants {
+            None => Arc::new([Wanted {
+                variant: self.thumbnail.clone(),
+                optional: false,
+            }]),
+            Some(variants) => variants
+                .iter()
+                .map(|named| Wanted {
+                    variant: named.variant.clone(),
+                    optional: named.optional,
+                })
+                .collect(),
+        };
+        let source_status = download.status;
+        let made = self.parts.engine.make(download.bytes.clone(), wanted).await;
+        let described = match (made, cut) {
+            (Ok(made), _) => record::describe(claim, &download, variants.as_ref(), made)
+                .await
+                .map_err(VariantFailure::from),
+            (Err(_), Some(failure)) => Err(failure.into()),
+            (Err(failed), None) => Err(failed),
+        };
+        match described {
+            Ok((result, files)) => Ok(Made {
+                files,
+                result,
+                source_status,
             }),
-            (Err(_), Some(failure)) | (Err(failure), None) => {
-                Err(failure.with_source_status(Some(download.status)))
+            Err(VariantFailure { failure, variant }) => {
+                let named = variants.zip(variant).and_then(|(variants, index)| {
+                    let named = variants.iter().nth(index);
+                    named.map(|named| named.name.clone())
+                });
+                let failure = failure.with_source_status(Some(source_status));
+                Err(self.judge_variant(claim, failure, named))
             }
         }
     }
@@ -108,7 +157,7 @@ impl Attempt<'_> {
         made: Result<Made, Outcome>,
     ) -> Option<Outcome> {
         let Made {
-            jpeg,
+            files,
             result,
             source_status,
         } = match made {
@@ -118,8 +167,9 @@ impl Attempt<'_> {
         if !lease.still_held().await {
             return None;
         }
-        Some(match self.parts.storage.publish(claim, jpeg).await {
-            Ok(()) => Outcome::Completed {
+        Some(match self.parts.storage.publish(claim, files).await {
+            Ok(false) => return None,
+            Ok(true) => Outcome::Completed {
                 result: Box::new(result),
                 source_status: Some(source_status),
             },
@@ -154,6 +204,7 @@ impl Attempt<'_> {
                 code: FailureCode::OriginUnavailable,
                 message: format!("the origin could not be asked for too long: {message}"),
                 source_status,
+                variant: None,
             };
         }
         // Others of the origin come before it, and the longer it is refused, the more of them.
@@ -169,6 +220,11 @@ impl Attempt<'_> {
 
     /// Retry or give up.
     pub(super) fn judge(&self, claim: &Claim, failure: Failure) -> Outcome {
+        self.judge_variant(claim, failure, None)
+    }
+
+    /// The same of a failure that one variant is to blame for.
+    fn judge_variant(&self, claim: &Claim, failure: Failure, variant: Option<String>) -> Outcome {
         let may_pass = failure.is_transient();
         let Failure {
             code,
@@ -183,6 +239,7 @@ impl Attempt<'_> {
                 code,
                 message,
                 source_status,
+                variant,
                 delay,
             }
         } else {
@@ -190,6 +247,7 @@ impl Attempt<'_> {
                 code,
                 message,
                 source_status,
+                variant,
             }
         }
     }
@@ -216,44 +274,6 @@ const PARKED: &str =
     "the origin is left alone for now, because it refuses requests or does not answer";
 /// Service Unavailable (RFC 9110 §15.6.4).
 const UNAVAILABLE: u16 = 503;
-
-fn describe(
-    claim: &Claim,
-    download: &Download,
-    thumbnail: &Thumbnail,
-    sha256: String,
-) -> JobResult {
-    let source = &thumbnail.source;
-    JobResult {
-        width: source.width,
-        height: source.height,
-        format: source.format.as_str().to_owned(),
-        size_bytes: download.bytes.len() as u64,
-        source_content_type: download.content_type.clone(),
-        source_url: download.final_url.clone(),
-        sha256,
-        thumbnail_path: Storage::name_of(claim.id),
-        thumbnail: ThumbnailInfo {
-            width: thumbnail.width,
-            height: thumbnail.height,
-            size_bytes: thumbnail.jpeg.len() as u64,
-            content_type: "image/jpeg".to_owned(),
-        },
-        has_alpha: source.has_alpha,
-        frames: source.frames,
-        orientation: source.orientation,
-        icc_profile: source.icc_profile.clone(),
-        exif: source.exif.clone().map(|exif| ExifSummary {
-            camera: exif.camera,
-            lens: exif.lens,
-            taken_at: exif.taken_at,
-        }),
-        dominant_color: thumbnail.dominant_color.clone(),
-        thumbhash: base64::engine::general_purpose::STANDARD.encode(&thumbnail.thumbhash),
-        truncated: source.truncated,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

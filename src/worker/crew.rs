@@ -305,7 +305,7 @@ impl Crew {
     async fn work(&self, claim: &Claim, lease: &Lease, seat: Seat, visit: Visit) {
         let attempt = Attempt {
             parts: &self.parts,
-            spec: self.settings.spec,
+            thumbnail: &self.settings.thumbnail,
             max_attempts: self.settings.max_attempts,
             max_wait: self.settings.origin_max_wait,
         };
@@ -318,10 +318,7 @@ impl Crew {
             let (fetched, standing) = self.fetch(&attempt, claim, &visit, standing).await;
             drop((visit, download));
             let made = match fetched {
-                Ok(download) => attempt
-                    .make(claim, download)
-                    .await
-                    .map_err(|failure| attempt.judge(claim, failure)),
+                Ok(fetched) => attempt.make(claim, fetched).await,
                 Err(outcome) => Err(outcome),
             };
             let place = self.publishing.acquire().await;

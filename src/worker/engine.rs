@@ -9,12 +9,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::domain::hex;
 use crate::domain::{Failure, FailureCode};
-use thumbforge_imaging::{self as imaging, Thumbnail, ThumbnailSpec};
+use thumbforge_imaging::{self as imaging, Format, SourceImage, ThumbnailSpec, Variant};
 
 /// What an image may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct DecodeLimits {
     pub max_pixels: u64,
+    /// Of all renditions of a job together.
+    pub max_output_pixels: u64,
     /// Of all decodes of the process together.
     pub memory_bytes: u64,
     /// Of one decode, by the wall clock.
@@ -31,10 +33,53 @@ pub struct Engine {
     overtime: Duration,
 }
 
-/// A thumbnail with the SHA-256 of its source as 64 hex digits.
+/// A variant to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    pub variant: Variant,
+    /// The others count without it.
+    pub optional: bool,
+}
+
+/// What was made of a source.
 pub struct Made {
-    pub thumbnail: Thumbnail,
+    pub source: SourceImage,
+    /// Of the source, as 64 hex digits.
     pub sha256: String,
+    pub dominant_color: String,
+    pub thumbhash: Vec<u8>,
+    /// One a variant, in their order; only optional ones may have failed.
+    pub renditions: Vec<Result<Rendition, Failure>>,
+}
+
+/// A variant as it was made.
+pub struct Rendition {
+    pub width: u32,
+    pub height: u32,
+    /// In the order of the variant's formats; the last is the fallback. Never empty.
+    pub files: Vec<EncodedFile>,
+}
+
+pub struct EncodedFile {
+    pub format: Format,
+    pub bytes: Vec<u8>,
+}
+
+/// Why nothing was made.
+#[derive(Debug)]
+pub struct VariantFailure {
+    pub failure: Failure,
+    /// The place of the variant that could not be made, if it is the fault of one.
+    pub variant: Option<usize>,
+}
+
+impl From<Failure> for VariantFailure {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            variant: None,
+        }
+    }
 }
 
 /// What a decode may run over its own time limit before its thread is given up for lost.
@@ -56,7 +101,8 @@ impl Engine {
     /// Waits for a thread and for memory, then decodes, resizes and encodes. The waits count for no
     /// time limit: they are not the image's fault, and end because each decode does. A panic of
     /// the decoder is a failure of this job alone.
-    pub async fn make(&self, bytes: Bytes, spec: ThumbnailSpec) -> Result<Made, Failure> {
+    pub async fn make(&self, bytes: Bytes, wanted: Arc<[Wanted]>) -> Result<Made, VariantFailure> {
+        let spec = only_thumbnail(&wanted)?;
         let thread = take(&self.threads, 1).await?;
         let engine = self.clone();
         let source = bytes.clone();
@@ -84,7 +130,7 @@ impl Engine {
             places.hold(memory);
             engine.make_blocking(&bytes, &spec)
         });
-        second.await
+        Ok(second.await?)
     }
 
     /// Runs `work` on a blocking thread, for at most the time of a decode and its overtime. No
@@ -148,8 +194,18 @@ impl Engine {
     fn make_blocking(&self, bytes: &[u8], spec: &ThumbnailSpec) -> Result<Made, Failure> {
         let thumbnail = imaging::thumbnail(bytes, spec, &self.image_limits())?;
         Ok(Made {
-            thumbnail,
             sha256: hex(&Sha256::digest(bytes)),
+            source: thumbnail.source,
+            dominant_color: thumbnail.dominant_color,
+            thumbhash: thumbnail.thumbhash,
+            renditions: vec![Ok(Rendition {
+                width: thumbnail.width,
+                height: thumbnail.height,
+                files: vec![EncodedFile {
+                    format: Format::Jpeg,
+                    bytes: thumbnail.jpeg,
+                }],
+            })],
         })
     }
 
@@ -162,6 +218,23 @@ impl Engine {
             ..imaging::Limits::default()
         }
     }
+}
+
+/// The one kind of variant that the engine makes so far.
+fn only_thumbnail(wanted: &[Wanted]) -> Result<ThumbnailSpec, VariantFailure> {
+    if let [Wanted { variant, .. }] = wanted
+        && let (Some(max_side), Some(jpeg_quality)) = (variant.width, variant.quality)
+        && *variant == Variant::thumbnail(max_side, jpeg_quality)
+    {
+        return Ok(ThumbnailSpec {
+            max_side,
+            jpeg_quality,
+        });
+    }
+    let message = "the engine does not make such variants yet";
+    Err(Failure::new(FailureCode::Internal, message)
+        .permanent(true)
+        .into())
 }
 
 /// How far a decode came at the first go.
@@ -208,6 +281,14 @@ mod tests {
         jpeg_quality: 85,
     };
 
+    fn wanted() -> Arc<[Wanted]> {
+        let variant = Variant::thumbnail(SPEC.max_side, SPEC.jpeg_quality);
+        Arc::new([Wanted {
+            variant,
+            optional: false,
+        }])
+    }
+
     fn picture() -> Bytes {
         let samples = vec![128; 600 * 400 * 3];
         let mut jpeg = Vec::new();
@@ -225,6 +306,7 @@ mod tests {
     fn engine(memory_bytes: u64) -> Engine {
         let limits = DecodeLimits {
             max_pixels: 1_000_000,
+            max_output_pixels: 1_000_000,
             memory_bytes,
             timeout: Duration::from_secs(15),
         };
@@ -233,10 +315,18 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn an_image_that_needs_more_than_the_whole_budget_is_refused() {
-        assert!(engine(needed_bytes()).make(picture(), SPEC).await.is_ok());
-        let failure = engine(needed_bytes() / 2).make(picture(), SPEC).await.err();
+        assert!(
+            engine(needed_bytes())
+                .make(picture(), wanted())
+                .await
+                .is_ok()
+        );
+        let failure = engine(needed_bytes() / 2)
+            .make(picture(), wanted())
+            .await
+            .err();
         assert_eq!(
-            failure.map(|failure| failure.code),
+            failure.map(|failed| failed.failure.code),
             Some(FailureCode::ImageTooLarge)
         );
     }
@@ -246,7 +336,7 @@ mod tests {
         let engine = engine(needed_bytes() * 3 / 2);
         let all = engine.memory.available_permits() as u32;
         let others = Arc::clone(&engine.memory).acquire_many_owned(all / 2).await;
-        let mut made = std::pin::pin!(engine.make(picture(), SPEC));
+        let mut made = std::pin::pin!(engine.make(picture(), wanted()));
         let early = tokio::time::timeout(Duration::from_millis(300), &mut made).await;
         assert!(early.is_err(), "it did not wait");
         drop(others);
@@ -262,6 +352,7 @@ mod tests {
     async fn a_decode_that_waits_for_memory_leaves_the_threads_to_others_and_has_its_whole_time() {
         let limits = DecodeLimits {
             max_pixels: 1_000_000,
+            max_output_pixels: 1_000_000,
             memory_bytes: needed_bytes() * 3 / 2,
             // Less than the wait.
             timeout: Duration::ZERO,
@@ -269,7 +360,7 @@ mod tests {
         let engine = Engine::new(1, limits);
         let all = engine.memory.available_permits() as u32;
         let others = take(&engine.memory, all / 2).await.unwrap();
-        let mut made = std::pin::pin!(engine.make(picture(), SPEC));
+        let mut made = std::pin::pin!(engine.make(picture(), wanted()));
         let early = tokio::time::timeout(Duration::from_millis(300), &mut made).await;
         assert!(early.is_err(), "it did not wait");
         assert_eq!(
@@ -279,7 +370,7 @@ mod tests {
         );
         drop(others);
         // Its time begins here, and is over at once.
-        let failure = made.await.err().map(|failure| failure.code);
+        let failure = made.await.err().map(|failed| failed.failure.code);
         assert_eq!(failure, Some(FailureCode::DecodeTimeout));
         assert_eq!(engine.memory.available_permits() as u32, all);
         assert_eq!(engine.threads.available_permits(), 1);

@@ -3,10 +3,12 @@
 //! | file | thought |
 //! | --- | --- |
 //! | `attempt` | one attempt at one job, from URL to published thumbnail; the step that tests call |
+//! | `record` | what was made, as files and as the job's record |
 //! | `engine` | the CPU side: how many decodes at once, in how much memory |
 //! | `leases` | which jobs this process holds, and until when |
 //! | `lost_claims` | jobs that were claimed and whose answer did not arrive |
 //! | `crew` | places, sockets and running attempts |
+//! | `litter` | what dead workers left in the storage |
 //! | `line` | how much work is begun ahead of the engine |
 //! | `turns` | whose turn it is: what is known of origins, fair shares, learned windows |
 //! | `listener` | from the queue: an id tells that its origin has work |
@@ -25,10 +27,12 @@ mod imaging_failure;
 mod leases;
 mod line;
 mod listener;
+mod litter;
 mod lost_claims;
 mod outcome;
 mod pulse;
 mod reconciler;
+mod record;
 mod reporter;
 mod storage_gate;
 mod sweeper;
@@ -45,10 +49,10 @@ use crate::db::Database;
 use crate::fetch::Fetcher;
 use crate::queue::Queue;
 use crate::storage::Storage;
-use thumbforge_imaging::ThumbnailSpec;
+use thumbforge_imaging::Variant;
 
 pub use attempt::Attempt;
-pub use engine::{DecodeLimits, Engine};
+pub use engine::{DecodeLimits, EncodedFile, Engine, Made, Rendition, VariantFailure, Wanted};
 pub use pulse::Pulse;
 pub use turns::CapsOf;
 
@@ -85,7 +89,8 @@ pub struct WorkerSettings {
     pub lease: Duration,
     /// From the signal to the end of the process.
     pub shutdown_grace: Duration,
-    pub spec: ThumbnailSpec,
+    /// What a job makes that asks for no variants.
+    pub thumbnail: Variant,
 }
 
 /// The workers of this process.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::Parts;
+use super::{Parts, litter};
 use crate::domain::{Claim, FailureCode, Outcome};
+use crate::storage::TemporaryFile;
 
 /// How long a database that is away is waited for. The claim may outlive the lease: as long as
 /// nobody has taken the job over, a late outcome still counts.
@@ -18,7 +19,11 @@ pub(super) async fn write(parts: &Parts, claim: &Claim, outcome: &Outcome) {
         match parts.database.finish(claim, outcome).await {
             Ok(true) => break after(parts, claim, outcome).await,
             Ok(false) => {
-                break tracing::warn!("the job was taken over, or its outcome is written already");
+                tracing::warn!("the job was taken over, or its outcome is written already");
+                if leaves_a_marker(outcome) {
+                    litter::clear(parts, &[TemporaryFile::of(claim)]).await;
+                }
+                break;
             }
             Err(error) if error.is_unavailable() && Instant::now() < give_up => {
                 tracing::warn!(%error, "the outcome is not written yet");
@@ -35,15 +40,33 @@ pub(super) async fn write(parts: &Parts, claim: &Claim, outcome: &Outcome) {
     }
 }
 
+/// True if several files were published, of which a marker tells until it is settled.
+fn leaves_a_marker(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Completed { result, .. } => result.files().count() > 1,
+        _ => false,
+    }
+}
+
 async fn after(parts: &Parts, claim: &Claim, outcome: &Outcome) {
     match outcome {
-        Outcome::Completed { result, .. } => tracing::info!(
-            width = result.width,
-            height = result.height,
-            format = %result.format,
-            bytes = result.size_bytes,
-            "completed"
-        ),
+        Outcome::Completed { result, .. } => {
+            tracing::info!(
+                width = result.width,
+                height = result.height,
+                format = %result.format,
+                bytes = result.size_bytes,
+                files = result.files().count().max(1),
+                "completed"
+            );
+            if leaves_a_marker(outcome) {
+                let first = result.thumbnail_path.clone();
+                let settled = parts.storage.settle(TemporaryFile::of(claim), first).await;
+                if let Err(error) = settled {
+                    tracing::warn!(%error, "files of earlier attempts stay until they are looked for");
+                }
+            }
+        }
         Outcome::Retry {
             code,
             message,
@@ -66,13 +89,27 @@ async fn after(parts: &Parts, claim: &Claim, outcome: &Outcome) {
             }
             tracing::info!("handed back");
         }
-        Outcome::Failed { code, message, .. } => {
-            tracing::info!(error.code = code.as_str(), error.message = %message, "failed");
-            // An earlier attempt may have published and died before it could say so.
-            if let Err(error) = parts.storage.remove(claim.id).await {
-                tracing::warn!(%error, "a thumbnail without a job stays behind");
-            }
+        Outcome::Failed {
+            code,
+            message,
+            variant,
+            ..
+        } => {
+            tracing::info!(
+                error.code = code.as_str(),
+                error.message = %message,
+                error.variant = variant.as_deref(),
+                "failed"
+            );
+            remove(parts, claim).await;
         }
+    }
+}
+
+/// This attempt, or an earlier one, may have published and not said so.
+async fn remove(parts: &Parts, claim: &Claim) {
+    if let Err(error) = parts.storage.remove(claim.id).await {
+        tracing::warn!(%error, "a thumbnail without a job stays behind");
     }
 }
 
@@ -82,8 +119,13 @@ async fn refused(parts: &Parts, claim: &Claim) {
         code: FailureCode::Internal,
         message: "the result could not be stored".to_owned(),
         source_status: None,
+        variant: None,
     };
-    if let Err(error) = parts.database.finish(claim, &failed).await {
-        tracing::error!(%error, "the failure was not written either; the lease will expire");
+    match parts.database.finish(claim, &failed).await {
+        Ok(true) => remove(parts, claim).await,
+        Ok(false) => {}
+        Err(error) => {
+            tracing::error!(%error, "the failure was not written either; the lease will expire");
+        }
     }
 }

@@ -7,11 +7,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::crew::Crew;
-use super::reporter;
+use super::{litter, reporter};
 use crate::domain::LONGEST_LEASE;
 use crate::domain::origin_record::LONGEST_PARK;
 use crate::domain::retry;
-use crate::storage::TemporaryFile;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Signs of life and litter are looked after once in so many rounds.
@@ -99,30 +98,11 @@ async fn pull_in(crew: &Crew) {
     }
 }
 
-/// Removes temporary files whose claim is over.
+/// Removes temporary files whose claim is over, and what else was written under it.
 async fn remove_litter(crew: &Crew) {
-    let files = match crew.parts.storage.temporary_files().await {
-        Ok(files) if files.is_empty() => return,
-        Ok(files) => files,
-        Err(error) => return tracing::warn!(%error, "temporary files could not be listed"),
-    };
-    let pairs: Vec<_> = files.iter().map(|file| (file.id, file.fence)).collect();
-    let held = match crew.parts.database.held(&pairs).await {
-        Ok(held) => held,
-        Err(error) => return tracing::warn!(%error, "temporary files could not be judged"),
-    };
-    for (id, fence) in pairs {
-        if held.contains(&(id, fence)) {
-            continue;
-        }
-        match crew
-            .parts
-            .storage
-            .remove_temporary(TemporaryFile { id, fence })
-            .await
-        {
-            Ok(()) => tracing::info!(job.id = %id, "removed what a dead worker was writing"),
-            Err(error) => tracing::warn!(%error, job.id = %id, "litter could not be removed"),
-        }
+    match crew.parts.storage.temporary_files().await {
+        Ok(files) if files.is_empty() => {}
+        Ok(files) => litter::clear(&crew.parts, &files).await,
+        Err(error) => tracing::warn!(%error, "temporary files could not be listed"),
     }
 }

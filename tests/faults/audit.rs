@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use thumbforge::domain::retry;
+use thumbforge::domain::{retry, transition};
 
 use crate::load::Record;
 use crate::stage::{LEASE, Stage};
@@ -207,13 +207,9 @@ fn check_history(stage: &Stage, rows: &[Row], terms: &Terms) {
         let history = &histories[row.id.as_str()];
         assert_eq!(history.first(), Some(&"pending"), "{}: {history:?}", row.id);
         for step in history.windows(2) {
-            let legal = match (step[0], step[1]) {
-                ("pending", "processing") | ("processing", "pending" | "completed" | "failed") => {
-                    true
-                }
-                ("pending", "failed") => terms.origin_given_up,
-                _ => false,
-            };
+            let is_given_up = (step[0], step[1]) == ("pending", "failed");
+            let legal =
+                transition::is_legal(step[0], step[1]) && (!is_given_up || terms.origin_given_up);
             assert!(legal, "{}: {history:?}", row.id);
         }
         assert_eq!(history.last(), Some(&row.status.as_str()), "{}", row.id);

@@ -12,7 +12,7 @@ use thumbforge::fetch::{FetchSettings, Fetcher, Resolve, Resolving};
 use thumbforge::queue::{Queue, RedisQueue};
 use thumbforge::storage::Storage;
 use thumbforge::worker::{DecodeLimits, Engine, Parts, WorkerSettings, Workers};
-use thumbforge_imaging::ThumbnailSpec;
+use thumbforge_imaging::Variant;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{Terms, audit};
@@ -125,6 +125,7 @@ fn panicking_workers(stage: &Stage, resolver: PanickingResolver) -> Workers {
     };
     let limits = DecodeLimits {
         max_pixels: 1_000_000,
+        max_output_pixels: 50_000_000,
         memory_bytes: 64 << 20,
         timeout: Duration::from_secs(5),
     };
@@ -148,10 +149,7 @@ fn panicking_workers(stage: &Stage, resolver: PanickingResolver) -> Workers {
         max_attempts: 3,
         lease: LEASE,
         shutdown_grace: Duration::from_secs(5),
-        spec: ThumbnailSpec {
-            max_side: 64,
-            jpeg_quality: 85,
-        },
+        thumbnail: Variant::thumbnail(64, 85),
     };
     Workers::new(parts, settings)
 }

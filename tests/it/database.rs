@@ -98,6 +98,7 @@ async fn submitted(database: &Database, path: &str) -> Job {
             &url(path),
             DuplicateHandling::AllowRetry,
             Schedule::default(),
+            None,
         )
         .await
     {
@@ -151,6 +152,7 @@ fn completed() -> Outcome {
         dominant_color: "#102030".to_owned(),
         thumbhash: "AAAA".to_owned(),
         truncated: false,
+        variants: vec![],
     });
     Outcome::Completed {
         result,
@@ -163,6 +165,7 @@ fn retry_after(delay: Duration) -> Outcome {
         code: FailureCode::SourceTimeout,
         message: "the source did not answer in time".to_owned(),
         source_status: None,
+        variant: None,
         delay,
     }
 }
@@ -245,6 +248,7 @@ on_both_databases! {
                     code: FailureCode::CorruptImage,
                     message: format!("failure {number}"),
                     source_status: Some(404),
+                    variant: None,
                 },
                 _ => RELEASED,
             };
@@ -363,7 +367,7 @@ on_both_databases! {
             let tries = (0..200_usize).map(|number| {
                 let place = if number % 2 == 0 { number / 2 } else { 99 - number / 2 };
                 let (database, url) = (databases[number % 2].clone(), url(&format!("{round}/{place}")));
-                tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive, Schedule::default()).await })
+                tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive, Schedule::default(), None).await })
             });
             let mut created = 0;
             for submission in tries.collect::<Vec<_>>() {
@@ -416,7 +420,7 @@ on_both_databases! {
         let url = url("same.jpg");
         let tries = (0..64).map(|number| {
             let (database, url) = (databases[number % 2].clone(), url.clone());
-            tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive, Schedule::default()).await })
+            tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive, Schedule::default(), None).await })
         });
         let (mut created, mut rejected) = (Vec::new(), Vec::new());
         for submission in tries.collect::<Vec<_>>() {
@@ -431,12 +435,12 @@ on_both_databases! {
 
         let claim = claimed_now(&databases[0], created[0]).await;
         assert!(matches!(
-            databases[1].submit(&url, DuplicateHandling::RejectActive, Schedule::default()).await.unwrap(),
+            databases[1].submit(&url, DuplicateHandling::RejectActive, Schedule::default(), None).await.unwrap(),
             Submission::Rejected { .. }
         ));
         assert!(databases[0].finish(&claim, &completed()).await.unwrap());
         assert!(matches!(
-            databases[1].submit(&url, DuplicateHandling::RejectActive, Schedule::default()).await.unwrap(),
+            databases[1].submit(&url, DuplicateHandling::RejectActive, Schedule::default(), None).await.unwrap(),
             Submission::Created(_)
         ));
     }
@@ -445,7 +449,7 @@ on_both_databases! {
         let database = fixture.open().await;
         let job = submitted(&database, "a.jpg").await;
         assert_eq!(
-            database.submit(&url("a.jpg"), DuplicateHandling::RejectActive, Schedule::default()).await.unwrap(),
+            database.submit(&url("a.jpg"), DuplicateHandling::RejectActive, Schedule::default(), None).await.unwrap(),
             Submission::Rejected { active: job.id }
         );
         assert_ne!(submitted(&database, "a.jpg").await.id, job.id, "allow-retry makes a new job");
@@ -461,12 +465,12 @@ on_both_databases! {
             newest = Some(job.id);
         }
         submitted(&database, "a.jpg").await;
-        match database.submit(&url("a.jpg"), DuplicateHandling::ReuseCompleted, Schedule::default()).await.unwrap() {
+        match database.submit(&url("a.jpg"), DuplicateHandling::ReuseCompleted, Schedule::default(), None).await.unwrap() {
             Submission::Reused(job) => assert_eq!(Some(job.id), newest),
             other => panic!("not reused: {other:?}"),
         }
         assert!(matches!(
-            database.submit(&url("b.jpg"), DuplicateHandling::ReuseCompleted, Schedule::default()).await.unwrap(),
+            database.submit(&url("b.jpg"), DuplicateHandling::ReuseCompleted, Schedule::default(), None).await.unwrap(),
             Submission::Created(_)
         ));
     }
@@ -601,7 +605,7 @@ on_both_databases! {
         for migration in tries.collect::<Vec<_>>() {
             applied += migration.await.unwrap();
         }
-        assert_eq!(applied, 2, "each of the two once");
+        assert_eq!(applied, 3, "each of the three once");
         submitted(&fixture.open().await, "a.jpg").await;
     }
 
@@ -682,7 +686,12 @@ async fn connections_that_can_only_read_are_replaced() {
     let submit = async || {
         let url = url("a.jpg");
         database
-            .submit(&url, DuplicateHandling::AllowRetry, Schedule::default())
+            .submit(
+                &url,
+                DuplicateHandling::AllowRetry,
+                Schedule::default(),
+                None,
+            )
             .await
     };
     let error = submit().await.unwrap_err();

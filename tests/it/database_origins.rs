@@ -20,7 +20,7 @@ fn origin(host: &str) -> Origin {
 async fn submitted(database: &Database, url: &str, schedule: Schedule) -> JobId {
     let url = SourceUrl::parse(url).unwrap();
     let policy = DuplicateHandling::AllowRetry;
-    match database.submit(&url, policy, schedule).await.unwrap() {
+    match database.submit(&url, policy, schedule, None).await.unwrap() {
         Submission::Created(job) => job.id,
         other => panic!("not created: {other:?}"),
     }

@@ -30,7 +30,7 @@ async fn submitted(database: &Database, host: &str, priority: u8) -> JobId {
     };
     let url = SourceUrl::parse(&url).unwrap();
     let policy = DuplicateHandling::AllowRetry;
-    match database.submit(&url, policy, schedule).await.unwrap() {
+    match database.submit(&url, policy, schedule, None).await.unwrap() {
         Submission::Created(job) => job.id,
         other => panic!("not created: {other:?}"),
     }
@@ -155,9 +155,9 @@ on_both_databases! {
         let database = fixture.open().await;
         let url = SourceUrl::parse("https://a.example/later.jpg").unwrap();
         let schedule = Schedule { not_before: soon(Duration::from_millis(700)), ..Schedule::default() };
-        database.submit(&url, DuplicateHandling::AllowRetry, schedule).await.unwrap();
+        database.submit(&url, DuplicateHandling::AllowRetry, schedule, None).await.unwrap();
         let far = Schedule { not_before: soon(Duration::from_secs(90 * 24 * 3600)), ..Schedule::default() };
-        database.submit(&url, DuplicateHandling::AllowRetry, far).await.unwrap();
+        database.submit(&url, DuplicateHandling::AllowRetry, far, None).await.unwrap();
         assert_eq!(database.end_waits().await.unwrap(), 0);
         assert!(take(&database, "a", 9).await.claims.is_empty());
         assert!(database.ready_origins(None, 9).await.unwrap().is_empty());
@@ -243,6 +243,7 @@ on_both_databases! {
             code: FailureCode::ConnectionFailed,
             message: "the connection was refused".to_owned(),
             source_status: None,
+            variant: None,
             delay: Duration::from_secs(60),
         };
         assert!(database.finish(&probes[0], &retry).await.unwrap());
@@ -310,6 +311,7 @@ on_both_databases! {
             code: FailureCode::SourceServerError,
             message: "the source answered with status 500".to_owned(),
             source_status: Some(500),
+            variant: None,
             delay: Duration::from_secs(60),
         };
         assert!(database.finish(&claim, &retry).await.unwrap());

@@ -13,6 +13,7 @@ mod architecture;
 mod database;
 mod database_origins;
 mod database_turns;
+mod database_variants;
 mod documents;
 mod end_to_end;
 mod queue;

@@ -55,6 +55,10 @@ failure_codes! {
     ImageTooLarge = "image_too_large", false;
     /// The image breaks its format, or ends too early to show.
     CorruptImage = "corrupt_image", false;
+    /// No quality makes a variant's file as small as its `max_bytes`.
+    VariantTooLarge = "variant_too_large", false;
+    /// The variants have more pixels than one job may make.
+    OutputTooLarge = "output_too_large", false;
     /// Decoding took longer than allowed.
     DecodeTimeout = "decode_timeout", false;
     /// The thumbnail could not be stored.

@@ -6,6 +6,7 @@
 //! | [`SourceUrl`], [`Origin`] | the URL of an image, and whom it asks |
 //! | [`SourcePolicy`], [`AddressPolicy`] | whether a URL or an address may be fetched at all |
 //! | [`members`], [`requests`] | the body of a request, with a pointer to each fault |
+//! | [`variant`] | what a job is to make |
 //! | [`query`] | the parameters of a list |
 //! | [`settings`] | `thumbforge.toml`, `.env`, the environment and flags, as texts |
 //! | [`FailureCode`], [`JobStatus`], [`DuplicateHandling`] | the stable words of the API |
@@ -16,6 +17,7 @@ pub mod members;
 pub mod query;
 pub mod requests;
 pub mod settings;
+pub mod variant;
 
 mod address_policy;
 mod allowed_ports;
@@ -35,6 +37,8 @@ mod schedule;
 mod source_policy;
 mod source_url;
 mod timestamp;
+mod unique_value;
+mod variant_schema;
 
 pub use address_policy::AddressPolicy;
 pub use allowed_ports::AllowedPorts;
@@ -54,3 +58,4 @@ pub use schedule::{Priority, Schedule};
 pub use source_policy::SourcePolicy;
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use variant::Variants;

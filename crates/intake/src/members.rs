@@ -1,7 +1,7 @@
 //! Reads a JSON object into its type, and tells every fault of its members with a pointer.
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::request_fault::RequestFault;
 
@@ -10,6 +10,16 @@ pub trait ObjectBody: DeserializeOwned {
     /// What to send, as a sentence.
     const SHAPE: &'static str;
     const MEMBERS: &'static [Member];
+
+    /// True if its members may stand beside each other; if not, [`Self::deeper_faults`] tells why.
+    fn is_consistent(&self) -> bool {
+        true
+    }
+
+    /// Faults below the members, and between them.
+    fn deeper_faults(_given: &Map<String, Value>) -> Vec<RequestFault> {
+        Vec::new()
+    }
 }
 
 /// A member, and what is wrong with its value, if anything.
@@ -41,7 +51,8 @@ pub fn parse<T: ObjectBody>(bytes: &[u8]) -> Result<T, BodyRefusal> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     match serde_json::from_slice(bytes) {
         // serde would take an array for a struct, member by member.
-        Ok(body) if first == Some(&b'{') => Ok(body),
+        Ok(body) if first == Some(&b'{') && T::is_consistent(&body) => Ok(body),
+        Ok(_) if first == Some(&b'{') => Err(explain::<T>(bytes, "contradicts itself")),
         Ok(_) => Err(explain::<T>(bytes, "must be an object")),
         Err(error) => Err(explain::<T>(bytes, &error.to_string())),
     }
@@ -55,6 +66,9 @@ fn explain<T: ObjectBody>(bytes: &[u8], first: &str) -> BodyRefusal {
         Err(error) => return BodyRefusal::NoJson(sentence(&error)),
     };
     let mut faults = faults(&value, T::MEMBERS);
+    if let Value::Object(given) = &value {
+        faults.extend(T::deeper_faults(given));
+    }
     if faults.is_empty() {
         faults.push(RequestFault::in_body("#", first));
     }
@@ -91,6 +105,14 @@ fn faults(value: &Value, members: &[Member]) -> Vec<RequestFault> {
     let unknown = given.keys().filter(|name| !is_known(name));
     let unknown = unknown.map(|name| RequestFault::in_body(pointer(name), "is not known"));
     wrong.chain(unknown).collect()
+}
+
+/// JSON pointer to what is reached through these members, as URI fragment.
+pub(super) fn pointer_through<'a>(members: impl IntoIterator<Item = &'a str>) -> String {
+    let steps = members
+        .into_iter()
+        .map(|member| pointer(member).split_off(1));
+    format!("#{}", steps.collect::<String>())
 }
 
 /// JSON pointer to a member, as URI fragment (RFC 6901, sections 3 and 6).

@@ -3,11 +3,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 
-use crate::members::{Member, ObjectBody};
-use crate::{Origin, Priority, SourceUrl, Timestamp};
+use crate::members::{Member, ObjectBody, pointer_through};
+use crate::unique_value::UniqueValue;
+use crate::variant_schema::VariantSchema;
+use crate::{DuplicateHandling, Origin, Priority, RequestFault, SourceUrl, Timestamp, Variants};
 
 /// How far ahead a job may be put off: about ten years.
 const LONGEST_AHEAD: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
@@ -17,10 +19,12 @@ const NO_PRIORITY: &str = "must be a whole number from 0 to 9";
 const NO_MOMENT: &str =
     "must be an RFC 3339 date and time with its offset, e.g. 2026-01-31T12:00:00Z";
 const TOO_FAR: &str = "must be at most ten years ahead";
+const NO_POLICY: &str = "must be allow-retry, reuse-completed or reject-active";
+const NOT_BOTH: &str = "can't stand beside variants";
 const NO_ORIGIN: &str =
     "must be the scheme, host and port of http or https, e.g. https://example.com:443";
 
-/// An image to make a thumbnail of.
+/// An image to make thumbnails of.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Submission)]
@@ -42,6 +46,22 @@ pub struct SubmitBody {
     #[serde(default, deserialize_with = "read_moment")]
     #[schema(value_type = Option<String>, format = DateTime, example = "2026-01-31T12:00:00Z")]
     pub not_before: Option<Timestamp>,
+    /// What to make. The first is the job's thumbnail. Without it, and without a preset, there is one
+    /// thumbnail.
+    #[serde(default, deserialize_with = "read_variants")]
+    #[schema(value_type = Option<Vec<VariantSchema>>, min_items = 1, max_items = 16)]
+    pub variants: Option<Variants>,
+    /// The name of variants that the operator has set; instead of `variants`.
+    #[schema(example = json!(null))]
+    pub preset: Option<String>,
+    /// What happens if the URL is known and the same is to be made of it; else the service's policy.
+    #[serde(default, deserialize_with = "read_policy")]
+    #[schema(
+        value_type = Option<String>,
+        pattern = "^(allow-retry|reuse-completed|reject-active)$",
+        example = "reuse-completed"
+    )]
+    pub duplicate: Option<DuplicateHandling>,
 }
 
 /// An origin to be paused, resumed or reset.
@@ -68,8 +88,8 @@ pub struct OriginBody {
 pub struct NothingBody {}
 
 impl ObjectBody for SubmitBody {
-    const SHAPE: &'static str =
-        "Send an object with `url` and, if you like, `priority` and `not_before`.";
+    const SHAPE: &'static str = "Send an object with `url` and, if you like, `variants` or `preset`, `duplicate`, `priority` \
+         and `not_before`.";
     const MEMBERS: &'static [Member] = &[
         Member {
             name: "url",
@@ -94,7 +114,47 @@ impl ObjectBody for SubmitBody {
                 _ => Some(NO_MOMENT),
             },
         },
+        // What is wrong with them is told by `deeper_faults`.
+        Member {
+            name: "variants",
+            is_required: false,
+            fault: |_| None,
+        },
+        Member {
+            name: "preset",
+            is_required: false,
+            fault: |value| (!value.is_null() && !value.is_string()).then_some(NO_STRING),
+        },
+        Member {
+            name: "duplicate",
+            is_required: false,
+            fault: |value| match value {
+                Value::Null => None,
+                Value::String(text) => policy(text).err(),
+                _ => Some(NO_POLICY),
+            },
+        },
     ];
+
+    /// Both say what to make.
+    fn is_consistent(&self) -> bool {
+        self.variants.is_none() || self.preset.is_none()
+    }
+
+    fn deeper_faults(given: &Map<String, Value>) -> Vec<RequestFault> {
+        let is_given = |name: &str| given.get(name).filter(|value| !value.is_null());
+        let Some(variants) = is_given("variants") else {
+            return Vec::new();
+        };
+        let faults = Variants::read(variants).err().unwrap_or_default();
+        let faults = faults.into_iter().map(|fault| {
+            let steps = fault.place.iter().map(String::as_str);
+            let pointer = pointer_through(std::iter::once("variants").chain(steps));
+            RequestFault::in_body(pointer, fault.detail)
+        });
+        let both = is_given("preset").map(|_| RequestFault::in_body("#/preset", NOT_BOTH));
+        faults.chain(both).collect()
+    }
 }
 
 impl ObjectBody for OriginBody {
@@ -128,6 +188,25 @@ fn read_moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, 
 
 fn read_origin<'de, D: Deserializer<'de>>(from: D) -> Result<Origin, D::Error> {
     origin(&String::deserialize(from)?).map_err(de::Error::custom)
+}
+
+fn read_variants<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Variants>, D::Error> {
+    let list = Option::<UniqueValue>::deserialize(from)?;
+    let read = list.map(|UniqueValue(list)| Variants::read(&list));
+    // All faults are looked for again, with their pointers.
+    read.transpose().map_err(|faults| {
+        de::Error::custom(faults.first().map_or(String::new(), ToString::to_string))
+    })
+}
+
+fn read_policy<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DuplicateHandling>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    let read = text.map(|text| policy(&text)).transpose();
+    read.map_err(de::Error::custom)
+}
+
+fn policy(text: &str) -> Result<DuplicateHandling, &'static str> {
+    text.parse().map_err(|_| NO_POLICY)
 }
 
 /// JSON knows one kind of number: 5.0 is 5.

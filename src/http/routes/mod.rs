@@ -9,6 +9,7 @@ pub mod origins;
 pub mod show;
 pub mod submit;
 pub mod thumbnail;
+pub mod variant;
 
 use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
@@ -25,6 +26,10 @@ pub fn configure(app: &mut web::ServiceConfig) {
         .service(readable("/images", list::list).route(web::post().to(submit::submit)))
         .service(readable("/images/{job_id}", show::show))
         .service(readable("/images/{job_id}/thumbnail", thumbnail::thumbnail))
+        .service(readable(
+            "/images/{job_id}/variants/{name}",
+            variant::variant,
+        ))
         .service(readable("/metrics", metrics::metrics))
         .service(readable("/origins", origins::list))
         .service(changing("/origins/pause", brakes::pause_origin))

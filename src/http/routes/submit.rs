@@ -6,7 +6,7 @@ use thumbforge_intake::RequestFault;
 use thumbforge_intake::requests::SubmitBody;
 
 use crate::db::{DbError, Submission};
-use crate::domain::{Job, Schedule, SourceUrl};
+use crate::domain::{DuplicateHandling, Job, Schedule, SourceUrl, Variants};
 use crate::http::body;
 use crate::http::dto::JobBody;
 use crate::http::problem::Problem;
@@ -18,8 +18,8 @@ pub const DUPLICATE_HEADER: &str = "thumbforge-duplicate";
 
 /// Submit an image
 ///
-/// Accepts the URL of an image and answers with the job that will make its thumbnail. What was
-/// accepted is stored: the job ends `completed` or `failed`.
+/// Accepts the URL of an image and answers with the job that will make its thumbnail, or the variants
+/// that are asked for. What was accepted is stored: the job ends `completed` or `failed`.
 #[utoipa::path(
     post,
     path = "/v1/images",
@@ -43,7 +43,9 @@ pub async fn submit(
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let body: SubmitBody = body::read_object(&request, payload).await?;
+    let variants = what_to_make(&body, &state)?;
     let url = acceptable(&body.url, &state)?;
+    let policy = body.duplicate.unwrap_or(state.settings.duplicate_handling);
     let place = match &state.backlog {
         Some(limit) => Some(limit.admit(|enough| count_pending(&state, enough)).await?),
         None => None,
@@ -52,7 +54,7 @@ pub async fn submit(
         priority: body.priority.unwrap_or_default(),
         not_before: body.not_before,
     };
-    let submission = store(&state, url, schedule).await?;
+    let submission = store(&state, url, policy, schedule, variants).await?;
     if let Some(place) = place
         && !matches!(submission, Submission::Created(_))
     {
@@ -63,6 +65,19 @@ pub async fn submit(
         Submission::Reused(job) => Ok(accepted(job, true)),
         Submission::Rejected { active } => Err(Problem::duplicate_active(active)),
     }
+}
+
+/// The variants that the body asks for, itself or by the name of a preset.
+fn what_to_make(body: &SubmitBody, state: &ApiState) -> Result<Option<Variants>, Problem> {
+    let Some(name) = &body.preset else {
+        return Ok(body.variants.clone());
+    };
+    let preset = state.settings.presets.get(name).cloned();
+    preset.map(Some).ok_or_else(|| {
+        let fault = RequestFault::in_body("#/preset", "is not among those that are set here");
+        let detail = "There is no preset of this name.";
+        Problem::new(ProblemKind::InvalidBody, detail).with_errors(vec![fault])
+    })
 }
 
 fn acceptable(text: &str, state: &ApiState) -> Result<SourceUrl, Problem> {
@@ -91,12 +106,16 @@ async fn count_pending(state: &ApiState, enough: u64) -> Result<u64, Problem> {
 async fn store(
     state: &web::Data<ApiState>,
     url: SourceUrl,
+    policy: DuplicateHandling,
     schedule: Schedule,
+    variants: Option<Variants>,
 ) -> Result<Submission, Problem> {
     let parts = state.clone().into_inner();
     let submitting = async move {
-        let policy = parts.settings.duplicate_handling;
-        let submission = parts.database.submit(&url, policy, schedule).await?;
+        let submitting = parts
+            .database
+            .submit(&url, policy, schedule, variants.as_ref());
+        let submission = submitting.await?;
         if let Submission::Created(job) = &submission {
             let (queue, id) = (parts.queue.clone(), job.id);
             parts.background.spawn(async move { queue.push(id).await });

@@ -2,21 +2,24 @@
 
 use actix_files::NamedFile;
 use actix_web::http::header;
+use actix_web::mime::Mime;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::domain::JobStatus;
+use crate::domain::{FileRecord, Job, JobId, JobResult, JobStatus};
+use crate::http::accept;
 use crate::http::problem::Problem;
 use crate::http::problem_kind::ProblemKind;
 use crate::http::state::ApiState;
 
-/// A job's thumbnail never changes; a day bounds how long a removed one lives on in caches.
+/// A job's files never change; a day bounds how long a removed one lives on in caches.
 const CACHING: &str = "public, max-age=86400, immutable";
 /// With API keys a shared cache must not hand it to others.
 const PRIVATE_CACHING: &str = "private, max-age=86400, immutable";
 
 /// Get a thumbnail
 ///
-/// Answers conditional and range requests. There is a thumbnail once the job is `completed`.
+/// The first variant of the job, or its only thumbnail. If that has several formats, `Accept` chooses
+/// one. Answers conditional and range requests. There is a thumbnail once the job is `completed`.
 #[utoipa::path(
     get,
     path = "/v1/images/{job_id}/thumbnail",
@@ -24,15 +27,27 @@ const PRIVATE_CACHING: &str = "private, max-age=86400, immutable";
     operation_id = "getThumbnail",
     params(("job_id" = uuid::Uuid, Path, description = "The job's id")),
     responses(
-        (status = 200, description = "The thumbnail", content_type = "image/jpeg", body = String,
+        (status = 200, description = "The thumbnail",
+            content(
+                (String = "image/jpeg"),
+                (String = "image/png"),
+                (String = "image/webp"),
+                (String = "image/avif"),
+            ),
             headers(
                 ("ETag" = String, description = "Strong entity tag"),
                 ("Last-Modified" = String, description = "When the thumbnail was made"),
                 ("Cache-Control" = String, description = "A thumbnail never changes"),
                 ("Accept-Ranges" = String, description = "`bytes`"),
+                ("Vary" = Option<String>, description = "`Accept` if there are several formats"),
             )),
-        (status = 206, description = "The part that `Range` asked for", content_type = "image/jpeg",
-            body = String,
+        (status = 206, description = "The part that `Range` asked for",
+            content(
+                (String = "image/jpeg"),
+                (String = "image/png"),
+                (String = "image/webp"),
+                (String = "image/avif"),
+            ),
             headers(("Content-Range" = String, description = "Which part this is"))),
         (status = 304, description = "Not modified since the client got it"),
     )
@@ -43,23 +58,66 @@ pub async fn thumbnail(
 ) -> Result<HttpResponse, Problem> {
     let id = super::job_id(&request)?;
     let job = super::show::find(&state, id).await?;
-    if job.status != JobStatus::Completed {
-        return Err(not_there(job.status));
-    }
-    let storage = state.storage.clone();
-    let reading = async move { storage.read(id).await };
+    let result = completed(&job)?;
+    let first = result
+        .variants
+        .first()
+        .map_or(&[][..], |first| first.files());
+    let (path, content_type) = match first {
+        [] => (&result.thumbnail_path, &result.thumbnail.content_type),
+        files => {
+            let file = chosen(&request, files);
+            (&file.path, &file.content_type)
+        }
+    };
+    let response = send(&request, &state, id, path, content_type).await?;
+    Ok(match first.len() {
+        0 | 1 => response,
+        _ => varying(response),
+    })
+}
+
+/// What a job came to, or why there is nothing to be sent.
+pub(super) fn completed(job: &Job) -> Result<&JobResult, Problem> {
+    let result = job.result.as_ref();
+    result.ok_or_else(|| not_there(job.status))
+}
+
+/// The file that the client's `Accept` asks for; `files` are not empty.
+pub(super) fn chosen<'a>(request: &HttpRequest, files: &'a [FileRecord]) -> &'a FileRecord {
+    let offered: Vec<&str> = files
+        .iter()
+        .map(|file| file.content_type.as_str())
+        .collect();
+    &files[accept::choose(request.headers(), &offered)]
+}
+
+/// Answers with a stored file, or a part of it, or that the client has it.
+pub(super) async fn send(
+    request: &HttpRequest,
+    state: &web::Data<ApiState>,
+    id: JobId,
+    path: &str,
+    content_type: &str,
+) -> Result<HttpResponse, Problem> {
+    let (storage, path) = (state.storage.clone(), path.to_owned());
+    let reading = async move { storage.read(&path).await };
     let Some(stored) = state.bounded("storage", reading).await? else {
-        tracing::error!(job.id = %id, "the thumbnail of a completed job is missing");
-        return Err(not_there(job.status));
+        tracing::error!(job.id = %id, "a file of a completed job is missing");
+        return Err(not_there(JobStatus::Completed));
     };
     let file = NamedFile::from_file(stored.file, stored.path).map_err(|error| {
         tracing::error!(job.id = %id, %error, "a thumbnail could not be read");
         Problem::internal()
     })?;
+    let content_type: Mime = content_type.parse().map_err(|error| {
+        tracing::error!(job.id = %id, %error, "a record names no media type");
+        Problem::internal()
+    })?;
     let mut response = file
-        .set_content_type(actix_web::mime::IMAGE_JPEG)
+        .set_content_type(content_type)
         .disable_content_disposition()
-        .into_response(&request);
+        .into_response(request);
     let caching = match state.settings.api_keys {
         None => CACHING,
         Some(_) => PRIVATE_CACHING,
@@ -77,6 +135,13 @@ pub async fn thumbnail(
         );
     }
     Ok(response)
+}
+
+/// Tells caches that the answer depends on `Accept`.
+pub(super) fn varying(mut response: HttpResponse) -> HttpResponse {
+    let accept = header::HeaderValue::from_static("Accept");
+    response.headers_mut().append(header::VARY, accept);
+    response
 }
 
 fn not_there(status: JobStatus) -> Problem {

@@ -74,6 +74,10 @@ async fn the_description_names_every_operation_and_status() {
                 "get /v1/images/{job_id}/thumbnail",
                 "200 206 304 404 412 414 416 422 431 500 503"
             ),
+            (
+                "get /v1/images/{job_id}/variants/{name}",
+                "200 206 304 404 412 414 416 422 431 500 503"
+            ),
             ("get /v1/metrics", "200 414 431 500 503"),
             ("get /v1/origins", "200 414 422 431 500 503"),
             ("post /v1/origins/pause", BRAKE),

@@ -1,16 +1,17 @@
 //! The API in this process, on a free port, with a database of the test's own.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use thumbforge::db::{ClaimSource, Database};
 use thumbforge::domain::{
-    Claim, DuplicateHandling, JobId, JobResult, Outcome, SourceUrl, ThumbnailInfo,
+    Claim, DuplicateHandling, JobId, JobResult, Outcome, SourceUrl, ThumbnailInfo, VariantRecord,
 };
 use thumbforge::http::{ApiSettings, ApiState, Pace, Probe, run};
 use thumbforge::queue::{MemoryQueue, Queue};
-use thumbforge::storage::Storage;
+use thumbforge::storage::{NewFile, Storage, TemporaryFile, first_path};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -34,6 +35,7 @@ pub struct Api {
 pub fn settings() -> ApiSettings {
     ApiSettings {
         duplicate_handling: DuplicateHandling::AllowRetry,
+        presets: BTreeMap::new(),
         default_page_size: 20,
         max_page_size: 100,
         max_pending: None,
@@ -155,13 +157,32 @@ impl Api {
 
     /// Does what a worker does, with `jpeg` for the thumbnail.
     pub async fn complete(&self, id: JobId, jpeg: &[u8]) {
+        let path = first_path(id, "jpg");
+        let bytes = jpeg.to_vec();
         let claim = self.claimed(id).await;
-        self.storage.publish(&claim, jpeg.to_vec()).await.unwrap();
+        self.publish(&claim, vec![NewFile { path, bytes }], Vec::new())
+            .await;
+    }
+
+    /// Publishes `files`, the first one first, and completes the job with this record of its variants.
+    pub async fn publish(&self, claim: &Claim, files: Vec<NewFile>, variants: Vec<VariantRecord>) {
+        let result = JobResult {
+            thumbnail_path: files[0].path.clone(),
+            variants,
+            ..result()
+        };
+        let first = result.thumbnail_path.clone();
+        let are_several = files.len() > 1;
+        assert!(self.storage.publish(claim, files).await.unwrap());
         let outcome = Outcome::Completed {
-            result: Box::new(result()),
+            result: Box::new(result),
             source_status: Some(200),
         };
-        assert!(self.database.finish(&claim, &outcome).await.unwrap());
+        assert!(self.database.finish(claim, &outcome).await.unwrap());
+        if are_several {
+            let marker = TemporaryFile::of(claim);
+            self.storage.settle(marker, first).await.unwrap();
+        }
     }
 
     /// Asks for the shutdown; the server ends when its requests have.
@@ -199,6 +220,7 @@ fn result() -> JobResult {
         dominant_color: "#102030".to_owned(),
         thumbhash: "AAAA".to_owned(),
         truncated: false,
+        variants: Vec::new(),
     }
 }
 

@@ -12,3 +12,4 @@ mod reading;
 mod slow_clients;
 mod submitting;
 mod thumbnails;
+mod variants;

@@ -88,6 +88,7 @@ on_both_databases! {
             code: FailureCode::SourceClientError,
             message: "the source answered 404".to_owned(),
             source_status: Some(404),
+            variant: None,
         };
         assert!(api.database.finish(&claim, &failed).await.unwrap());
         let job = api.get(&format!("/v1/images/{id}")).await.json();

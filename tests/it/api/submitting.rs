@@ -30,7 +30,7 @@ on_both_databases! {
         assert_eq!(job["status"], "pending");
         assert_eq!(job["attempts"], 0);
         assert_eq!(job["priority"], 5);
-        for member in ["result", "error", "error_code", "not_before", "source_status"] {
+        for member in ["result", "error", "error_code", "not_before", "source_status", "error_variant"] {
             assert!(job[member].is_null() && job.get(member).is_some(), "{member}");
         }
         let id = job["id"].as_str().unwrap();
@@ -44,7 +44,7 @@ on_both_databases! {
     async fn what_is_refused_leaves_no_job(fixture: &Fixture) {
         let api = Api::start(fixture).await;
         let long = format!("https://images.example.com/{}", "a".repeat(8192));
-        let huge = format!("{{\"url\": \"{}\"}}", "a".repeat(17_000));
+        let huge = format!("{{\"url\": \"{}\"}}", "a".repeat(66_000));
         for (body, expected) in [
             ("", (400, "malformed_json")),
             ("{", (400, "malformed_json")),
@@ -162,7 +162,7 @@ on_both_databases! {
         let head = "POST /v1/images HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
             Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
         let chunk = format!("3e8\r\n{}\r\n", " ".repeat(1000));
-        let bytes = format!("{head}{}0\r\n\r\n", chunk.repeat(20));
+        let bytes = format!("{head}{}0\r\n\r\n", chunk.repeat(70));
         let answer = raw(api.address, bytes.as_bytes()).await;
         assert_eq!(answer.problem().0, 413);
     }

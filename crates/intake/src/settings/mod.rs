@@ -11,6 +11,7 @@ mod merge;
 mod names;
 mod origins;
 mod parse;
+mod presets;
 mod redacted;
 mod redis_url;
 mod setting;
@@ -68,8 +69,8 @@ pub fn load(texts: &Texts, judge: Judge<'_>) -> Result<Loaded, ConfigErrors> {
     let mut findings = sources::Findings::default();
     let layers = sources::layers(texts, &mut findings);
     let merged = merge::Merged::of(TABLE, layers, texts.cores, judge);
-    let origins = std::mem::take(&mut findings.origins);
-    let settings = Settings::read(&merged, origins, &mut findings.faults);
+    let said = std::mem::take(&mut findings.said);
+    let settings = Settings::read(&merged, said, &mut findings.faults);
     if let Some(settings) = &settings {
         findings.faults.extend(checks::contradictions(settings));
         findings.notices.extend(checks::doubts(settings));

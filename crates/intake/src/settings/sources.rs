@@ -1,5 +1,6 @@
 //! Where settings are said. Everything that `load` sees of the world is in [`Texts`].
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use config::{File, FileFormat, Source, Value, ValueKind};
@@ -7,12 +8,13 @@ use config::{File, FileFormat, Source, Value, ValueKind};
 use super::dot_env;
 use super::merge::Layer;
 use super::names::{Meaning, likely_key, meaning, nearest_variable, setting};
-use super::origins;
 use super::setting::PREFIX;
-use crate::OriginRule;
+use super::{origins, presets};
+use crate::{OriginRule, Variants};
 
-/// The one key that is no setting of the table.
+/// The keys that are no settings of the table.
 const ORIGINS: &str = "origins";
+const PRESETS: &str = "presets";
 
 /// What settings are read from.
 #[derive(Debug, Clone)]
@@ -62,8 +64,15 @@ impl FileText {
 pub(super) struct Findings {
     pub faults: Vec<String>,
     pub notices: Vec<String>,
-    /// Only the file can say these; the most specific pattern first.
+    pub said: OnlyInFile,
+}
+
+/// What only the file can say.
+#[derive(Debug, Default)]
+pub(super) struct OnlyInFile {
+    /// The most specific pattern first.
     pub origins: Vec<OriginRule>,
+    pub presets: BTreeMap<String, Variants>,
 }
 
 /// The layers, lowest first.
@@ -96,7 +105,11 @@ fn toml_layer(values: config::Map<String, Value>, file: &str, findings: &mut Fin
     values.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (key, value) in values {
         if key == ORIGINS {
-            findings.origins = origins::rules(value, file, &mut findings.faults);
+            findings.said.origins = origins::rules(value, file, &mut findings.faults);
+            continue;
+        }
+        if key == PRESETS {
+            findings.said.presets = presets::presets(value, file, &mut findings.faults);
             continue;
         }
         let Some(setting) = setting(&key) else {

@@ -1,6 +1,7 @@
 //! The one table of settings. Flags, `--help`, the names that faults suggest, and the tests that hold
 //! `.env.example`, `compose.yaml` and the README to it, all derive from here.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +18,8 @@ use super::parse::{
 };
 use super::redis_url::RedisUrl;
 use super::setting::{Preset, Setting};
-use crate::{AllowedPorts, DuplicateHandling, EgressProxy, LONGEST_LEASE, OriginRule};
+use super::sources::OnlyInFile;
+use crate::{AllowedPorts, DuplicateHandling, EgressProxy, LONGEST_LEASE, OriginRule, Variants};
 
 macro_rules! settings {
     ($( $group:literal { $(
@@ -30,6 +32,8 @@ macro_rules! settings {
             $($( #[doc = $help] pub $field: $type, )*)*
             /// What the file says of hosts by their names, the most specific pattern first.
             pub origins: Vec<OriginRule>,
+            /// Variants that a client asks for by one name.
+            pub presets: BTreeMap<String, Variants>,
         }
 
         /// Every row, in the order of `--help`.
@@ -45,11 +49,12 @@ macro_rules! settings {
             /// Parses every value before it answers, so that all faults are known at once.
             pub(super) fn read(
                 merged: &Merged<'_>,
-                origins: Vec<OriginRule>,
+                said: OnlyInFile,
                 faults: &mut Vec<String>,
             ) -> Option<Self> {
                 $($( let $field = merged.read($key, $parse, faults); )*)*
-                Some(Self { $($( $field: $field?, )*)* origins })
+                let OnlyInFile { origins, presets } = said;
+                Some(Self { $($( $field: $field?, )*)* origins, presets })
             }
         }
     };
@@ -97,6 +102,8 @@ settings! {
         thumbnail_size: u32 = "thumbnail_size", Text("256"), integer(16, 65_535);
         /// JPEG quality, 1 to 100
         jpeg_quality: u8 = "jpeg_quality", Text("85"), integer(1, 100);
+        /// Pixels that all variants of a job may have together
+        max_output_pixels: u64 = "max_output_pixels", Text("50000000"), integer(1, NO_LIMIT);
     }
     "Workers" {
         /// Jobs in flight in this process at most; unset: as many as there are sockets for

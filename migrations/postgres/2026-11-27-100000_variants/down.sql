@@ -1,0 +1,13 @@
+DROP INDEX jobs_exclusive_idx;
+DROP INDEX jobs_ready_idx;
+-- Without their variants they would be taken for jobs of one thumbnail.
+DELETE FROM jobs WHERE spec_version > 1;
+ALTER TABLE jobs
+    DROP COLUMN variants,
+    DROP COLUMN spec_hash,
+    DROP COLUMN spec_version,
+    DROP COLUMN error_variant;
+CREATE UNIQUE INDEX jobs_exclusive_idx ON jobs (url_hash)
+    WHERE exclusive AND status IN ('pending', 'processing');
+CREATE INDEX jobs_ready_idx ON jobs (origin, rank, id)
+    WHERE status = 'pending' AND NOT waiting;
