@@ -35,6 +35,8 @@ pub(super) fn best_that_fits(
             max_bytes,
         });
     }
+    // A curve bends: what was too large pulls the next guess further away from there.
+    let mut pull = 1.0;
     for _ in 2..MAX_TRIES {
         if high - low < 2 {
             break;
@@ -42,13 +44,15 @@ pub(super) fn best_that_fits(
         limits.check_deadline()?;
         let small = fitting.len() as f64;
         let share = (max_bytes as f64 / small).ln() / (too_large / small).ln().max(1e-9);
-        let quality = f64::from(low) + share * f64::from(high - low);
+        let quality = f64::from(low) + share * pull * f64::from(high - low);
         let quality = (quality.round() as u8).clamp(low + 1, high - 1);
         let file = encode(quality)?;
         if file.len() as u64 <= max_bytes {
             (low, fitting) = (quality, file);
+            pull = 1.0;
         } else {
             (high, too_large) = (quality, file.len() as f64);
+            pull *= 0.8;
         }
     }
     Ok(fitting)
@@ -82,8 +86,12 @@ mod tests {
 
     #[test]
     fn few_tries_come_near_the_best() {
-        for (max_bytes, least) in [(1_000, 900), (5_000, 4_500), (1_200, 1_050)] {
-            let curve = |quality: u8| (500.0 * 1.04_f64.powi(quality.into())) as usize;
+        for (max_bytes, least) in [(1_000, 850), (5_000, 4_000), (1_200, 1_000), (9_000, 7_500)] {
+            // Steeper at both ends, as files of JPEG are.
+            let curve = |quality: u8| {
+                let quality = f64::from(quality);
+                (500.0 * 1.03_f64.powf(quality) + 20.0 * quality + 9.0 * quality.sqrt()) as usize
+            };
             let (found, tries) = search(max_bytes, curve);
             let found = found.unwrap();
             assert!(

@@ -25,7 +25,7 @@ fn all_eight_orientations_come_out_upright() {
 }
 
 /// The JPEG with an EXIF block that holds nothing but an orientation.
-fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+pub fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0".to_vec();
     exif.extend(b"\x12\x01\x03\0\x01\0\0\0");
     exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);

@@ -9,3 +9,4 @@ mod picture;
 mod profiles;
 mod sweep;
 mod unusual;
+mod variants;
