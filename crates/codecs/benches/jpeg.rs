@@ -1,10 +1,12 @@
-//! The scaled JPEG decoder on a synthetic picture of 12 megapixels: at each scale, sequential and progressive.
+//! The scaled JPEG decoder on a synthetic picture of 12 megapixels: at each scale, sequential and progressive. The
+//! encoder on what it shows at the sizes of thumbnails.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use thumbforge_codecs::jpeg::{Scale, Scratch, decode_scaled, read_header};
+use thumbforge_codecs::jpeg::encode::{Coding, Planes, encode_as};
+use thumbforge_codecs::jpeg::{Plane, Scale, Scratch, decode_scaled, read_header};
 
 const WIDTH: u16 = 4000;
 const HEIGHT: u16 = 3000;
@@ -31,7 +33,7 @@ fn picture() -> Vec<u8> {
     pixels
 }
 
-fn encode(pixels: &[u8], sampling: SamplingFactor, progressive: bool) -> Vec<u8> {
+fn file(pixels: &[u8], sampling: SamplingFactor, progressive: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, 85);
     encoder.set_sampling_factor(sampling);
@@ -45,11 +47,11 @@ fn encode(pixels: &[u8], sampling: SamplingFactor, progressive: bool) -> Vec<u8>
 fn decode(criterion: &mut Criterion) {
     let pixels = picture();
     let files = [
-        ("420", encode(&pixels, SamplingFactor::F_2_2, false)),
-        ("444", encode(&pixels, SamplingFactor::F_1_1, false)),
+        ("420", file(&pixels, SamplingFactor::F_2_2, false)),
+        ("444", file(&pixels, SamplingFactor::F_1_1, false)),
         (
             "420_progressive",
-            encode(&pixels, SamplingFactor::F_2_2, true),
+            file(&pixels, SamplingFactor::F_2_2, true),
         ),
     ];
     let mut group = criterion.benchmark_group("jpeg_12mp");
@@ -75,5 +77,46 @@ fn decode(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, decode);
+/// The middle `width` × `height` samples.
+fn cut(plane: &Plane<'_>, width: usize, height: usize) -> Vec<u8> {
+    let (left, top) = ((plane.width - width) / 2, (plane.height - height) / 2);
+    let rows = plane.data.chunks_exact(plane.stride).skip(top).take(height);
+    rows.flat_map(|row| &row[left..left + width])
+        .copied()
+        .collect()
+}
+
+fn encode(criterion: &mut Criterion) {
+    let bytes = file(&picture(), SamplingFactor::F_2_2, false);
+    let header = read_header(&bytes).expect("the encoder writes a valid file");
+    let mut scratch = Scratch::default();
+    let scale = Scale::new(2).expect("a scale that exists");
+    let decoded = decode_scaled(&bytes, &header, scale, &mut scratch).expect("a valid file");
+    let mut group = criterion.benchmark_group("jpeg_encode");
+    for side in [256_u16, 512] {
+        let full = usize::from(side);
+        let [y, cb, cr] = [(0, full), (1, full / 2), (2, full / 2)]
+            .map(|(plane, side)| cut(&decoded.planes[plane], side, side));
+        let picture = Planes {
+            width: side,
+            height: side,
+            y: &y,
+            cb: &cb,
+            cr: &cr,
+        };
+        group.throughput(Throughput::Elements((full * full) as u64));
+        for (name, coding) in [
+            ("baseline", Coding::Baseline),
+            ("optimized", Coding::Optimized),
+            ("progressive", Coding::Progressive),
+        ] {
+            group.bench_function(format!("{name}/{side}"), |bencher| {
+                bencher.iter(|| encode_as(black_box(picture), 85, coding));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decode, encode);
 criterion_main!(benches);

@@ -4,10 +4,13 @@ use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
 use super::error::JpegError;
 use super::huffman::{DcTable, SymbolTable, extend};
-use super::idct::{Transform, block_len, last_needed, slots};
+use super::idct::{LAST_OF_4, Transform, block_len, last_needed, slots};
 use super::plane::{ComponentLayout, Layout};
 use super::scan::{Progress, Scan, ScanComponent};
 use super::symbols::BadCode;
+
+/// What the significance of a block stays below that has no coefficient behind [`LAST_OF_4`].
+const LOW_END: u64 = 2 << LAST_OF_4;
 
 /// The coefficients of a picture between its scans.
 #[derive(Default)]
@@ -27,7 +30,7 @@ impl Coefficients {
         self.significance.resize(if n > 1 { blocks } else { 0 }, 0);
     }
 
-    /// Turns all blocks into samples.
+    /// Turns all blocks into samples: the same as of a sequential file, which knows the same of each block.
     #[inline(never)]
     pub fn transform<const N: usize>(
         &self,
@@ -36,14 +39,25 @@ impl Coefficients {
         samples: &mut [u8],
     ) {
         let mut values = self.values.as_slice();
+        // None at all for N = 1.
+        let mut significance = self.significance.iter().copied();
         for (c, transform) in layout.components.iter().zip(transforms) {
             let (own, others) = values.split_at(c.blocks() * block_len(N));
             values = others;
-            let Some(transform) = transform else { continue };
+            let mut significance = significance.by_ref().take(c.blocks());
+            let Some(transform) = transform else {
+                significance.by_ref().for_each(drop);
+                continue;
+            };
             let lines = samples[c.start..c.start + c.samples()].chunks_exact_mut(N * c.stride());
             for (row, lines) in own.chunks_exact(c.padded_w * block_len(N)).zip(lines) {
                 for (column, block) in row.chunks_exact(block_len(N)).enumerate() {
-                    transform.write::<N>(block, &mut lines[column * N..], c.stride());
+                    let (out, stride) = (&mut lines[column * N..], c.stride());
+                    match significance.next() {
+                        Some(0) if N > 2 => transform.write_flat::<N>(block[0], out, stride),
+                        Some(..LOW_END) if N == 8 => transform.write_8_of_4(block, out, stride),
+                        _ => transform.write::<N>(block, out, stride),
+                    }
                 }
             }
         }

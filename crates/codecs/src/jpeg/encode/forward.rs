@@ -8,6 +8,7 @@ use super::super::lanes::F4;
 use super::super::tables::{Quantization, ZIGZAG};
 
 /// Quantised coefficients.
+#[derive(Clone)]
 pub struct Block {
     /// One column of frequencies behind another.
     by_column: [i16; 64],

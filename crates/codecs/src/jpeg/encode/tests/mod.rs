@@ -1,0 +1,4 @@
+mod baseline;
+mod codings;
+mod limits;
+mod picture;
