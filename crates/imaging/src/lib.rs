@@ -59,4 +59,4 @@ pub use render::{Picture, Rendition};
 pub use source::{Inspected, Source};
 pub use source_image::{ExifSummary, SourceImage};
 pub use summary::Summary;
-pub use variant::{Color, Fit, Formats, Gravity, Variant};
+pub use variant::{Color, Fit, Formats, Gravity, JpegCoding, Variant};

@@ -98,7 +98,7 @@ fn encode(
 ) -> Result<Vec<u8>, ImagingError> {
     let missing = || ImagingError::Internal("a format without its pixels".to_owned());
     let at_quality = |quality: u8| match format {
-        Format::Jpeg => jpeg::encode(planes.ok_or_else(missing)?, quality),
+        Format::Jpeg => jpeg::encode(planes.ok_or_else(missing)?, quality, variant.jpeg_coding),
         Format::Png => png::encode(raster.ok_or_else(missing)?),
         Format::Webp => webp::encode(raster.ok_or_else(missing)?, quality),
         Format::Avif => avif::encode(raster.ok_or_else(missing)?, quality),

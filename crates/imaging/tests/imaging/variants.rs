@@ -3,8 +3,8 @@
 use image::DynamicImage;
 use jpeg_encoder::ColorType;
 use thumbforge_imaging::{
-    Color, ErrorKind, Fit, Format, Formats, Gravity, ImagingError, Limits, Made, Rendition,
-    Variant, make,
+    Color, ErrorKind, Fit, Format, Formats, Gravity, ImagingError, JpegCoding, Limits, Made,
+    Rendition, Variant, make,
 };
 
 use crate::golden::with_orientation;
@@ -335,6 +335,29 @@ fn png_takes_the_fewest_channels_that_lose_nothing() {
         assert_eq!(reader.info().color_type, expected);
         assert_eq!(decoded(&made).to_rgb8().into_raw(), picture.samples);
     }
+}
+
+#[test]
+fn each_coding_of_a_jpeg_shows_the_same_in_fewer_bytes() {
+    let source = Picture::textured(600, 400).to_jpeg(ColorType::Rgb);
+    let mut sizes = Vec::new();
+    let mut pictures = Vec::new();
+    for jpeg_coding in [
+        JpegCoding::Baseline,
+        JpegCoding::Optimized,
+        JpegCoding::Progressive,
+    ] {
+        let variant = Variant {
+            jpeg_coding,
+            ..variant(Fit::Inside, 300, 300, Format::Jpeg)
+        };
+        let made = render(&source, &variant);
+        sizes.push(made.files[0].bytes.len());
+        pictures.push(Picture::rgb(&made.files[0].bytes).samples);
+    }
+    assert!(pictures[0] == pictures[1] && pictures[0] == pictures[2]);
+    assert!(sizes[1] < sizes[0], "{sizes:?}");
+    assert!(sizes[2] < sizes[0], "{sizes:?}");
 }
 
 #[test]
