@@ -33,6 +33,10 @@ pub struct ThumbnailArguments {
     /// Longest side in pixels.
     pub max_side: u32,
     pub jpeg_quality: u8,
+    /// Members of a variant each, as `name=card,width=320`; then the target is a folder.
+    pub variants: Vec<String>,
+    pub preset: Option<String>,
+    pub config_file: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +77,8 @@ const SOURCE: &str = "in";
 const TARGET: &str = "out";
 const SIZE: &str = "size";
 const QUALITY: &str = "quality";
+const VARIANT: &str = "variant";
+const PRESET: &str = "preset";
 
 const AFTER_HELP: &str = "Every setting can be given as a flag, as a variable (THUMBFORGE_…) in the \
     environment or in .env, or as a key in thumbforge.toml (the variable's name in lower case, without \
@@ -130,6 +136,32 @@ fn thumbnail() -> clap::Command {
                 .value_parser(value_parser!(u8).range(1..=100))
                 .default_value("85")
                 .help("JPEG quality"),
+        )
+        .arg(
+            Arg::new(VARIANT)
+                .long(VARIANT)
+                .value_name("NAME=…,WIDTH=…")
+                .action(clap::ArgAction::Append)
+                .conflicts_with_all([SIZE, QUALITY])
+                .help(
+                    "A variant, e.g. name=card,width=320,height=240,fit=cover,format=webp; may be \
+                     repeated. OUT is then a folder",
+                ),
+        )
+        .arg(
+            Arg::new(PRESET)
+                .long(PRESET)
+                .value_name("NAME")
+                .conflicts_with_all([SIZE, QUALITY, VARIANT])
+                .help("Variants by their name in thumbforge.toml. OUT is then a folder"),
+        )
+        .arg(
+            Arg::new(CONFIG)
+                .long(CONFIG)
+                .value_name("FILE")
+                .value_parser(value_parser!(std::path::PathBuf))
+                .requires(PRESET)
+                .help("Read this file instead of thumbforge.toml"),
         )
 }
 
@@ -191,6 +223,14 @@ where
             target: arguments.get_one(TARGET).cloned().unwrap_or_default(),
             max_side: arguments.get_one(SIZE).copied().unwrap_or_default(),
             jpeg_quality: arguments.get_one(QUALITY).copied().unwrap_or_default(),
+            variants: arguments
+                .get_many(VARIANT)
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            preset: arguments.get_one(PRESET).cloned(),
+            config_file: arguments.get_one(CONFIG).cloned(),
         }),
         Some((name, arguments)) => Invocation::Service {
             command: ServiceCommand::ALL
@@ -255,6 +295,9 @@ mod tests {
                 target: "out.jpg".into(),
                 max_side: 64,
                 jpeg_quality: 85,
+                variants: Vec::new(),
+                preset: None,
+                config_file: None,
             })
         );
         for wrong in [["--size", "15"], ["--quality", "0"], ["--quality", "101"]] {

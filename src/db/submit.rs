@@ -213,7 +213,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use {insert_one, insert_row, newest_duplicate};
 
 fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {
-    if row.status.0.is_active() {
+    if crate::domain::transition::is_active(row.status.0) {
         return Ok(Submission::Rejected {
             active: JobId(row.id.0),
         });

@@ -28,8 +28,6 @@ mod scope;
 mod security_headers;
 mod server;
 mod state;
-mod unique_value;
-mod variant_schema;
 
 pub use api_keys::{ApiKeys, ApiKeysError};
 pub use descriptors::raise_open_files;

@@ -11,9 +11,10 @@ use crate::storage::NewFile;
 use thumbforge_imaging::Variant;
 
 use super::Parts;
-use super::engine::{VariantFailure, Wanted};
+use super::engine::Wanted;
 use super::leases::Lease;
 use super::record;
+use super::rendering::VariantFailure;
 use super::turns::Visit;
 
 /// The parts and rules of an attempt.

@@ -1,15 +1,14 @@
-//! The CPU side: at most so many decodes at once, in at most so much memory.
+//! The CPU side: bounds concurrent decodes and the memory they share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::domain::hex;
+use super::rendering::{Made, Opened, Paused, VariantFailure};
 use crate::domain::{Failure, FailureCode};
-use thumbforge_imaging::{self as imaging, Format, SourceImage, ThumbnailSpec, Variant};
+use thumbforge_imaging::{self as imaging, Variant};
 
 /// What an image may cost.
 #[derive(Debug, Clone, Copy)]
@@ -41,47 +40,6 @@ pub struct Wanted {
     pub optional: bool,
 }
 
-/// What was made of a source.
-pub struct Made {
-    pub source: SourceImage,
-    /// Of the source, as 64 hex digits.
-    pub sha256: String,
-    pub dominant_color: String,
-    pub thumbhash: Vec<u8>,
-    /// One a variant, in their order; only optional ones may have failed.
-    pub renditions: Vec<Result<Rendition, Failure>>,
-}
-
-/// A variant as it was made.
-pub struct Rendition {
-    pub width: u32,
-    pub height: u32,
-    /// In the order of the variant's formats; the last is the fallback. Never empty.
-    pub files: Vec<EncodedFile>,
-}
-
-pub struct EncodedFile {
-    pub format: Format,
-    pub bytes: Vec<u8>,
-}
-
-/// Why nothing was made.
-#[derive(Debug)]
-pub struct VariantFailure {
-    pub failure: Failure,
-    /// The place of the variant that could not be made, if it is the fault of one.
-    pub variant: Option<usize>,
-}
-
-impl From<Failure> for VariantFailure {
-    fn from(failure: Failure) -> Self {
-        Self {
-            failure,
-            variant: None,
-        }
-    }
-}
-
 /// What a decode may run over its own time limit before its thread is given up for lost.
 const OVERTIME: Duration = Duration::from_secs(5);
 
@@ -98,29 +56,32 @@ impl Engine {
         }
     }
 
-    /// Waits for a thread and for memory, then decodes, resizes and encodes. The waits count for no
-    /// time limit: they are not the image's fault, and end because each decode does. A panic of
-    /// the decoder is a failure of this job alone.
+    /// Waits for a thread and for memory, then decodes once and renders each variant. Waiting does
+    /// not count against the time limit, and ends because each decode does. A panic of the decoder
+    /// is a failure of this job alone.
     pub async fn make(&self, bytes: Bytes, wanted: Arc<[Wanted]>) -> Result<Made, VariantFailure> {
-        let spec = only_thumbnail(&wanted)?;
         let thread = take(&self.threads, 1).await?;
-        let engine = self.clone();
-        let source = bytes.clone();
-        let first = self.run(thread, move |thread| {
-            let kib = engine.needed_kib(&source, &spec)?;
+        let (engine, source, all) = (self.clone(), bytes.clone(), Arc::clone(&wanted));
+        let first = self.run::<_, VariantFailure>(thread, move |places| {
+            let limits = engine.image_limits();
+            let opened = Opened::new(&source, &all, &limits)?;
+            let kib = engine.checked_kib(opened.memory_bytes())?;
             // Rarely is there none: then there is no second thread to wait for.
             match Arc::clone(&engine.memory).try_acquire_many_owned(kib) {
                 Ok(memory) => {
-                    thread.hold(memory);
-                    let made = engine.make_blocking(&source, &spec)?;
+                    places.hold(memory);
+                    let made = opened.make(&all, &limits)?;
                     Ok(Progress::Made(Box::new(made)))
                 }
-                Err(_) => Ok(Progress::Needs { kib }),
+                Err(_) => Ok(Progress::Needs {
+                    kib,
+                    paused: Box::new(opened.pause()),
+                }),
             }
         });
-        let kib = match first.await? {
+        let (kib, paused) = match first.await? {
             Progress::Made(made) => return Ok(*made),
-            Progress::Needs { kib } => kib,
+            Progress::Needs { kib, paused } => (kib, paused),
         };
         // In line with the others that wait for memory, and without a thread until it is there.
         let memory = take(&self.memory, kib).await?;
@@ -128,18 +89,18 @@ impl Engine {
         let engine = self.clone();
         let second = self.run(thread, move |places| {
             places.hold(memory);
-            engine.make_blocking(&bytes, &spec)
+            paused.resume(&bytes).make(&wanted, &engine.image_limits())
         });
-        Ok(second.await?)
+        second.await
     }
 
     /// Runs `work` on a blocking thread, for at most the time of a decode and its overtime. No
     /// decoder should need it; if one hangs, its thread is lost, but not its places.
-    async fn run<T: Send + 'static>(
+    async fn run<T: Send + 'static, E: From<Failure> + Send + 'static>(
         &self,
         thread: OwnedSemaphorePermit,
-        work: impl FnOnce(&Places) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
+        work: impl FnOnce(&Places) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         let places = Places::default();
         places.hold(thread);
         let held = places.clone();
@@ -166,22 +127,23 @@ impl Engine {
                 Err(Failure::new(
                     FailureCode::DecodeTimeout,
                     "the image took too long to decode",
-                ))
+                )
+                .into())
             }
             Ok(Ok(Err(error))) | Err(error) => {
                 tracing::error!(%error, "a panic in the image engine");
                 Err(Failure::new(
                     FailureCode::Internal,
                     "the image engine failed on this image",
-                ))
+                )
+                .into())
             }
         }
     }
 
-    /// What the decode of an image takes of the memory of all.
-    fn needed_kib(&self, bytes: &[u8], spec: &ThumbnailSpec) -> Result<u32, Failure> {
-        let probe = imaging::probe(bytes, spec, &self.image_limits())?;
-        let kib = u32::try_from(probe.memory_bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+    /// This decode's share of the memory budget.
+    fn checked_kib(&self, memory_bytes: usize) -> Result<u32, Failure> {
+        let kib = u32::try_from(memory_bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         if u64::from(kib) * 1024 > self.limits.memory_bytes.next_multiple_of(1024) {
             return Err(Failure::new(
                 FailureCode::ImageTooLarge,
@@ -191,50 +153,16 @@ impl Engine {
         Ok(kib)
     }
 
-    fn make_blocking(&self, bytes: &[u8], spec: &ThumbnailSpec) -> Result<Made, Failure> {
-        let thumbnail = imaging::thumbnail(bytes, spec, &self.image_limits())?;
-        Ok(Made {
-            sha256: hex(&Sha256::digest(bytes)),
-            source: thumbnail.source,
-            dominant_color: thumbnail.dominant_color,
-            thumbhash: thumbnail.thumbhash,
-            renditions: vec![Ok(Rendition {
-                width: thumbnail.width,
-                height: thumbnail.height,
-                files: vec![EncodedFile {
-                    format: Format::Jpeg,
-                    bytes: thumbnail.jpeg,
-                }],
-            })],
-        })
-    }
-
     /// With the deadline of what begins now.
     fn image_limits(&self) -> imaging::Limits {
         imaging::Limits {
             max_pixels: self.limits.max_pixels,
             max_memory_bytes: usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX),
+            max_output_pixels: self.limits.max_output_pixels,
             deadline: Some(Instant::now() + self.limits.timeout),
             ..imaging::Limits::default()
         }
     }
-}
-
-/// The one kind of variant that the engine makes so far.
-fn only_thumbnail(wanted: &[Wanted]) -> Result<ThumbnailSpec, VariantFailure> {
-    if let [Wanted { variant, .. }] = wanted
-        && let (Some(max_side), Some(jpeg_quality)) = (variant.width, variant.quality)
-        && *variant == Variant::thumbnail(max_side, jpeg_quality)
-    {
-        return Ok(ThumbnailSpec {
-            max_side,
-            jpeg_quality,
-        });
-    }
-    let message = "the engine does not make such variants yet";
-    Err(Failure::new(FailureCode::Internal, message)
-        .permanent(true)
-        .into())
 }
 
 /// How far a decode came at the first go.
@@ -243,11 +171,11 @@ enum Progress {
     /// The others left it too little memory.
     Needs {
         kib: u32,
+        paused: Box<Paused>,
     },
 }
 
-/// What a decode holds of the thread and memory of all, given back by its thread or, if that
-/// hangs, by who watches it.
+/// The permits a decode holds; released by its thread, or by the watchdog if the thread hangs.
 #[derive(Clone, Default)]
 struct Places(Arc<Mutex<Vec<OwnedSemaphorePermit>>>);
 
@@ -276,13 +204,8 @@ async fn take(of: &Arc<Semaphore>, count: u32) -> Result<OwnedSemaphorePermit, F
 mod tests {
     use super::*;
 
-    const SPEC: ThumbnailSpec = ThumbnailSpec {
-        max_side: 256,
-        jpeg_quality: 85,
-    };
-
     fn wanted() -> Arc<[Wanted]> {
-        let variant = Variant::thumbnail(SPEC.max_side, SPEC.jpeg_quality);
+        let variant = Variant::thumbnail(256, 85);
         Arc::new([Wanted {
             variant,
             optional: false,
@@ -299,8 +222,10 @@ mod tests {
     }
 
     fn needed_bytes() -> u64 {
-        let probe = imaging::probe(&picture(), &SPEC, &imaging::Limits::default());
-        probe.unwrap().memory_bytes as u64
+        let opened = Opened::new(&picture(), &wanted(), &imaging::Limits::default())
+            .unwrap()
+            .memory_bytes();
+        opened as u64
     }
 
     fn engine(memory_bytes: u64) -> Engine {
@@ -384,7 +309,7 @@ mod tests {
         let thread = take(&engine.threads, 1).await.unwrap();
         let memory = take(&engine.memory, 100).await.unwrap();
         let (end, ended) = std::sync::mpsc::channel::<()>();
-        let hanging = engine.run(thread, move |places| {
+        let hanging = engine.run::<_, Failure>(thread, move |places| {
             places.hold(memory);
             // Until the test is over.
             let _ = ended.recv();
@@ -401,7 +326,7 @@ mod tests {
     async fn a_panic_gives_its_places_back() {
         let engine = engine(1 << 20);
         let thread = take(&engine.threads, 1).await.unwrap();
-        let made = engine.run::<()>(thread, |_| panic!("a decoder's fault"));
+        let made = engine.run::<(), Failure>(thread, |_| panic!("a decoder's fault"));
         let failure = made.await.err().map(|failure| failure.code);
         assert_eq!(failure, Some(FailureCode::Internal));
         assert_eq!(engine.threads.available_permits(), 2);

@@ -11,6 +11,8 @@ impl From<ImagingError> for Failure {
             ErrorKind::Unsupported => FailureCode::UnsupportedFormat,
             ErrorKind::TooLarge => FailureCode::ImageTooLarge,
             ErrorKind::Corrupt => FailureCode::CorruptImage,
+            ErrorKind::OutputTooManyPixels => FailureCode::OutputTooLarge,
+            ErrorKind::OutputTooManyBytes => FailureCode::VariantTooLarge,
             ErrorKind::Timeout => FailureCode::DecodeTimeout,
             ErrorKind::Internal => FailureCode::Internal,
         };

@@ -33,6 +33,7 @@ mod outcome;
 mod pulse;
 mod reconciler;
 mod record;
+mod rendering;
 mod reporter;
 mod storage_gate;
 mod sweeper;
@@ -52,8 +53,9 @@ use crate::storage::Storage;
 use thumbforge_imaging::Variant;
 
 pub use attempt::Attempt;
-pub use engine::{DecodeLimits, EncodedFile, Engine, Made, Rendition, VariantFailure, Wanted};
+pub use engine::{DecodeLimits, Engine, Wanted};
 pub use pulse::Pulse;
+pub use rendering::{Made, VariantFailure};
 pub use turns::CapsOf;
 
 /// What the workers work with.

@@ -3,14 +3,15 @@
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
-use super::engine::{Made, Rendition};
-use crate::domain::source_url::hex;
+use super::rendering::Made;
+use crate::domain::hex;
 use crate::domain::{
     Claim, ExifSummary, Failure, FailureCode, FileRecord, JobResult, ThumbnailInfo, VariantOutcome,
     VariantRecord, Variants,
 };
 use crate::fetch::Download;
 use crate::storage::{NewFile, first_path, other_path};
+use thumbforge_imaging::Rendition;
 
 /// The record of a job, and its files, the first variant's fallback first.
 ///
@@ -52,7 +53,7 @@ pub(super) async fn describe(
     let result = JobResult {
         width: source.width,
         height: source.height,
-        format: source.format.as_str().to_owned(),
+        format: source.format.name().to_owned(),
         size_bytes: download.bytes.len() as u64,
         source_content_type: download.content_type.clone(),
         source_url: download.final_url.clone(),
@@ -183,8 +184,8 @@ fn named(
 mod tests {
     use super::*;
     use crate::domain::{JobId, Origin, Timestamp};
-    use crate::worker::engine::EncodedFile;
     use serde_json::json;
+    use thumbforge_imaging::EncodedFile;
     use thumbforge_imaging::Format;
 
     fn claim() -> Claim {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 use serde_json::json;
-use thumbforge_imaging::{Limits, ThumbnailSpec, thumbnail};
+use thumbforge_imaging::{Limits, Variant, make};
 
 #[derive(Deserialize)]
 struct Command {
@@ -25,18 +25,15 @@ fn main() -> anyhow::Result<()> {
     println!("{}", json!({"ready": true}));
     for line in std::io::stdin().lock().lines() {
         let command: Command = serde_json::from_str(&line?)?;
-        let spec = ThumbnailSpec {
-            max_side: 256,
-            jpeg_quality: command.quality.unwrap_or(85),
-        };
+        let variants = [Variant::thumbnail(256, command.quality.unwrap_or(85))];
         let source = std::fs::read(&command.file)?;
         let begun = Instant::now();
         let mut images = 0_u64;
         loop {
-            let made = thumbnail(&source, &spec, &limits)?;
+            let made = make(&source, &variants, &limits)?;
             images += 1;
             if let Some(path) = &command.save {
-                std::fs::write(path, &made.jpeg)?;
+                std::fs::write(path, &made.renditions[0].files[0].bytes)?;
             }
             let seconds = begun.elapsed().as_secs_f64();
             if seconds >= command.seconds.unwrap_or(0.0) {

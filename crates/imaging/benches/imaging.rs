@@ -6,13 +6,11 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use thumbforge_imaging::ThumbnailSpec;
-use thumbforge_imaging::{Limits, probe, thumbnail, thumbnail_timed};
+use thumbforge_imaging::{Fit, Format, Formats, Limits, Scratch, Source, Variant, make};
 
-const SPEC: ThumbnailSpec = ThumbnailSpec {
-    max_side: 256,
-    jpeg_quality: 85,
-};
+fn usual() -> [Variant; 1] {
+    [Variant::thumbnail(256, 85)]
+}
 
 /// A picture with edges, gradients and noise, about as hard to code as a photograph.
 fn picture(width: usize, height: usize) -> Vec<u8> {
@@ -105,37 +103,69 @@ fn whole(criterion: &mut Criterion) {
     for (name, pixels, bytes) in files() {
         group.throughput(Throughput::Elements(pixels));
         group.bench_function(name, |bencher| {
-            bencher.iter(|| thumbnail(black_box(&bytes), &SPEC, &limits));
+            bencher.iter(|| make(black_box(&bytes), &usual(), &limits));
         });
     }
     group.finish();
 }
 
-/// The stages as the engine itself times them, in the middle of its work.
-fn stages(criterion: &mut Criterion) {
+/// The steps of the engine, each with what it needs at hand.
+fn steps(criterion: &mut Criterion) {
     let limits = Limits::default();
-    let mut group = criterion.benchmark_group("stage");
+    let mut group = criterion.benchmark_group("step");
     group.sample_size(20);
     for (name, _, bytes) in files() {
-        group.bench_function(format!("probe/{name}"), |bencher| {
-            bencher.iter(|| probe(black_box(&bytes), &SPEC, &limits));
+        let source = Source::open(&bytes, &limits).expect("the file is valid");
+        let plan = source.plan(&usual(), &limits).expect("it is small enough");
+        group.bench_function(format!("open/{name}"), |bencher| {
+            bencher.iter(|| Source::open(black_box(&bytes), &limits).is_ok());
         });
-        for (stage, time) in [("decode", 0), ("resize", 1), ("colour", 2), ("encode", 3)] {
-            group.bench_function(format!("{stage}/{name}"), |bencher| {
-                bencher.iter_custom(|rounds| {
-                    (0..rounds)
-                        .map(|_| {
-                            let (_, times) = thumbnail_timed(black_box(&bytes), &SPEC, &limits)
-                                .expect("the file is valid");
-                            [times.decode, times.resize, times.colour, times.encode][time]
-                        })
-                        .sum()
-                });
-            });
-        }
+        let mut scratch = Scratch::default();
+        group.bench_function(format!("decode/{name}"), |bencher| {
+            bencher.iter(|| source.decode(&plan, &limits, &mut scratch).is_ok());
+        });
+        let picture = source
+            .decode(&plan, &limits, &mut scratch)
+            .expect("the file is valid");
+        group.bench_function(format!("render/{name}"), |bencher| {
+            bencher.iter(|| picture.render(&usual()[0], &limits));
+        });
     }
     group.finish();
 }
 
-criterion_group!(benches, whole, stages);
+/// Three variants of one source, each alone and all at once.
+fn variants(criterion: &mut Criterion) {
+    let limits = Limits::default();
+    let bytes = jpeg(4000, 3000, SamplingFactor::F_2_2, false);
+    let webp = |variant: Variant| Variant {
+        formats: Formats::List(vec![Format::Webp]),
+        quality: None,
+        ..variant
+    };
+    let three = [
+        Variant::thumbnail(256, 85),
+        webp(Variant {
+            fit: Fit::Cover,
+            ..Variant::thumbnail(320, 85)
+        }),
+        webp(Variant::thumbnail(1024, 85)),
+    ];
+    let mut group = criterion.benchmark_group("variants");
+    group.sample_size(20);
+    for (index, name) in ["256 inside JPEG", "320 cover WebP", "1024 inside WebP"]
+        .iter()
+        .enumerate()
+    {
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| make(black_box(&bytes), &three[index..=index], &limits));
+        });
+    }
+    group.bench_function("all three", |bencher| {
+        bencher.iter(|| make(black_box(&bytes), &three, &limits));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, whole, steps, variants);
 criterion_main!(benches);

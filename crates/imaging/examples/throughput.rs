@@ -4,8 +4,8 @@
 //! cargo run --release --example throughput -- FILE… [--seconds S] [--threads N] [--size N]
 //! ```
 //!
-//! The files are in memory; nothing is written. The stages are measured on one thread after
-//! the throughput, and include everything: `decode` is the pixels, reduced on the way.
+//! The files are in memory; nothing is written. The steps are measured on one thread after the
+//! throughput, and include everything.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use thumbforge_imaging::{Limits, StageTimes, ThumbnailSpec, thumbnail, thumbnail_timed};
+use thumbforge_imaging::{Limits, Scratch, Source, Variant, make};
 
 #[derive(Parser)]
 struct Arguments {
@@ -34,46 +34,41 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     ensure!(arguments.threads > 0, "--threads must be at least 1");
-    let spec = ThumbnailSpec {
-        max_side: arguments.size,
-        jpeg_quality: arguments.quality,
-    };
+    let variants = [Variant::thumbnail(arguments.size, arguments.quality)];
     println!(
-        "{:<32} {:>9} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9}",
-        "file", "images/s", "ms", "decode ms", "resize", "colour", "encode", "bytes out"
+        "{:<32} {:>9} {:>9} {:>10} {:>10} {:>9}",
+        "file", "images/s", "ms", "decode ms", "render ms", "bytes out"
     );
     for path in &arguments.files {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-        let made = thumbnail(&bytes, &spec, &Limits::default())
+        let made = make(&bytes, &variants, &Limits::default())
             .with_context(|| path.display().to_string())?;
-        let rate = images_per_second(&bytes, &spec, &arguments);
-        let stages = stages(&bytes, &spec);
+        let rate = images_per_second(&bytes, &variants, &arguments);
+        let (decode, render) = steps(&bytes, &variants)?;
         let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
         println!(
-            "{:<32} {:>9.1} {:>9.3} {:>10.3} {:>9.3} {:>9.3} {:>9.3} {:>9}",
+            "{:<32} {:>9.1} {:>9.3} {:>10.3} {:>10.3} {:>9}",
             path.file_name()
                 .unwrap_or(path.as_os_str())
                 .to_string_lossy(),
             rate,
             arguments.threads as f64 * 1e3 / rate,
-            millis(stages.decode),
-            millis(stages.resize),
-            millis(stages.colour),
-            millis(stages.encode),
-            made.jpeg.len()
+            millis(decode),
+            millis(render),
+            made.renditions[0].files[0].bytes.len()
         );
     }
     Ok(())
 }
 
-fn images_per_second(bytes: &[u8], spec: &ThumbnailSpec, arguments: &Arguments) -> f64 {
+fn images_per_second(bytes: &[u8], variants: &[Variant], arguments: &Arguments) -> f64 {
     let made = AtomicU64::new(0);
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..arguments.threads {
             scope.spawn(|| {
                 while begun.elapsed().as_secs_f64() < arguments.seconds {
-                    let thumbnail = thumbnail(bytes, spec, &Limits::default());
+                    let thumbnail = make(bytes, variants, &Limits::default());
                     std::hint::black_box(&thumbnail);
                     made.fetch_add(u64::from(thumbnail.is_ok()), Ordering::Relaxed);
                 }
@@ -83,20 +78,28 @@ fn images_per_second(bytes: &[u8], spec: &ThumbnailSpec, arguments: &Arguments) 
     made.into_inner() as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// The median of each stage.
-fn stages(bytes: &[u8], spec: &ThumbnailSpec) -> StageTimes {
-    let mut runs: Vec<StageTimes> = (0..9)
-        .filter_map(|_| thumbnail_timed(bytes, spec, &Limits::default()).ok())
-        .map(|(_, times)| times)
-        .collect();
-    let mut median = |stage: fn(&StageTimes) -> Duration| {
-        runs.sort_by_key(stage);
-        runs.get(runs.len() / 2).map(stage).unwrap_or_default()
-    };
-    StageTimes {
-        decode: median(|times| times.decode),
-        resize: median(|times| times.resize),
-        colour: median(|times| times.colour),
-        encode: median(|times| times.encode),
+/// The medians of decoding, with header and metadata, and of rendering.
+fn steps(bytes: &[u8], variants: &[Variant]) -> anyhow::Result<(Duration, Duration)> {
+    let limits = Limits::default();
+    let mut scratch = Scratch::default();
+    let (mut decodes, mut renders) = (Vec::new(), Vec::new());
+    for _ in 0..9 {
+        let begun = Instant::now();
+        let source = Source::open(bytes, &limits)?;
+        let plan = source
+            .plan(variants, &limits)
+            .map_err(|refused| refused.error)?;
+        let picture = source.decode(&plan, &limits, &mut scratch)?;
+        decodes.push(begun.elapsed());
+        let begun = Instant::now();
+        for variant in variants {
+            std::hint::black_box(picture.render(variant, &limits)?);
+        }
+        renders.push(begun.elapsed());
     }
+    let median = |mut times: Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2]
+    };
+    Ok((median(decodes), median(renders)))
 }

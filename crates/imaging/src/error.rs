@@ -1,6 +1,6 @@
 //! Everything that can go wrong between bytes and thumbnail.
 
-use crate::source_image::SourceFormat;
+use crate::formats::Format;
 
 /// Why an image gives no thumbnail. Every variant is final: another attempt on the same bytes
 /// ends the same way, except for [`ImagingError::Internal`].
@@ -12,11 +12,8 @@ pub enum ImagingError {
     #[error("the source is {looks_like}; JPEG, PNG, GIF, WebP and BMP images are supported")]
     Unsupported { looks_like: &'static str },
     /// A format that is supported, in a kind that is not; `kind` with its article.
-    #[error("the source is {kind}, a kind of {} that is not supported", .format.as_str())]
-    UnsupportedKind {
-        format: SourceFormat,
-        kind: &'static str,
-    },
+    #[error("the source is {kind}, a kind of {} that is not supported", .format.name())]
+    UnsupportedKind { format: Format, kind: &'static str },
     #[error("the image has {width} × {height} pixels; at most {max_pixels} pixels are allowed")]
     TooManyPixels {
         width: u32,
@@ -31,19 +28,34 @@ pub enum ImagingError {
     /// `what` is a plural: scans, chunks.
     #[error("the image has more than {max} {what}")]
     TooMany { what: &'static str, max: u32 },
-    #[error("the {} image is corrupt: {reason}", .format.as_str())]
-    Corrupt {
-        format: SourceFormat,
-        reason: String,
-    },
+    #[error("the {} image is corrupt: {reason}", .format.name())]
+    Corrupt { format: Format, reason: String },
     #[error(
         "the {} image is truncated: {rows_decoded} of {rows} rows could be decoded, \
-         which is less than half", .format.as_str()
+         which is less than half", .format.name()
     )]
     Truncated {
-        format: SourceFormat,
+        format: Format,
         rows_decoded: u32,
         rows: u32,
+    },
+    #[error(
+        "the {} of {width} × {height} pixels has a side of more than {max_side}", .format.name()
+    )]
+    OutputTooLong {
+        format: Format,
+        width: u32,
+        height: u32,
+        max_side: u32,
+    },
+    #[error("the output has {pixels} pixels; at most {max_pixels} are allowed")]
+    TooManyOutputPixels { pixels: u64, max_pixels: u64 },
+    /// The smallest file of those that were tried.
+    #[error("the smallest {} takes {smallest_bytes} bytes; {max_bytes} are allowed", .format.name())]
+    OutputTooLarge {
+        format: Format,
+        smallest_bytes: u64,
+        max_bytes: u64,
     },
     #[error("decoding took longer than allowed")]
     Timeout,
@@ -53,7 +65,7 @@ pub enum ImagingError {
 }
 
 impl ImagingError {
-    pub(crate) fn corrupt(format: SourceFormat, reason: impl std::fmt::Display) -> Self {
+    pub(crate) fn corrupt(format: Format, reason: impl std::fmt::Display) -> Self {
         Self::Corrupt {
             format,
             reason: reason.to_string(),
@@ -68,6 +80,10 @@ impl ImagingError {
                 ErrorKind::TooLarge
             }
             Self::Corrupt { .. } | Self::Truncated { .. } => ErrorKind::Corrupt,
+            Self::OutputTooLong { .. } | Self::TooManyOutputPixels { .. } => {
+                ErrorKind::OutputTooManyPixels
+            }
+            Self::OutputTooLarge { .. } => ErrorKind::OutputTooManyBytes,
             Self::Timeout => ErrorKind::Timeout,
             Self::Internal(_) => ErrorKind::Internal,
         }
@@ -81,6 +97,10 @@ pub enum ErrorKind {
     Unsupported,
     TooLarge,
     Corrupt,
+    /// An output has more pixels than allowed, or than its format holds.
+    OutputTooManyPixels,
+    /// No quality gives a file within the bytes that are allowed.
+    OutputTooManyBytes,
     Timeout,
     Internal,
 }

@@ -6,11 +6,15 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
-use super::decode::{self, Target};
+use super::decode;
 use super::geometry::{Size, thumbnail_size};
 use super::limits::Limits;
-use super::raster::{Layout, Raster, Small, Ycc};
-use super::resize::resize;
+use super::picture::Scratch;
+use super::raster::{Layout, Raster, Ycc};
+use super::render::flatten::flatten;
+use super::render::resample::{Region, resample_raster};
+use super::source::Source;
+use super::variant::{Color, Variant};
 
 /// What a thumbnail must reach against the long way, in dB over all samples of its three planes, when the scaled picture
 /// is at least twice as large as the thumbnail.
@@ -75,19 +79,21 @@ fn jpeg(size: Size, sampling: SamplingFactor, progressive: bool) -> Vec<u8> {
 /// The engine's way, up to the planes that are encoded.
 fn short_way(bytes: &[u8], target: Size) -> Ycc {
     let limits = Limits::default();
-    let header = decode::inspect(bytes, &limits).unwrap();
-    let target = Target {
-        size: target,
-        halve_chroma: true,
-    };
-    let decoded = decode::decode(bytes, &header, target, &limits).unwrap();
-    assert!(!decoded.truncated);
-    match decoded.small {
-        Small::Ycc(ycc) => ycc.with_halved_chroma(),
-        Small::Raster(raster) => {
-            super::color::to_ycc(Small::Raster(raster), None).with_halved_chroma()
-        }
-    }
+    let source = Source::open(bytes, &limits).unwrap();
+    let variant = Variant::thumbnail(target.width.max(target.height), 85);
+    let plan = source.plan(&[variant], &limits).unwrap();
+    let mut scratch = Scratch::default();
+    let picture = source.decode(&plan, &limits, &mut scratch).unwrap();
+    assert!(!picture.source().truncated);
+    let small = picture
+        .stored(Region::whole(picture.size), target, true)
+        .unwrap();
+    flatten(small, Color::WHITE).with_halved_chroma()
+}
+
+fn resize(raster: Raster, source: Size, target: Size) -> Vec<u8> {
+    let resized = resample_raster(&raster, source, Region::whole(source), target).unwrap();
+    resized.pixels
 }
 
 /// All pixels by the reference decoder, each channel to the thumbnail's size.
@@ -99,9 +105,7 @@ fn long_way(bytes: &[u8], target: Size) -> Ycc {
     let source = Size::new(width as u32, height as u32);
     let plane = |channel: usize| {
         let samples = pixels.iter().skip(channel).step_by(3).copied().collect();
-        resize(Raster::whole(source, Layout::Luma, samples), target)
-            .unwrap()
-            .pixels
+        resize(Raster::whole(source, Layout::Luma, samples), source, target)
     };
     Ycc {
         size: target,
@@ -294,7 +298,7 @@ fn long_way_of_webp(data: &[u8], target: Size) -> Ycc {
             layout: Layout::Luma,
             pixels: full.collect(),
         };
-        resize(raster, target).unwrap().pixels
+        resize(raster, source, target)
     };
     Ycc {
         size: target,

@@ -1,14 +1,11 @@
-//! Sizes: of the thumbnail, and of the box that is averaged before the resampling.
-
-/// Longest side that a JPEG can have.
-const MAX_JPEG_SIDE: u32 = 65_535;
+//! Sizes, and the box that is averaged before the resampling.
 
 /// How much larger than the thumbnail a picture stays when it is reduced by averaging, so that
 /// Lanczos still decides what is seen.
 const OVERSAMPLING: u32 = 2;
 
 /// Most rows that are averaged at once: their sum must fit in 16 bits (255 × 257 = 65,535).
-const MAX_BOX_ROWS: u32 = 257;
+pub(crate) const MAX_BOX_ROWS: u32 = 257;
 
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +24,11 @@ impl Size {
     }
 }
 
+#[cfg(test)]
 /// The thumbnail of a source of this size: longest side at most `max_side`, never larger than
 /// the source, aspect kept to the nearest pixel, at least one pixel.
 pub(crate) fn thumbnail_size(source: Size, max_side: u32) -> Size {
-    let max_side = max_side.clamp(1, MAX_JPEG_SIDE);
+    let max_side = max_side.max(1);
     let longest = source.width.max(source.height);
     if longest <= max_side {
         return source;

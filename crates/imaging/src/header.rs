@@ -5,70 +5,56 @@ use std::io::Read;
 
 use flate2::read::ZlibDecoder;
 
+use super::decode::{BmpFacts, GifFacts, JpegFacts, PngFacts, WebpFacts};
 use super::geometry::Size;
 use super::metadata::{ExifFacts, icc_tags};
-use crate::source_image::SourceFormat;
-use thumbforge_codecs::jpeg;
+use crate::formats::Format;
 
 /// The facts of a file's header and chunks.
 #[derive(Debug)]
 pub(crate) struct Header<'a> {
-    pub format: SourceFormat,
     /// As stored, before EXIF orientation; both sides are at least 1.
     pub size: Size,
     pub has_alpha: bool,
     /// Animation frames, at least 1.
     pub frames: u32,
     pub icc: EmbeddedProfile<'a>,
-    /// The TIFF structure of an EXIF block, without prefix.
-    pub exif: Option<&'a [u8]>,
-    pub coding: Coding,
+    pub exif: ExifFacts,
+    pub kind: Kind,
+}
+
+/// What each format needs to know to decode its pixels.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Jpeg(JpegFacts),
+    Png(PngFacts),
+    Gif(GifFacts),
+    Webp(WebpFacts),
+    Bmp(BmpFacts),
 }
 
 impl Header<'_> {
-    pub(crate) fn exif_facts(&self) -> ExifFacts {
-        self.exif.map(ExifFacts::read).unwrap_or_default()
+    pub(crate) const fn format(&self) -> Format {
+        match self.kind {
+            Kind::Jpeg(_) => Format::Jpeg,
+            Kind::Png(_) => Format::Png,
+            Kind::Gif(_) => Format::Gif,
+            Kind::Webp(_) => Format::Webp,
+            Kind::Bmp(_) => Format::Bmp,
+        }
     }
-}
 
-/// How the pixels are coded, as far as it decides what decoding costs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Coding {
-    Jpeg {
-        components: u8,
-        /// The first component has the most samples, the others whole fractions of them.
-        evenly_sampled: bool,
-        progressive: bool,
-        /// What the scaled decoder needs, if it takes the file.
-        scaled: Option<jpeg::Header>,
-    },
-    Png {
-        /// Of the pixels as they are given out: 8 bits each, palette and `tRNS` expanded.
-        channels: u8,
-        interlaced: bool,
-        /// The largest chunk that the decoder buffers whole.
-        largest_chunk_bytes: usize,
-    },
-    Gif {
-        /// Of the first frame.
-        frame: Size,
-        interlaced: bool,
-        /// Where its pixels begin in the file.
-        data_at: usize,
-    },
-    Webp {
-        lossless: bool,
-        animated: bool,
-        /// Of the first picture, if it is lossy.
-        lossy_bytes: usize,
-        /// Look-up tables of its lossless codes, or of its alpha plane's.
-        code_bytes: usize,
-        /// What our own decoder takes, if it takes the file.
-        opaque: Option<ChunkPlace>,
-    },
-    Bmp {
-        channels: u8,
-    },
+    /// The same facts, apart from the bytes that they were read from.
+    pub(crate) fn into_owned(self) -> Header<'static> {
+        Header {
+            size: self.size,
+            has_alpha: self.has_alpha,
+            frames: self.frames,
+            icc: self.icc.into_owned(),
+            exif: self.exif,
+            kind: self.kind,
+        }
+    }
 }
 
 /// Where the data of a chunk lies.
@@ -85,10 +71,18 @@ pub enum EmbeddedProfile<'a> {
     None,
     Plain(Cow<'a, [u8]>),
     /// A zlib stream.
-    Deflated(&'a [u8]),
+    Deflated(Cow<'a, [u8]>),
 }
 
 impl EmbeddedProfile<'_> {
+    fn into_owned(self) -> EmbeddedProfile<'static> {
+        match self {
+            Self::None => EmbeddedProfile::None,
+            Self::Plain(bytes) => EmbeddedProfile::Plain(Cow::Owned(bytes.into_owned())),
+            Self::Deflated(stream) => EmbeddedProfile::Deflated(Cow::Owned(stream.into_owned())),
+        }
+    }
+
     /// The most that reading it takes: the profile, what is used of it, its parsed form, in
     /// which a byte of a table is a float, and the tables of the conversion. One of more than
     /// `max_bytes` is not read.
@@ -97,7 +91,9 @@ impl EmbeddedProfile<'_> {
         let bytes = match self {
             Self::None => 0,
             Self::Plain(bytes) => bytes.len(),
-            Self::Deflated(stream) => declared_bytes(&mut ZlibDecoder::new(*stream)).unwrap_or(0),
+            Self::Deflated(stream) => {
+                declared_bytes(&mut ZlibDecoder::new(stream.as_ref())).unwrap_or(0)
+            }
         };
         if bytes > max_bytes {
             return 0;

@@ -17,13 +17,18 @@ pub struct Limits {
     pub max_jpeg_scans: u32,
     /// Chunks, segments or blocks of one file.
     pub max_chunks: u32,
+    /// Of all outputs of a source together, in pixels.
+    pub max_output_pixels: u64,
+    /// Of one AVIF, whose encoder takes about half a microsecond of time for each pixel.
+    pub max_avif_pixels: u64,
     /// When to give up. Checked between rows where the decoder works in rows (PNG, GIF, the
     /// JPEG and VP8 decoders of this crate), else between the stages.
     pub deadline: Option<Instant>,
 }
 
 impl Default for Limits {
-    /// 100 megapixels, 512 MiB, 4 MiB of ICC profile, 100 scans, 100,000 chunks, no deadline.
+    /// 100 megapixels, 512 MiB, 4 MiB of ICC profile, 100 scans, 100,000 chunks,
+    /// 50 megapixels of outputs, 4 of an AVIF, no deadline.
     fn default() -> Self {
         Self {
             max_pixels: 100_000_000,
@@ -31,6 +36,8 @@ impl Default for Limits {
             max_icc_bytes: 4 << 20,
             max_jpeg_scans: 100,
             max_chunks: 100_000,
+            max_output_pixels: 50_000_000,
+            max_avif_pixels: 4_000_000,
             deadline: None,
         }
     }

@@ -66,13 +66,21 @@ impl Raster {
     }
 }
 
-/// A picture in the size of the thumbnail, in the colours of its source.
+/// A picture in the size of an output.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Small {
     Raster(Raster),
     Ycc(Ycc),
 }
 
 impl Small {
+    pub(crate) const fn size(&self) -> Size {
+        match self {
+            Self::Raster(raster) => raster.size,
+            Self::Ycc(ycc) => ycc.size,
+        }
+    }
+
     /// Makes all rows from `row` on opaque white.
     pub(crate) fn whiten_below(&mut self, row: usize) {
         match self {
@@ -108,6 +116,20 @@ pub(crate) struct Ycc {
 /// The size of chroma planes in 4:2:0.
 pub(crate) const fn halved(size: Size) -> Size {
     Size::new(size.width.div_ceil(2), size.height.div_ceil(2))
+}
+
+/// What chroma planes are resampled to if they are halved: half of each side that is even. Of an
+/// odd side the last chroma sample lies half outside of the picture: such a side is halved after
+/// the resampling, or all samples would be spread a little too far.
+pub(crate) const fn chroma_size(size: Size) -> Size {
+    const fn side(side: u32) -> u32 {
+        if side.is_multiple_of(2) {
+            side / 2
+        } else {
+            side
+        }
+    }
+    Size::new(side(size.width), side(size.height))
 }
 
 impl Ycc {

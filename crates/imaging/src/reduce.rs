@@ -30,7 +30,11 @@ impl BoxReducer {
     }
 
     pub(crate) fn new(source: Size, thumbnail: Size, layout: Layout) -> Self {
-        let averaged = averaging_box(source, thumbnail);
+        Self::with_box(source, averaging_box(source, thumbnail), layout)
+    }
+
+    /// Averages boxes of this size, of at most 257 rows.
+    pub(crate) fn with_box(source: Size, averaged: Size, layout: Layout) -> Self {
         let channels = layout.channels();
         let row = source.width as usize * channels;
         Self {
@@ -43,6 +47,10 @@ impl BoxReducer {
             premultiplied_row: Vec::new(),
             pixels: Vec::with_capacity(reduced_size(source, averaged).area() * channels),
         }
+    }
+
+    pub(crate) fn source(&self) -> Size {
+        self.source
     }
 
     /// Rows that were pushed so far.
@@ -191,7 +199,7 @@ fn premultiply_rgb(row: &[u8], out: &mut [u8]) {
 
 /// c·α / 255, rounded exactly, without a division.
 #[inline(always)]
-fn weighted(sample: u8, alpha: u8) -> u8 {
+pub(crate) fn weighted(sample: u8, alpha: u8) -> u8 {
     let product = u16::from(sample) * u16::from(alpha) + 128;
     ((product + (product >> 8)) >> 8) as u8
 }

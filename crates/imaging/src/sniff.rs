@@ -1,7 +1,7 @@
 //! The format by its magic bytes; names and content types are not believed.
 
 use super::error::ImagingError;
-use crate::source_image::SourceFormat;
+use crate::formats::Format;
 
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
@@ -48,20 +48,20 @@ const MARKUP: &[(&[u8], &str)] = &[
 /// # Errors
 /// [`ImagingError::Empty`], or [`ImagingError::Unsupported`] for anything that is not a JPEG,
 /// PNG, GIF, WebP or BMP file.
-pub(crate) fn sniff(bytes: &[u8]) -> Result<SourceFormat, ImagingError> {
+pub(crate) fn sniff(bytes: &[u8]) -> Result<Format, ImagingError> {
     if bytes.is_empty() {
         return Err(ImagingError::Empty);
     }
     if bytes.starts_with(b"\xff\xd8\xff") {
-        Ok(SourceFormat::Jpeg)
+        Ok(Format::Jpeg)
     } else if bytes.starts_with(PNG_SIGNATURE) {
-        Ok(SourceFormat::Png)
+        Ok(Format::Png)
     } else if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
-        Ok(SourceFormat::Gif)
+        Ok(Format::Gif)
     } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        Ok(SourceFormat::Webp)
+        Ok(Format::Webp)
     } else if is_bmp(bytes) {
-        Ok(SourceFormat::Bmp)
+        Ok(Format::Bmp)
     } else {
         Err(ImagingError::Unsupported {
             looks_like: look_alike(bytes),
@@ -105,12 +105,12 @@ mod tests {
         let mut bmp = b"BM\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
         bmp.extend_from_slice(&40_u32.to_le_bytes());
         for (bytes, format) in [
-            (&b"\xff\xd8\xff\xe0"[..], SourceFormat::Jpeg),
-            (b"\x89PNG\r\n\x1a\n", SourceFormat::Png),
-            (b"GIF87a", SourceFormat::Gif),
-            (b"GIF89a", SourceFormat::Gif),
-            (b"RIFF\0\0\0\0WEBPVP8 ", SourceFormat::Webp),
-            (&bmp, SourceFormat::Bmp),
+            (&b"\xff\xd8\xff\xe0"[..], Format::Jpeg),
+            (b"\x89PNG\r\n\x1a\n", Format::Png),
+            (b"GIF87a", Format::Gif),
+            (b"GIF89a", Format::Gif),
+            (b"RIFF\0\0\0\0WEBPVP8 ", Format::Webp),
+            (&bmp, Format::Bmp),
         ] {
             assert_eq!(sniff(bytes), Ok(format));
         }

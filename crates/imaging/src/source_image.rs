@@ -1,41 +1,11 @@
-//! What is asked of the image engine, and what it tells about an image.
+//! What the engine reports about a source.
 
-/// The thumbnail that is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ThumbnailSpec {
-    /// Longest side in pixels; smaller sources keep their size.
-    pub max_side: u32,
-    /// JPEG quality, 1–100.
-    pub jpeg_quality: u8,
-}
-
-/// A source format that can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SourceFormat {
-    Jpeg,
-    Png,
-    Gif,
-    Webp,
-    Bmp,
-}
-
-impl SourceFormat {
-    /// The word in `result.format`; the spelling is Pillow's, which the predecessor used.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Jpeg => "JPEG",
-            Self::Png => "PNG",
-            Self::Gif => "GIF",
-            Self::Webp => "WEBP",
-            Self::Bmp => "BMP",
-        }
-    }
-}
+use crate::formats::Format;
 
 /// What was found in the source image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceImage {
-    pub format: SourceFormat,
+    pub format: Format,
     /// Width in pixels as seen, i.e. after EXIF orientation.
     pub width: u32,
     /// Height in pixels as seen, i.e. after EXIF orientation.
@@ -62,18 +32,4 @@ pub struct ExifSummary {
     pub lens: Option<String>,
     /// `DateTimeOriginal` as `YYYY-MM-DDTHH:MM:SS`, with an offset where the file has one.
     pub taken_at: Option<String>,
-}
-
-/// The result of the image engine.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Thumbnail {
-    /// A baseline 4:2:0 JPEG without metadata.
-    pub jpeg: Vec<u8>,
-    pub width: u32,
-    pub height: u32,
-    /// `#rrggbb`.
-    pub dominant_color: String,
-    /// ThumbHash (<https://evanw.github.io/thumbhash/>), raw bytes.
-    pub thumbhash: Vec<u8>,
-    pub source: SourceImage,
 }

@@ -1,8 +1,27 @@
 //! What the thumbnail looks like in a few bytes.
 
-use super::color::ycc_pixel_to_rgb;
 use super::geometry::Size;
 use super::raster::Ycc;
+use super::render::color::ycc_pixel_to_rgb;
+
+/// A few bytes to show before the picture is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// `#rrggbb`.
+    pub dominant_color: String,
+    /// ThumbHash (<https://evanw.github.io/thumbhash/>), raw bytes.
+    pub thumbhash: Vec<u8>,
+}
+
+impl Summary {
+    /// Of a picture with halved chroma.
+    pub(crate) fn of(picture: &Ycc) -> Self {
+        Self {
+            dominant_color: dominant_color(picture),
+            thumbhash: thumbhash(picture),
+        }
+    }
+}
 
 /// Longest side of the picture that is hashed. A ThumbHash keeps no more than seven half-waves
 /// along a side, so that a larger one would only cost time.
@@ -105,7 +124,7 @@ pub(crate) fn dominant_color(picture: &Ycc) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::color::rgb_to_ycc;
+    use crate::render::color::rgb_to_ycc;
 
     fn picture(size: Size, colour: impl Fn(u32, u32) -> [u8; 3]) -> Ycc {
         let rgb: Vec<u8> = (0..size.height)

@@ -1,5 +1,7 @@
 //! What is asked of the engine: one rendition of a source.
 
+pub use thumbforge_codecs::jpeg::encode::Coding as JpegCoding;
+
 use crate::formats::Format;
 
 /// Longest side that may be asked for, in pixels.
@@ -18,6 +20,8 @@ pub struct Variant {
     pub formats: Formats,
     /// 1–100; `None` means the default of each format.
     pub quality: Option<u8>,
+    /// The same pixels, in fewer bytes for more time.
+    pub jpeg_coding: JpegCoding,
     /// The best quality whose file is no larger.
     pub max_bytes: Option<u64>,
     /// Around the picture in [`Fit::Contain`], and under alpha where the format keeps none.
@@ -145,6 +149,7 @@ impl Variant {
             gravity: Gravity::Center,
             formats: Formats::List(vec![Format::Jpeg]),
             quality: Some(quality),
+            jpeg_coding: JpegCoding::Baseline,
             max_bytes: None,
             background: None,
             enlarge: false,

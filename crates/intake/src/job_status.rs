@@ -29,23 +29,6 @@ impl JobStatus {
             Self::Failed => "failed",
         }
     }
-
-    /// The legal transitions. Everything else is a bug, and the database's conditions refuse it.
-    pub const fn may_become(self, next: Self) -> bool {
-        matches!(
-            (self, next),
-            (Self::Pending, Self::Processing | Self::Failed)
-                | (
-                    Self::Processing,
-                    Self::Pending | Self::Completed | Self::Failed
-                )
-        )
-    }
-
-    /// True if a job in this state will still change.
-    pub const fn is_active(self) -> bool {
-        matches!(self, Self::Pending | Self::Processing)
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,21 +43,5 @@ impl std::str::FromStr for JobStatus {
             .into_iter()
             .find(|status| status.as_str() == text)
             .ok_or(UnknownStatus)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn final_states_have_no_successor() {
-        for status in JobStatus::ALL {
-            let successors = JobStatus::ALL
-                .into_iter()
-                .filter(|next| status.may_become(*next))
-                .count();
-            assert_eq!(status.is_active(), successors > 0, "{status:?}");
-        }
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use thumbforge_imaging::variant::MAX_SIDE;
-use thumbforge_imaging::{Color, Fit, Format, Formats, Gravity, Variant};
+use thumbforge_imaging::{Color, Fit, Format, Formats, Gravity, JpegCoding, Variant};
 
 /// Variants of one job at most.
 pub const MOST_VARIANTS: usize = 16;
@@ -171,7 +171,7 @@ pub fn is_name(text: &str) -> bool {
 /// What a name is, as the end of a sentence.
 pub const NAME_RULE: &str = "must be 1 to 32 of a-z, 0-9, _ and -";
 
-const MEMBERS: [&str; 14] = [
+const MEMBERS: [&str; 15] = [
     "name",
     "width",
     "height",
@@ -185,6 +185,7 @@ const MEMBERS: [&str; 14] = [
     "blur",
     "sharpen",
     "grayscale",
+    "progressive",
     "optional",
 ];
 
@@ -273,6 +274,11 @@ impl<'a> Members<'a> {
         let blur = self.number("blur", 0.3, 100.0);
         let sharpen = self.number("sharpen", 0.0, 10.0);
         let grayscale = self.boolean("grayscale");
+        let jpeg_coding = if self.boolean("progressive") {
+            JpegCoding::Progressive
+        } else {
+            JpegCoding::Optimized
+        };
         Some(Variant {
             width: width.and_then(|side| u32::try_from(side).ok()),
             height: height.and_then(|side| u32::try_from(side).ok()),
@@ -280,6 +286,7 @@ impl<'a> Members<'a> {
             gravity,
             formats: formats?,
             quality: quality.and_then(|quality| u8::try_from(quality).ok()),
+            jpeg_coding,
             max_bytes,
             background,
             enlarge,
@@ -466,6 +473,8 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "is_false")]
     grayscale: bool,
     #[serde(skip_serializing_if = "is_false")]
+    progressive: bool,
+    #[serde(skip_serializing_if = "is_false")]
     optional: bool,
 }
 
@@ -516,6 +525,7 @@ impl<'a> Written<'a> {
             blur: variant.blur,
             sharpen: variant.sharpen,
             grayscale: variant.grayscale,
+            progressive: variant.jpeg_coding == JpegCoding::Progressive,
             optional: *optional,
         }
     }

@@ -57,6 +57,9 @@ pub struct VariantSchema {
     sharpen: Option<f32>,
     #[schema(default = false, example = false)]
     grayscale: Option<bool>,
+    /// A JPEG in scans that each show more of it: mostly the smallest file.
+    #[schema(default = false, example = false)]
+    progressive: Option<bool>,
     /// The job completes even if this one can't be made. Not for the first.
     #[schema(default = false, example = false)]
     optional: Option<bool>,

@@ -5,9 +5,10 @@ use thumbforge_imaging::Format;
 
 use super::thumbnail::{chosen, completed, send, varying};
 use crate::domain::{FileRecord, VariantOutcome};
-use crate::http::problem::{Problem, RequestFault};
+use crate::http::problem::Problem;
 use crate::http::problem_kind::ProblemKind;
 use crate::http::state::ApiState;
+use thumbforge_intake::RequestFault;
 
 /// Get a variant
 ///

@@ -10,12 +10,13 @@ use image::{ColorType, ImageDecoder, ImageError};
 use super::deadline_reader::DeadlineReader;
 use super::{Decoded, le_u16, le_u32, reduce_picture};
 use crate::error::ImagingError;
+use crate::formats::Format;
 use crate::geometry::Size;
-use crate::header::{Coding, EmbeddedProfile, Header};
+use crate::header::{EmbeddedProfile, Header, Kind};
 use crate::limits::Limits;
+use crate::metadata::ExifFacts;
 use crate::raster::Layout;
 use crate::reduce::BoxReducer;
-use crate::source_image::SourceFormat;
 
 pub(super) fn inspect(bytes: &[u8]) -> Result<Header<'_>, ImagingError> {
     let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(failed)?;
@@ -26,15 +27,14 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header<'_>, ImagingError> {
         return Err(corrupt("it is shorter than its header claims"));
     }
     Ok(Header {
-        format: SourceFormat::Bmp,
         size,
         has_alpha: layout.has_alpha(),
         frames: 1,
         icc: EmbeddedProfile::None,
-        exif: None,
-        coding: Coding::Bmp {
-            channels: layout.channels() as u8,
-        },
+        exif: ExifFacts::default(),
+        kind: Kind::Bmp(BmpFacts {
+            channels: layout.channels(),
+        }),
     })
 }
 
@@ -65,34 +65,39 @@ fn layout(color_type: ColorType) -> Result<Layout, ImagingError> {
     }
 }
 
-pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
-    let Coding::Bmp { channels } = header.coding else {
-        return usize::MAX;
-    };
-    let channels = usize::from(channels);
-    header.size.area() * channels + BoxReducer::memory_bytes(header.size, thumbnail, channels)
+/// How a BMP is coded.
+#[derive(Debug)]
+pub(crate) struct BmpFacts {
+    channels: usize,
 }
 
-pub(super) fn decode(
-    bytes: &[u8],
-    header: &Header<'_>,
-    thumbnail: Size,
-    limits: &Limits,
-) -> Result<Decoded, ImagingError> {
-    limits.check_deadline()?;
-    let source = DeadlineReader::new(bytes, limits.deadline);
-    let decoder = BmpDecoder::new(source).map_err(failed)?;
-    let layout = layout(decoder.color_type())?;
-    let mut picture = vec![0; header.size.area() * layout.channels()];
-    decoder
-        .read_image(&mut picture)
-        .map_err(|error| limits.timeout_or(failed(error)))?;
-    let rows = header.size.height as usize;
-    reduce_picture(&picture, layout, header, rows, thumbnail, limits)
+impl BmpFacts {
+    pub(super) fn memory_bytes(&self, size: Size, target: Size) -> usize {
+        size.area() * self.channels + BoxReducer::memory_bytes(size, target, self.channels)
+    }
+
+    pub(super) fn decode(
+        &self,
+        bytes: &[u8],
+        size: Size,
+        target: Size,
+        limits: &Limits,
+    ) -> Result<Decoded<'static>, ImagingError> {
+        limits.check_deadline()?;
+        let source = DeadlineReader::new(bytes, limits.deadline);
+        let decoder = BmpDecoder::new(source).map_err(failed)?;
+        let layout = layout(decoder.color_type())?;
+        let mut picture = vec![0; size.area() * layout.channels()];
+        decoder
+            .read_image(&mut picture)
+            .map_err(|error| limits.timeout_or(failed(error)))?;
+        let rows = size.height as usize;
+        reduce_picture(&picture, layout, Format::Bmp, (size, target), rows, limits)
+    }
 }
 
 fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
-    ImagingError::corrupt(SourceFormat::Bmp, reason)
+    ImagingError::corrupt(Format::Bmp, reason)
 }
 
 fn failed(error: ImageError) -> ImagingError {

@@ -8,34 +8,39 @@ mod jpeg;
 mod png;
 mod webp;
 
-use std::time::Instant;
+pub(crate) use bmp::BmpFacts;
+pub(crate) use gif::GifFacts;
+pub(crate) use jpeg::JpegFacts;
+pub(crate) use png::PngFacts;
+pub(crate) use webp::WebpFacts;
 
 use super::error::ImagingError;
+use super::formats::Format;
 use super::geometry::Size;
-use super::header::Header;
+use super::header::{Header, Kind};
 use super::limits::Limits;
-use super::raster::{Layout, Small};
+use super::picture::{Pixels, Scratch};
+use super::raster::Layout;
 use super::reduce::BoxReducer;
-use super::resize::resize;
 use super::sniff::sniff;
-use crate::source_image::SourceFormat;
 
 /// What is to be decoded to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
-    /// Of the thumbnail, before its orientation.
+    /// The size that the whole picture has at the largest scale that any variant needs, before
+    /// its orientation. What is decoded is at least twice as large, or as large as the source.
     pub size: Size,
-    /// Chroma planes may be given in half the size, as they will be encoded.
+    /// Chroma planes are needed in half of that size only.
     pub halve_chroma: bool,
 }
 
-/// A decoded picture in the size of the thumbnail.
-pub(crate) struct Decoded {
-    pub small: Small,
-    /// The file ended early; the missing rows are white.
+/// The pixels of a source, about as large as its variants need them.
+pub(crate) struct Decoded<'s> {
+    pub pixels: Pixels<'s>,
+    /// The rows of the source that hold its picture; what is below shows as white.
+    pub rows: u32,
+    /// The file ended early or is damaged.
     pub truncated: bool,
-    /// When decoding had ended and the resampling began.
-    pub resized_since: Instant,
 }
 
 /// Reads what the header tells, without decoding any pixel.
@@ -44,15 +49,18 @@ pub(crate) struct Decoded {
 /// Not an image, a broken header, or more pixels or chunks than allowed.
 pub(crate) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
     let header = match sniff(bytes)? {
-        SourceFormat::Jpeg => jpeg::inspect(bytes, limits),
-        SourceFormat::Png => png::inspect(bytes, limits),
-        SourceFormat::Gif => gif::inspect(bytes, limits),
-        SourceFormat::Webp => webp::inspect(bytes, limits),
-        SourceFormat::Bmp => bmp::inspect(bytes),
+        Format::Jpeg => jpeg::inspect(bytes, limits),
+        Format::Png => png::inspect(bytes, limits),
+        Format::Gif => gif::inspect(bytes, limits),
+        Format::Webp => webp::inspect(bytes, limits),
+        Format::Bmp => bmp::inspect(bytes),
+        Format::Avif => Err(ImagingError::Unsupported {
+            looks_like: "an AVIF image",
+        }),
     }?;
     if header.size.width == 0 || header.size.height == 0 {
         return Err(ImagingError::corrupt(
-            header.format,
+            header.format(),
             "its width or height is zero",
         ));
     }
@@ -61,45 +69,40 @@ pub(crate) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
 }
 
 /// Estimated peak of the memory that decoding takes, in bytes, without the source itself.
-pub(crate) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
-    match header.format {
-        SourceFormat::Jpeg => jpeg::memory_bytes(header, thumbnail),
-        SourceFormat::Png => png::memory_bytes(header, thumbnail),
-        SourceFormat::Gif => gif::memory_bytes(header, thumbnail),
-        SourceFormat::Webp => webp::memory_bytes(header, thumbnail),
-        SourceFormat::Bmp => bmp::memory_bytes(header, thumbnail),
+pub(crate) fn memory_bytes(header: &Header<'_>, target: Size) -> usize {
+    match &header.kind {
+        Kind::Jpeg(facts) => facts.memory_bytes(header.size, target),
+        Kind::Png(facts) => facts.memory_bytes(header.size, target),
+        Kind::Gif(facts) => facts.memory_bytes(header.size, target),
+        Kind::Webp(facts) => facts.memory_bytes(header.size, header.has_alpha, target),
+        Kind::Bmp(facts) => facts.memory_bytes(header.size, target),
     }
 }
 
-/// Decodes the (first) picture to the size of the thumbnail.
+/// Decodes the (first) picture as far as the target needs it.
 ///
 /// # Errors
 /// A corrupt file, one of which less than half of the rows could be decoded, or the deadline.
-pub(crate) fn decode(
+pub(crate) fn decode<'s>(
     bytes: &[u8],
     header: &Header<'_>,
     target: Target,
     limits: &Limits,
-) -> Result<Decoded, ImagingError> {
-    let thumbnail = target.size;
-    match header.format {
-        SourceFormat::Jpeg => jpeg::decode(bytes, header, target, limits),
-        SourceFormat::Png => png::decode(bytes, header, thumbnail, limits),
-        SourceFormat::Gif => gif::decode(bytes, header, thumbnail, limits),
-        SourceFormat::Webp => webp::decode(bytes, header, target, limits),
-        SourceFormat::Bmp => bmp::decode(bytes, header, thumbnail, limits),
+    scratch: &'s mut Scratch,
+) -> Result<Decoded<'s>, ImagingError> {
+    let size = header.size;
+    match &header.kind {
+        Kind::Jpeg(facts) => facts.decode(bytes, size, target, limits, &mut scratch.jpeg),
+        Kind::Png(facts) => facts.decode(bytes, size, target.size, limits),
+        Kind::Gif(facts) => facts.decode(bytes, size, target.size, limits),
+        Kind::Webp(facts) => facts.decode(bytes, size, target, limits, &mut scratch.vp8),
+        Kind::Bmp(facts) => facts.decode(bytes, size, target.size, limits),
     }
 }
 
-/// The policy for files that end early: with at least half of the rows there is a thumbnail,
+/// The policy for files that end early: with at least half of the rows there is a picture,
 /// marked as truncated, whose missing rows are white; with less there is none.
-fn finish_rows(
-    mut reducer: BoxReducer,
-    format: SourceFormat,
-    rows_decoded: u32,
-    rows: u32,
-    thumbnail: Size,
-) -> Result<Decoded, ImagingError> {
+fn check_rows(format: Format, rows_decoded: u32, rows: u32) -> Result<(), ImagingError> {
     if u64::from(rows_decoded) * 2 < u64::from(rows) {
         return Err(ImagingError::Truncated {
             format,
@@ -107,53 +110,44 @@ fn finish_rows(
             rows,
         });
     }
-    reducer.fill_with_white();
-    let resized_since = Instant::now();
-    Ok(Decoded {
-        resized_since,
-        small: Small::Raster(resize(reducer.finish(), thumbnail)?),
-        truncated: rows_decoded < rows,
-    })
+    Ok(())
 }
 
-/// What chroma planes are resampled to: if they are to be halved, half of each side that is even. Of an odd side the last chroma
-/// sample lies half outside of the picture: such a side is halved behind the resampling, or all samples would be spread a little
-/// too far.
-fn chroma_size(thumbnail: Size, halved: bool) -> Size {
-    let side = |side: u32| {
-        if halved && side.is_multiple_of(2) {
-            side / 2
-        } else {
-            side
-        }
-    };
-    Size::new(side(thumbnail.width), side(thumbnail.height))
+/// What was reduced, by that policy. The missing rows are filled.
+fn finish_rows(
+    mut reducer: BoxReducer,
+    format: Format,
+    rows_decoded: u32,
+    rows: u32,
+) -> Result<Decoded<'static>, ImagingError> {
+    check_rows(format, rows_decoded, rows)?;
+    reducer.fill_with_white();
+    let height = reducer.source().height;
+    Ok(Decoded {
+        pixels: Pixels::Raster(reducer.finish()),
+        rows: height,
+        truncated: rows_decoded < rows,
+    })
 }
 
 /// Averages the first `rows_decoded` rows of a picture that was decoded whole.
 fn reduce_picture(
     picture: &[u8],
     layout: Layout,
-    header: &Header<'_>,
+    format: Format,
+    (size, target): (Size, Size),
     rows_decoded: usize,
-    thumbnail: Size,
     limits: &Limits,
-) -> Result<Decoded, ImagingError> {
-    let mut reducer = BoxReducer::new(header.size, thumbnail, layout);
-    let rows = picture.chunks_exact(header.size.width as usize * layout.channels());
+) -> Result<Decoded<'static>, ImagingError> {
+    let mut reducer = BoxReducer::new(size, target, layout);
+    let rows = picture.chunks_exact(size.width as usize * layout.channels());
     for (index, row) in rows.take(rows_decoded).enumerate() {
         if index.is_multiple_of(ROWS_PER_DEADLINE_CHECK) {
             limits.check_deadline()?;
         }
         reducer.push_row(row);
     }
-    finish_rows(
-        reducer,
-        header.format,
-        rows_decoded as u32,
-        header.size.height,
-        thumbnail,
-    )
+    finish_rows(reducer, format, rows_decoded as u32, size.height)
 }
 
 /// Rows between two looks at the clock.

@@ -1,17 +1,19 @@
 //! PNG and the default image of APNG (<https://www.w3.org/TR/png-3/>), row by row.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use ::png::{BitDepth, ColorType, DecodingError, Info, InterlaceInfo, Reader, Transformations};
 
 use super::{Decoded, ROWS_PER_DEADLINE_CHECK, be_u32, finish_rows};
 use crate::error::ImagingError;
+use crate::formats::Format;
 use crate::geometry::Size;
-use crate::header::{Coding, EmbeddedProfile, Header};
+use crate::header::{EmbeddedProfile, Header, Kind};
 use crate::limits::Limits;
+use crate::metadata::ExifFacts;
 use crate::raster::Layout;
 use crate::reduce::BoxReducer;
-use crate::source_image::SourceFormat;
 use thumbforge_codecs::png::{Chunk, Chunks, RowReader, Shape};
 
 /// What the decoder may buffer of chunks that are not pixels.
@@ -25,7 +27,7 @@ const COLOUR_USED: u8 = 2;
 const ALPHA_USED: u8 = 4;
 
 pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
-    let corrupt = |reason: &str| ImagingError::corrupt(SourceFormat::Png, reason);
+    let corrupt = |reason: &str| ImagingError::corrupt(Format::Png, reason);
     let mut chunks = Chunks::new(bytes);
     let first = chunks.next().ok_or_else(|| corrupt("it has no header"))?;
     if first.kind != b"IHDR" {
@@ -63,17 +65,16 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     let has_alpha = colour_type & ALPHA_USED != 0 || has_transparent_colour;
     let is_colour = colour_type & (COLOUR_USED | PALETTE_USED) != 0;
     Ok(Header {
-        format: SourceFormat::Png,
         size: Size::new(width, height),
         has_alpha,
         frames: frames.max(1),
         icc,
-        exif,
-        coding: Coding::Png {
-            channels: if is_colour { 3 } else { 1 } + u8::from(has_alpha),
+        exif: exif.map(ExifFacts::read).unwrap_or_default(),
+        kind: Kind::Png(PngFacts {
+            channels: if is_colour { 3 } else { 1 } + usize::from(has_alpha),
             interlaced: interlace != 0,
             largest_chunk_bytes: largest_chunk_bytes.min(MAX_BUFFERED_CHUNK_BYTES),
-        },
+        }),
     })
 }
 
@@ -81,31 +82,72 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
 fn deflated_profile(data: &[u8]) -> EmbeddedProfile<'_> {
     let name_end = data.iter().take(80).position(|byte| *byte == 0);
     match name_end.and_then(|end| data.get(end + 2..)) {
-        Some(stream) => EmbeddedProfile::Deflated(stream),
+        Some(stream) => EmbeddedProfile::Deflated(Cow::Borrowed(stream)),
         None => EmbeddedProfile::None,
     }
 }
 
-pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
-    let Coding::Png {
-        channels,
-        interlaced,
-        largest_chunk_bytes,
-    } = header.coding
-    else {
-        return usize::MAX;
-    };
-    let channels = usize::from(channels);
-    let full_picture = if interlaced {
-        header.size.area() * channels
-    } else {
-        0
-    };
-    BoxReducer::memory_bytes(header.size, thumbnail, channels)
-        + row_buffers_bytes(header.size, channels).max(our_rows_bytes(header.size, channels))
-        + full_picture
-        + largest_chunk_bytes
-        + INFLATER_BYTES
+/// How a PNG is coded.
+#[derive(Debug)]
+pub(crate) struct PngFacts {
+    /// Of the pixels as they are given out: 8 bits each, palette and `tRNS` expanded.
+    channels: usize,
+    interlaced: bool,
+    /// The largest chunk that the decoder buffers whole.
+    largest_chunk_bytes: usize,
+}
+
+impl PngFacts {
+    pub(super) fn memory_bytes(&self, size: Size, target: Size) -> usize {
+        let full_picture = if self.interlaced {
+            size.area() * self.channels
+        } else {
+            0
+        };
+        BoxReducer::memory_bytes(size, target, self.channels)
+            + row_buffers_bytes(size, self.channels).max(our_rows_bytes(size, self.channels))
+            + full_picture
+            + self.largest_chunk_bytes
+            + INFLATER_BYTES
+    }
+
+    pub(super) fn decode(
+        &self,
+        bytes: &[u8],
+        size: Size,
+        target: Size,
+        limits: &Limits,
+    ) -> Result<Decoded<'static>, ImagingError> {
+        let mut decoder = ::png::Decoder::new_with_limits(
+            Cursor::new(bytes),
+            ::png::Limits {
+                bytes: row_buffers_bytes(size, 4) + MAX_BUFFERED_CHUNK_BYTES,
+            },
+        );
+        decoder.set_ignore_text_chunk(true);
+        // The profile is inflated by us, within its own limit.
+        decoder.set_ignore_iccp_chunk(true);
+        decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+        let mut reader = decoder.read_info().map_err(corrupt)?;
+        check_palette(reader.info())?;
+        let layout = match reader.output_color_type().0 {
+            ColorType::Grayscale => Layout::Luma,
+            ColorType::GrayscaleAlpha => Layout::LumaAlpha,
+            ColorType::Rgb => Layout::Rgb,
+            ColorType::Rgba => Layout::Rgba,
+            ColorType::Indexed => return Err(corrupt("its palette could not be expanded")),
+        };
+        let mut reducer = BoxReducer::new(size, target, layout);
+        let rows_decoded = if let Some(rows) = usual_rows(bytes, reader.info(), size) {
+            drop(reader);
+            push_rows(rows, limits, &mut reducer)?
+        } else if reader.info().interlaced {
+            decode_interlaced(&mut reader, size, layout, limits, &mut reducer)?
+        } else {
+            decode_rows(&mut reader, size, layout, limits, &mut reducer)?
+        };
+        finish_rows(reducer, Format::Png, rows_decoded, size.height)
+    }
 }
 
 /// The decoder holds two rows of at most 16 bits a sample, and we one of 8.
@@ -126,49 +168,6 @@ fn shape(size: Size, channels: usize) -> Shape {
     }
 }
 
-pub(super) fn decode(
-    bytes: &[u8],
-    header: &Header<'_>,
-    thumbnail: Size,
-    limits: &Limits,
-) -> Result<Decoded, ImagingError> {
-    let mut decoder = ::png::Decoder::new_with_limits(
-        Cursor::new(bytes),
-        ::png::Limits {
-            bytes: row_buffers_bytes(header.size, 4) + MAX_BUFFERED_CHUNK_BYTES,
-        },
-    );
-    decoder.set_ignore_text_chunk(true);
-    // The profile is inflated by us, within its own limit.
-    decoder.set_ignore_iccp_chunk(true);
-    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
-    let mut reader = decoder.read_info().map_err(corrupt)?;
-    check_palette(reader.info())?;
-    let layout = match reader.output_color_type().0 {
-        ColorType::Grayscale => Layout::Luma,
-        ColorType::GrayscaleAlpha => Layout::LumaAlpha,
-        ColorType::Rgb => Layout::Rgb,
-        ColorType::Rgba => Layout::Rgba,
-        ColorType::Indexed => return Err(corrupt("its palette could not be expanded")),
-    };
-    let mut reducer = BoxReducer::new(header.size, thumbnail, layout);
-    let rows_decoded = if let Some(rows) = usual_rows(bytes, reader.info(), header.size) {
-        drop(reader);
-        push_rows(rows, limits, &mut reducer)?
-    } else if reader.info().interlaced {
-        decode_interlaced(&mut reader, header.size, layout, limits, &mut reducer)?
-    } else {
-        decode_rows(&mut reader, header.size, layout, limits, &mut reducer)?
-    };
-    finish_rows(
-        reducer,
-        header.format,
-        rows_decoded,
-        header.size.height,
-        thumbnail,
-    )
-}
-
 /// The decoder panics at a colour that is cut off, or has no number of eight bits (found by fuzzing). The
 /// palette that a truecolour picture may suggest is not read.
 fn check_palette(info: &Info<'_>) -> Result<(), ImagingError> {
@@ -184,7 +183,7 @@ fn check_palette(info: &Info<'_>) -> Result<(), ImagingError> {
 }
 
 fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
-    ImagingError::corrupt(SourceFormat::Png, reason)
+    ImagingError::corrupt(Format::Png, reason)
 }
 
 /// A reader of our own for the usual picture: its samples are bytes, and need no conversion.

@@ -198,8 +198,20 @@ mod tests {
         let mut deflater = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
         deflater.write_all(&bytes).unwrap();
         let deflated = deflater.finish().unwrap();
-        assert!(IccProfile::read(&EmbeddedProfile::Deflated(&deflated), bytes.len()).is_some());
-        assert!(IccProfile::read(&EmbeddedProfile::Deflated(&deflated), bytes.len() - 1).is_none());
+        assert!(
+            IccProfile::read(
+                &EmbeddedProfile::Deflated(deflated.as_slice().into()),
+                bytes.len()
+            )
+            .is_some()
+        );
+        assert!(
+            IccProfile::read(
+                &EmbeddedProfile::Deflated(deflated.as_slice().into()),
+                bytes.len() - 1
+            )
+            .is_none()
+        );
     }
 
     #[test]

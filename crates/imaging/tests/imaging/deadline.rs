@@ -8,9 +8,10 @@ use std::hint::black_box;
 use std::io::Cursor;
 use std::time::{Duration, Instant};
 
+use crate::picture::thumbnail;
 use image::ImageDecoder;
 use jpeg_encoder::{ColorType, Encoder};
-use thumbforge_imaging::{ImagingError, Limits, thumbnail};
+use thumbforge_imaging::{ImagingError, Limits};
 use zune_core::bytestream::ZCursor;
 
 use crate::picture::{Picture, SPEC, fixture, try_thumbnail};

@@ -1,8 +1,9 @@
 //! Pictures whose right look is known.
 
+use crate::picture::probe;
 use jpeg_encoder::ColorType;
-use thumbforge_imaging::SourceFormat;
-use thumbforge_imaging::{Limits, probe};
+use thumbforge_imaging::Format;
+use thumbforge_imaging::Limits;
 
 use crate::picture::{Picture, SPEC, fixture, psnr, thumbnail_of};
 
@@ -24,7 +25,7 @@ fn all_eight_orientations_come_out_upright() {
 }
 
 /// The JPEG with an EXIF block that holds nothing but an orientation.
-fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+pub fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0".to_vec();
     exif.extend(b"\x12\x01\x03\0\x01\0\0\0");
     exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
@@ -234,11 +235,11 @@ fn grey_stays_grey_and_as_bright() {
 #[test]
 fn the_first_frame_is_shown_and_all_are_counted() {
     for (name, format, frames) in [
-        ("beacon.gif", SourceFormat::Gif, 2),
-        ("interlaced.gif", SourceFormat::Gif, 1),
-        ("anim.webp", SourceFormat::Webp, 6),
-        ("lossy_alpha.webp", SourceFormat::Webp, 1),
-        ("fcTL-dispose-in-region-none.png", SourceFormat::Png, 3),
+        ("beacon.gif", Format::Gif, 2),
+        ("interlaced.gif", Format::Gif, 1),
+        ("anim.webp", Format::Webp, 6),
+        ("lossy_alpha.webp", Format::Webp, 1),
+        ("fcTL-dispose-in-region-none.png", Format::Png, 3),
     ] {
         let thumbnail = thumbnail_of(&fixture(name));
         assert_eq!(thumbnail.source.format, format, "{name}");
@@ -263,10 +264,10 @@ fn transparent_pixels_of_gif_and_webp_are_white() {
 #[test]
 fn bitmaps_and_webp_of_all_kinds_are_read() {
     for (name, format, has_alpha) in [
-        ("bmp24.bmp", SourceFormat::Bmp, false),
-        ("bmprle8t.bmp", SourceFormat::Bmp, false),
-        ("simple-rgb.webp", SourceFormat::Webp, false),
-        ("2-color.webp", SourceFormat::Webp, false),
+        ("bmp24.bmp", Format::Bmp, false),
+        ("bmprle8t.bmp", Format::Bmp, false),
+        ("simple-rgb.webp", Format::Webp, false),
+        ("2-color.webp", Format::Webp, false),
     ] {
         let thumbnail = thumbnail_of(&fixture(name));
         assert_eq!(thumbnail.source.format, format, "{name}");

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use crate::picture::{probe, thumbnail};
 use jpeg_encoder::ColorType;
 use thumbforge_imaging::ErrorKind;
-use thumbforge_imaging::{ImagingError, Limits, probe, thumbnail};
+use thumbforge_imaging::{ImagingError, Limits};
 
 use crate::picture::{Picture, SPEC, fixture, thumbnail_of, try_thumbnail};
 

@@ -13,3 +13,4 @@ mod profiles;
 )]
 mod sweep;
 mod unusual;
+mod variants;

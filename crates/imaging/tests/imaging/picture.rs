@@ -2,16 +2,59 @@
 
 use std::path::PathBuf;
 
-use thumbforge_imaging::{ImagingError, Limits, thumbnail};
-use thumbforge_imaging::{Thumbnail, ThumbnailSpec};
+use std::sync::LazyLock;
+
+use thumbforge_imaging::{ImagingError, Limits, Source, SourceImage, Variant, make};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
-pub const SPEC: ThumbnailSpec = ThumbnailSpec {
-    max_side: 256,
-    jpeg_quality: 95,
-};
+pub static SPEC: LazyLock<Variant> = LazyLock::new(|| Variant::thumbnail(256, 95));
+
+/// The usual thumbnail, and what its source is.
+#[derive(Debug, PartialEq)]
+pub struct Thumbnail {
+    pub jpeg: Vec<u8>,
+    pub width: u32,
+    pub height: u32,
+    pub dominant_color: String,
+    pub thumbhash: Vec<u8>,
+    pub source: SourceImage,
+}
+
+pub fn thumbnail(bytes: &[u8], spec: &Variant, limits: &Limits) -> Result<Thumbnail, ImagingError> {
+    let mut made = make(bytes, std::slice::from_ref(spec), limits)?;
+    let mut rendition = made.renditions.remove(0);
+    Ok(Thumbnail {
+        jpeg: rendition.files.remove(0).bytes,
+        width: rendition.width,
+        height: rendition.height,
+        dominant_color: made.summary.dominant_color,
+        thumbhash: made.summary.thumbhash,
+        source: made.source,
+    })
+}
+
+/// What the header tells of an image, and what a thumbnail of it will take.
+#[derive(Debug)]
+pub struct Probe {
+    pub width: u32,
+    pub height: u32,
+    pub memory_bytes: usize,
+}
+
+pub fn probe(bytes: &[u8], spec: &Variant, limits: &Limits) -> Result<Probe, ImagingError> {
+    let source = Source::open(bytes, limits)?;
+    let plan = source
+        .plan(std::slice::from_ref(spec), limits)
+        .map_err(|refused| refused.error)?;
+    let facts = source.facts();
+    Ok(Probe {
+        width: facts.width,
+        height: facts.height,
+        memory_bytes: plan.memory_bytes,
+    })
+}
 
 pub fn fixture(name: &str) -> Vec<u8> {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))

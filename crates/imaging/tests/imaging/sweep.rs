@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use thumbforge_imaging::{ErrorKind, Limits, probe, thumbnail};
+use crate::picture::{probe, thumbnail};
+use thumbforge_imaging::{ErrorKind, Limits};
 
 use crate::hostile::metadata_bombs;
 use crate::picture::SPEC;
@@ -234,6 +235,7 @@ fn word(kind: ErrorKind) -> &'static str {
         ErrorKind::Unsupported => "unsupported",
         ErrorKind::TooLarge => "too large",
         ErrorKind::Corrupt => "corrupt",
+        ErrorKind::OutputTooManyPixels | ErrorKind::OutputTooManyBytes => "output",
         ErrorKind::Timeout => "timeout",
         ErrorKind::Internal => "internal",
     }

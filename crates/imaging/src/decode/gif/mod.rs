@@ -9,12 +9,13 @@ use ::gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
 use super::{Decoded, ROWS_PER_DEADLINE_CHECK, finish_rows, le_u16};
 use crate::error::ImagingError;
+use crate::formats::Format;
 use crate::geometry::Size;
-use crate::header::{Coding, EmbeddedProfile, Header};
+use crate::header::{EmbeddedProfile, Header, Kind};
 use crate::limits::Limits;
+use crate::metadata::ExifFacts;
 use crate::raster::Layout;
 use crate::reduce::BoxReducer;
-use crate::source_image::SourceFormat;
 use thumbforge_codecs::gif::{self as lzw, Lzw};
 
 const HEADER_BYTES: usize = 13;
@@ -26,7 +27,7 @@ const ICC_APPLICATION: &[u8] = b"ICCRGBG1012";
 const PARSER_BYTES: usize = 128 << 10;
 
 pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
-    let corrupt = |reason: &str| ImagingError::corrupt(SourceFormat::Gif, reason);
+    let corrupt = |reason: &str| ImagingError::corrupt(Format::Gif, reason);
     let (Some(width), Some(height), Some(&flags)) =
         (le_u16(bytes, 6), le_u16(bytes, 8), bytes.get(10))
     else {
@@ -72,17 +73,16 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         Size::new(width.into(), height.into())
     };
     Ok(Header {
-        format: SourceFormat::Gif,
         size,
         has_alpha: is_transparent,
         frames,
         icc,
-        exif: None,
-        coding: Coding::Gif {
+        exif: ExifFacts::default(),
+        kind: Kind::Gif(GifFacts {
             frame: frame.size,
             interlaced: frame.interlaced,
             data_at: frame.data_at,
-        },
+        }),
     })
 }
 
@@ -192,91 +192,91 @@ fn sub_blocks(bytes: &[u8], mut position: usize, max_bytes: usize) -> Vec<u8> {
     data
 }
 
-pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
-    let Coding::Gif {
-        frame, interlaced, ..
-    } = header.coding
-    else {
-        return usize::MAX;
-    };
-    let indices = if interlaced {
-        frame.area()
-    } else {
-        frame.width as usize
-    };
-    BoxReducer::memory_bytes(header.size, thumbnail, 4)
-        + 4 * header.size.width as usize
-        + indices
-        + lzw::memory_bytes(frame.area(), frame.width as usize)
-        + PARSER_BYTES
+/// How the first frame of a GIF is coded.
+#[derive(Debug)]
+pub(crate) struct GifFacts {
+    frame: Size,
+    interlaced: bool,
+    /// Where its pixels begin in the file.
+    data_at: usize,
 }
 
-pub(super) fn decode(
-    bytes: &[u8],
-    header: &Header<'_>,
-    thumbnail: Size,
-    limits: &Limits,
-) -> Result<Decoded, ImagingError> {
-    let Coding::Gif {
-        frame: expected,
-        data_at,
-        ..
-    } = header.coding
-    else {
-        return Err(ImagingError::Internal("not a GIF header".to_owned()));
-    };
-    let mut options = DecodeOptions::new();
-    options.set_color_output(ColorOutput::Indexed);
-    options.allow_unknown_blocks(true);
-    // Pixels go to our own buffers, whose size is checked before.
-    options.set_memory_limit(MemoryLimit::Unlimited);
-    let mut decoder = options.read_info(Cursor::new(bytes)).map_err(corrupt)?;
-    let frame = decoder
-        .next_frame_info()
-        .map_err(corrupt)?
-        .ok_or_else(|| corrupt("it has no image"))?;
-    let placement = Placement {
-        left: frame.left.into(),
-        top: frame.top.into(),
-        width: frame.width.into(),
-        height: frame.height.into(),
-    };
-    if (placement.width, placement.height) != (expected.width as usize, expected.height as usize) {
-        return Err(corrupt("its headers contradict each other"));
+impl GifFacts {
+    pub(super) fn memory_bytes(&self, size: Size, target: Size) -> usize {
+        let indices = if self.interlaced {
+            self.frame.area()
+        } else {
+            self.frame.width as usize
+        };
+        BoxReducer::memory_bytes(size, target, 4)
+            + 4 * size.width as usize
+            + indices
+            + lzw::memory_bytes(self.frame.area(), self.frame.width as usize)
+            + PARSER_BYTES
     }
-    let (transparent, interlaced) = (frame.transparent, frame.interlaced);
-    let mut pixels = Lzw::new(bytes, data_at).ok_or_else(|| corrupt("it has no pixels"))?;
-    let colours = premultiplied_colours(decoder.palette().map_err(corrupt)?, transparent);
 
-    let mut canvas = Canvas {
-        reducer: BoxReducer::new(header.size, thumbnail, Layout::Rgba),
-        row: vec![0; 4 * header.size.width as usize],
-        width: header.size.width as usize,
-        colours,
-        left: placement.left,
-    };
-    for _ in 0..placement.top.min(header.size.height as usize) {
-        canvas.push_transparent();
+    pub(super) fn decode(
+        &self,
+        bytes: &[u8],
+        size: Size,
+        target: Size,
+        limits: &Limits,
+    ) -> Result<Decoded<'static>, ImagingError> {
+        let mut options = DecodeOptions::new();
+        options.set_color_output(ColorOutput::Indexed);
+        options.allow_unknown_blocks(true);
+        // Pixels go to our own buffers, whose size is checked before.
+        options.set_memory_limit(MemoryLimit::Unlimited);
+        let mut decoder = options.read_info(Cursor::new(bytes)).map_err(corrupt)?;
+        let frame = decoder
+            .next_frame_info()
+            .map_err(corrupt)?
+            .ok_or_else(|| corrupt("it has no image"))?;
+        let placement = Placement {
+            left: frame.left.into(),
+            top: frame.top.into(),
+            width: frame.width.into(),
+            height: frame.height.into(),
+        };
+        if (placement.width, placement.height)
+            != (self.frame.width as usize, self.frame.height as usize)
+        {
+            return Err(corrupt("its headers contradict each other"));
+        }
+        let (transparent, interlaced) = (frame.transparent, frame.interlaced);
+        let mut pixels =
+            Lzw::new(bytes, self.data_at).ok_or_else(|| corrupt("it has no pixels"))?;
+        let colours = premultiplied_colours(decoder.palette().map_err(corrupt)?, transparent);
+
+        let mut canvas = Canvas {
+            reducer: BoxReducer::new(size, target, Layout::Rgba),
+            row: vec![0; 4 * size.width as usize],
+            width: size.width as usize,
+            colours,
+            left: placement.left,
+        };
+        for _ in 0..placement.top.min(size.height as usize) {
+            canvas.push_transparent();
+        }
+        let rows_decoded = if interlaced {
+            decode_interlaced(&mut pixels, &placement, limits, &mut canvas)?
+        } else {
+            decode_rows(&mut pixels, &placement, limits, &mut canvas)?
+        };
+        while rows_decoded == placement.height && canvas.reducer.rows_pushed() < size.height {
+            canvas.push_transparent();
+        }
+        finish_rows(
+            canvas.reducer,
+            Format::Gif,
+            rows_decoded as u32,
+            placement.height as u32,
+        )
     }
-    let rows_decoded = if interlaced {
-        decode_interlaced(&mut pixels, &placement, limits, &mut canvas)?
-    } else {
-        decode_rows(&mut pixels, &placement, limits, &mut canvas)?
-    };
-    while rows_decoded == placement.height && canvas.reducer.rows_pushed() < header.size.height {
-        canvas.push_transparent();
-    }
-    finish_rows(
-        canvas.reducer,
-        header.format,
-        rows_decoded as u32,
-        placement.height as u32,
-        thumbnail,
-    )
 }
 
 fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
-    ImagingError::corrupt(SourceFormat::Gif, reason)
+    ImagingError::corrupt(Format::Gif, reason)
 }
 
 /// Where the frame lies on the canvas.

@@ -9,21 +9,13 @@ use super::segments::marker;
 use crate::decode::deadline_reader::DeadlineReader;
 use crate::decode::{Decoded, reduce_picture};
 use crate::error::ImagingError;
+use crate::formats::Format;
 use crate::geometry::Size;
-use crate::header::{Coding, Header};
 use crate::limits::Limits;
 use crate::raster::Layout;
 use crate::reduce::BoxReducer;
 
-pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
-    let Coding::Jpeg {
-        components,
-        progressive,
-        ..
-    } = header.coding
-    else {
-        return usize::MAX;
-    };
+pub(super) fn memory_bytes(components: u8, progressive: bool, size: Size, target: Size) -> usize {
     let components = usize::from(components);
     // The picture, and for a progressive one all its coefficients in 16 bits.
     let per_pixel = if progressive {
@@ -32,10 +24,8 @@ pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
         components
     };
     // A row of blocks in 16 bits, twice for the upsampling.
-    let block_rows = header.size.width as usize * components * 16 * 2 * 2;
-    header.size.area() * per_pixel
-        + block_rows
-        + BoxReducer::memory_bytes(header.size, thumbnail, components)
+    let block_rows = size.width as usize * components * 16 * 2 * 2;
+    size.area() * per_pixel + block_rows + BoxReducer::memory_bytes(size, target, components)
 }
 
 /// Decodes all of the picture.
@@ -44,29 +34,35 @@ pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
 /// with mid-grey below, and the rows above the grey count as decoded.
 pub(super) fn decode(
     bytes: &[u8],
-    header: &Header<'_>,
     components: u8,
-    thumbnail: Size,
+    (size, target): (Size, Size),
     limits: &Limits,
-) -> Result<Decoded, ImagingError> {
+) -> Result<Decoded<'static>, ImagingError> {
     check_scans(bytes, limits)?;
     let mut is_damaged = false;
-    let (layout, picture) = match decode_full(bytes, header.size, components, true, limits) {
+    let (layout, picture) = match decode_full(bytes, size, components, true, limits) {
         Ok(decoded) => decoded,
         Err(_) => {
             is_damaged = true;
             limits.check_deadline()?;
-            decode_full(bytes, header.size, components, false, limits)?
+            decode_full(bytes, size, components, false, limits)?
         }
     };
-    let stride = header.size.width as usize * layout.channels();
-    let rows = header.size.height as usize;
+    let stride = size.width as usize * layout.channels();
+    let rows = size.height as usize;
     let rows_decoded = if is_damaged {
         rows - grey_rows_below(&picture, stride)
     } else {
-        rows.min(rows_possible(bytes, header.size))
+        rows.min(rows_possible(bytes, size))
     };
-    reduce_picture(&picture, layout, header, rows_decoded, thumbnail, limits)
+    reduce_picture(
+        &picture,
+        layout,
+        Format::Jpeg,
+        (size, target),
+        rows_decoded,
+        limits,
+    )
 }
 
 /// Counts the scans by their markers: in coded data no other byte than 0 or a restart marker

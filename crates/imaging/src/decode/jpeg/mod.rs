@@ -9,11 +9,12 @@ use std::borrow::Cow;
 use self::segments::{Segments, marker};
 use super::{Decoded, Target, be_u16};
 use crate::error::ImagingError;
+use crate::formats::Format;
 use crate::geometry::Size;
-use crate::header::{Coding, EmbeddedProfile, Header};
+use crate::header::{EmbeddedProfile, Header, Kind};
 use crate::limits::Limits;
-use crate::source_image::SourceFormat;
-use thumbforge_codecs::jpeg::{JpegError, read_header};
+use crate::metadata::ExifFacts;
+use thumbforge_codecs::jpeg::{self as codec, JpegError, read_header};
 
 const EXIF_PREFIX: &[u8] = b"Exif\0\0";
 const ICC_PREFIX: &[u8] = b"ICC_PROFILE\0";
@@ -45,26 +46,25 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     };
     if let Some(kind) = unsupported_kind(kind, data[0]) {
         return Err(ImagingError::UnsupportedKind {
-            format: SourceFormat::Jpeg,
+            format: Format::Jpeg,
             kind,
         });
     }
     let size = Size::new(width.into(), height.into());
     Ok(Header {
-        format: SourceFormat::Jpeg,
         size,
         has_alpha: false,
         frames: 1,
         icc: joined_profile(&icc_chunks, limits.max_icc_bytes),
-        exif,
-        coding: Coding::Jpeg {
+        exif: exif.map(ExifFacts::read).unwrap_or_default(),
+        kind: Kind::Jpeg(JpegFacts {
             components,
             evenly_sampled: is_evenly_sampled(data),
             progressive: kind == marker::SOF2,
             scaled: read_header(bytes)
                 .ok()
                 .filter(|header| (header.width, header.height) == (size.width, size.height)),
-        },
+        }),
     })
 }
 
@@ -124,65 +124,64 @@ fn joined_profile<'a>(chunks: &[&'a [u8]], max_bytes: usize) -> EmbeddedProfile<
     }
 }
 
-pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
-    let full = full::memory_bytes(header, thumbnail);
-    match &header.coding {
-        Coding::Jpeg {
-            scaled: Some(scaled),
-            ..
-        } => {
-            let scaled = scaled::memory_bytes(scaled, thumbnail);
-            if full > FALLBACK_BYTES {
-                scaled
-            } else {
-                scaled.max(full)
-            }
-        }
-        _ => full,
-    }
+/// How a JPEG is coded, as far as it decides how it is decoded and what that costs.
+#[derive(Debug)]
+pub(crate) struct JpegFacts {
+    components: u8,
+    /// The first component has the most samples, the others whole fractions of them.
+    evenly_sampled: bool,
+    progressive: bool,
+    /// What the scaled decoder needs, if it takes the file.
+    scaled: Option<codec::Header>,
 }
 
-/// Decodes to the size of the thumbnail.
-pub(super) fn decode(
-    bytes: &[u8],
-    header: &Header<'_>,
-    target: Target,
-    limits: &Limits,
-) -> Result<Decoded, ImagingError> {
-    let thumbnail = target.size;
-    limits.check_deadline()?;
-    let Coding::Jpeg {
-        scaled,
-        components,
-        evenly_sampled,
-        ..
-    } = &header.coding
-    else {
-        return Err(ImagingError::Internal("not a JPEG header".to_owned()));
-    };
-    if let Some(scaled) = scaled {
-        match scaled::decode(bytes, scaled, target, limits)? {
-            scaled::Attempt::Decoded(decoded) => return Ok(decoded),
-            scaled::Attempt::Declined(reason) => {
-                let is_large = full::memory_bytes(header, thumbnail) > FALLBACK_BYTES;
-                if is_large || !matches!(reason, JpegError::Unsupported(_)) {
-                    return Err(corrupt(reason));
+impl JpegFacts {
+    pub(super) fn memory_bytes(&self, size: Size, target: Size) -> usize {
+        let full = self.full_memory_bytes(size, target);
+        match &self.scaled {
+            Some(scaled) if full > FALLBACK_BYTES => scaled::memory_bytes(scaled, target),
+            Some(scaled) => scaled::memory_bytes(scaled, target).max(full),
+            None => full,
+        }
+    }
+
+    pub(super) fn decode<'s>(
+        &self,
+        bytes: &[u8],
+        size: Size,
+        target: Target,
+        limits: &Limits,
+        scratch: &'s mut codec::Scratch,
+    ) -> Result<Decoded<'s>, ImagingError> {
+        limits.check_deadline()?;
+        if let Some(scaled) = &self.scaled {
+            match scaled::decode(bytes, scaled, target.size, limits, scratch)? {
+                scaled::Attempt::Decoded(decoded) => return Ok(decoded),
+                scaled::Attempt::Declined(reason) => {
+                    let is_large = self.full_memory_bytes(size, target.size) > FALLBACK_BYTES;
+                    if is_large || !matches!(reason, JpegError::Unsupported(_)) {
+                        return Err(corrupt(reason));
+                    }
                 }
             }
         }
+        if !matches!(self.components, 1 | 3 | 4) {
+            return Err(corrupt("it has neither one nor three nor four components"));
+        }
+        if !self.evenly_sampled {
+            // The full decoder shows stripes in place of such a picture, without a word.
+            return Err(corrupt("its sampling factors are not supported"));
+        }
+        full::decode(bytes, self.components, (size, target.size), limits)
     }
-    if !matches!(components, 1 | 3 | 4) {
-        return Err(corrupt("it has neither one nor three nor four components"));
+
+    fn full_memory_bytes(&self, size: Size, target: Size) -> usize {
+        full::memory_bytes(self.components, self.progressive, size, target)
     }
-    if !evenly_sampled {
-        // The full decoder shows stripes in place of such a picture, without a word.
-        return Err(corrupt("its sampling factors are not supported"));
-    }
-    full::decode(bytes, header, *components, thumbnail, limits)
 }
 
 fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
-    ImagingError::corrupt(SourceFormat::Jpeg, reason)
+    ImagingError::corrupt(Format::Jpeg, reason)
 }
 
 #[cfg(test)]

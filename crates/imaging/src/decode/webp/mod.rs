@@ -9,17 +9,19 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use image_webp::{DecodingError, WebPDecoder};
+use thumbforge_codecs::vp8::Scratch;
 use thumbforge_codecs::vp8l;
 
 use super::deadline_reader::DeadlineReader;
 use super::{Decoded, Target, le_u16, le_u32, reduce_picture};
 use crate::error::ImagingError;
+use crate::formats::Format;
 use crate::geometry::Size;
-use crate::header::{ChunkPlace, Coding, EmbeddedProfile, Header};
+use crate::header::{ChunkPlace, EmbeddedProfile, Header, Kind};
 use crate::limits::Limits;
+use crate::metadata::ExifFacts;
 use crate::raster::Layout;
 use crate::reduce::BoxReducer;
-use crate::source_image::SourceFormat;
 
 const RIFF_HEADER_BYTES: usize = 12;
 const CHUNK_HEADER_BYTES: usize = 8;
@@ -46,21 +48,20 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         .code_bytes(size)
         .ok_or_else(|| corrupt("its codes can't be read"))?;
     Ok(Header {
-        format: SourceFormat::Webp,
         size,
         has_alpha: facts.has_alpha,
         frames: facts.frames.max(1),
         icc: facts.icc.map_or(EmbeddedProfile::None, |profile| {
             EmbeddedProfile::Plain(Cow::Borrowed(profile))
         }),
-        exif: facts.exif,
-        coding: Coding::Webp {
+        exif: facts.exif.map(ExifFacts::read).unwrap_or_default(),
+        kind: Kind::Webp(WebpFacts {
             lossless: facts.lossless,
             animated: facts.animated,
             lossy_bytes: facts.lossy_bytes,
             code_bytes,
             opaque: facts.opaque(),
-        },
+        }),
     })
 }
 
@@ -259,101 +260,99 @@ impl<'a> Iterator for Chunks<'a> {
     }
 }
 
-pub(super) fn memory_bytes(header: &Header<'_>, thumbnail: Size) -> usize {
-    let Coding::Webp {
-        lossless,
-        animated,
-        lossy_bytes,
-        code_bytes,
-        opaque,
-    } = header.coding
-    else {
-        return usize::MAX;
-    };
-    if opaque.is_some() {
-        return lossy::memory_bytes(header.size, thumbnail);
-    }
-    let channels = channels(header);
-    // Lossless: ARGB and its transforms; lossy: YCbCr 4:2:0 and an alpha plane with its own
-    // lossless decode. An animation may be either, and has a canvas besides.
-    let per_pixel = match (lossless, animated, header.has_alpha) {
-        (_, true, _) => 14,
-        (true, ..) => 6,
-        (false, false, true) => 7,
-        (false, false, false) => 2,
-    };
-    header.size.area() * (channels + per_pixel)
-        + BoxReducer::memory_bytes(header.size, thumbnail, channels)
-        + code_bytes
-        // Read in one go into a buffer that grows, and copied.
-        + lossy_bytes * 3
-        + TABLES_BYTES
+/// How a WebP is coded, as far as it decides how it is decoded and what that costs.
+#[derive(Debug)]
+pub(crate) struct WebpFacts {
+    lossless: bool,
+    animated: bool,
+    /// Of the first picture, if it is lossy.
+    lossy_bytes: usize,
+    /// Look-up tables of its lossless codes, or of its alpha plane's.
+    code_bytes: usize,
+    /// What our own decoder takes, if it takes the file.
+    opaque: Option<ChunkPlace>,
 }
 
-fn channels(header: &Header<'_>) -> usize {
-    if header.has_alpha { 4 } else { 3 }
-}
+impl WebpFacts {
+    pub(super) fn memory_bytes(&self, size: Size, has_alpha: bool, target: Size) -> usize {
+        if self.opaque.is_some() {
+            return lossy::memory_bytes(size, target);
+        }
+        let channels = if has_alpha { 4 } else { 3 };
+        // Lossless: ARGB and its transforms; lossy: YCbCr 4:2:0 and an alpha plane with its own
+        // lossless decode. An animation may be either, and has a canvas besides.
+        let per_pixel = match (self.lossless, self.animated, has_alpha) {
+            (_, true, _) => 14,
+            (true, ..) => 6,
+            (false, false, true) => 7,
+            (false, false, false) => 2,
+        };
+        size.area() * (channels + per_pixel)
+            + BoxReducer::memory_bytes(size, target, channels)
+            + self.code_bytes
+            // Read in one go into a buffer that grows, and copied.
+            + self.lossy_bytes * 3
+            + TABLES_BYTES
+    }
 
-pub(super) fn decode(
-    bytes: &[u8],
-    header: &Header<'_>,
-    target: Target,
-    limits: &Limits,
-) -> Result<Decoded, ImagingError> {
-    limits.check_deadline()?;
-    if let Coding::Webp {
-        opaque: Some(place),
-        ..
-    } = header.coding
-    {
-        return lossy::decode(bytes, place, header.size, target, limits);
+    pub(super) fn decode(
+        &self,
+        bytes: &[u8],
+        size: Size,
+        target: Target,
+        limits: &Limits,
+        scratch: &mut Scratch,
+    ) -> Result<Decoded<'static>, ImagingError> {
+        limits.check_deadline()?;
+        if let Some(place) = self.opaque {
+            return lossy::decode(bytes, place, size, target, limits, scratch);
+        }
+        self.check_lossy_time(size, limits)?;
+        let source = DeadlineReader::new(bytes, limits.deadline);
+        let mut decoder = WebPDecoder::new(source).map_err(failed)?;
+        decoder.set_memory_limit(limits.max_memory_bytes);
+        if decoder.dimensions() != (size.width, size.height) {
+            return Err(corrupt("its chunks contradict each other"));
+        }
+        let layout = if decoder.has_alpha() {
+            Layout::Rgba
+        } else {
+            Layout::Rgb
+        };
+        let mut picture = vec![0; size.area() * layout.channels()];
+        decoder
+            .read_image(&mut picture)
+            .map_err(|error| limits.timeout_or(failed(error)))?;
+        let rows = size.height as usize;
+        let sizes = (size, target.size);
+        reduce_picture(&picture, layout, Format::Webp, sizes, rows, limits)
     }
-    check_lossy_time(header, limits)?;
-    let source = DeadlineReader::new(bytes, limits.deadline);
-    let mut decoder = WebPDecoder::new(source).map_err(failed)?;
-    decoder.set_memory_limit(limits.max_memory_bytes);
-    if decoder.dimensions() != (header.size.width, header.size.height) {
-        return Err(corrupt("its chunks contradict each other"));
-    }
-    let layout = if decoder.has_alpha() {
-        Layout::Rgba
-    } else {
-        Layout::Rgb
-    };
-    let mut picture = vec![0; header.size.area() * layout.channels()];
-    decoder
-        .read_image(&mut picture)
-        .map_err(|error| limits.timeout_or(failed(error)))?;
-    let rows = header.size.height as usize;
-    reduce_picture(&picture, layout, header, rows, target.size, limits)
-}
 
-/// That decoder reads all of a lossy picture before it decodes, so nothing ends it on its way: what it will take
-/// is judged before. Measured on a core of an AMD EPYC, and rounded down, so that no picture is
-/// refused that the deadline leaves time for: 5.4 ns a pixel of one colour, and 60 ns a byte.
-///
-/// The most it can run over its deadline, on such a core, is what 100 megapixels in 32 MiB take: 2.6 s.
-fn check_lossy_time(header: &Header<'_>, limits: &Limits) -> Result<(), ImagingError> {
-    const NANOS_PER_PIXEL: u64 = 5;
-    const NANOS_PER_BYTE: u64 = 60;
-    let (Coding::Webp { lossy_bytes, .. }, Some(deadline)) = (&header.coding, limits.deadline)
-    else {
-        return Ok(());
-    };
-    if *lossy_bytes == 0 {
-        return Ok(());
+    /// That decoder reads all of a lossy picture before it decodes, so nothing ends it on its way:
+    /// what it will take is judged before. Measured on a core of an AMD EPYC, and rounded down, so
+    /// that no picture is refused that the deadline leaves time for: 5.4 ns a pixel of one colour,
+    /// and 60 ns a byte.
+    ///
+    /// The most it can run over its deadline, on such a core, is what 100 megapixels in 32 MiB
+    /// take: 2.6 s.
+    fn check_lossy_time(&self, size: Size, limits: &Limits) -> Result<(), ImagingError> {
+        const NANOS_PER_PIXEL: u64 = 5;
+        const NANOS_PER_BYTE: u64 = 60;
+        let Some(deadline) = limits.deadline.filter(|_| self.lossy_bytes > 0) else {
+            return Ok(());
+        };
+        let nanos = (size.area() as u64 * NANOS_PER_PIXEL)
+            .saturating_add(self.lossy_bytes as u64 * NANOS_PER_BYTE);
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left < Duration::from_nanos(nanos) {
+            return Err(ImagingError::Timeout);
+        }
+        Ok(())
     }
-    let nanos = (header.size.area() as u64 * NANOS_PER_PIXEL)
-        .saturating_add(*lossy_bytes as u64 * NANOS_PER_BYTE);
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left < Duration::from_nanos(nanos) {
-        return Err(ImagingError::Timeout);
-    }
-    Ok(())
 }
 
 fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
-    ImagingError::corrupt(SourceFormat::Webp, reason)
+    ImagingError::corrupt(Format::Webp, reason)
 }
 
 fn failed(error: DecodingError) -> ImagingError {

@@ -1,58 +1,50 @@
-//! Colours of the small picture: inks and profiles to sRGB, alpha onto white, RGB to YCbCr.
+//! Colours of the small picture: inks and profiles to sRGB.
 //!
-//! The conversion follows the resampling: at most a few ten thousand pixels are converted
-//! instead of millions, and the resampling happens in the source's own encoding, as in the
-//! other thumbnailers. A thumbnail of a conversion differs from a conversion of the thumbnail
-//! only where the profile's curve is far from sRGB's.
+//! The conversion follows the resampling: at most as many pixels are converted as go out instead
+//! of millions, and the resampling happens in the source's own encoding, as in the other
+//! thumbnailers. A thumbnail of a conversion differs from a conversion of the thumbnail only where
+//! the profile's curve is far from sRGB's.
 
-use super::geometry::Size;
-use super::metadata::IccProfile;
-use super::raster::{Layout, Raster, Small, Ycc};
+use crate::geometry::Size;
+use crate::metadata::IccProfile;
+use crate::raster::{Layout, Raster, Small, Ycc};
+use crate::reduce::weighted;
 
-/// Converts a small picture to YCbCr of sRGB on white.
-pub(crate) fn to_ycc(small: Small, profile: Option<&IccProfile>) -> Ycc {
-    let profile = profile.filter(|profile| !profile.is_srgb());
-    match (small, profile) {
-        (Small::Raster(raster), profile) => raster_to_ycc(raster, profile),
-        (Small::Ycc(ycc), None) => ycc,
-        (Small::Ycc(ycc), Some(profile)) => {
-            let srgb = convert(profile, &ycc_to_rgb(&ycc), 3);
-            srgb.map_or_else(|| ycc.clone(), |srgb| rgb_to_ycc(ycc.size, &srgb))
-        }
+/// Converts a picture to sRGB: [`Layout::Luma`], [`Layout::Rgb`], either with alpha, or YCbCr.
+/// `profile` is none if it is sRGB's.
+pub(crate) fn to_srgb(small: Small, profile: Option<&IccProfile>) -> Small {
+    match small {
+        Small::Ycc(ycc) => match profile.and_then(|profile| convert(profile, &ycc_to_rgb(&ycc), 3))
+        {
+            Some(rgb) => Small::Raster(Raster::whole(ycc.size, Layout::Rgb, rgb)),
+            None => Small::Ycc(ycc),
+        },
+        Small::Raster(raster) => Small::Raster(raster_to_srgb(raster, profile)),
     }
 }
 
-fn raster_to_ycc(raster: Raster, profile: Option<&IccProfile>) -> Ycc {
+fn raster_to_srgb(raster: Raster, profile: Option<&IccProfile>) -> Raster {
     let size = raster.size;
+    let whole = |layout, pixels| Raster::whole(size, layout, pixels);
     match raster.layout {
-        Layout::Luma => {
-            let converted = profile.and_then(|profile| convert(profile, &raster.pixels, 1));
-            match converted {
-                Some(rgb) => rgb_to_ycc(size, &rgb),
-                None => grey_to_ycc(size, raster.pixels),
-            }
-        }
-        Layout::Rgb => {
-            let converted = profile.and_then(|profile| convert(profile, &raster.pixels, 3));
-            rgb_to_ycc(size, converted.as_deref().unwrap_or(&raster.pixels))
+        Layout::Luma | Layout::Rgb => {
+            let channels = raster.layout.channels();
+            let converted = profile.and_then(|profile| convert(profile, &raster.pixels, channels));
+            converted.map_or(raster, |rgb| whole(Layout::Rgb, rgb))
         }
         Layout::LumaAlpha => {
             let converted = profile.and_then(|profile| {
                 let (luma, alpha) = split_alpha::<2>(&raster.pixels);
-                convert(profile, &luma, 1).map(|rgb| on_white(rgb, &alpha))
+                convert(profile, &luma, 1).map(|rgb| with_alpha(&rgb, &alpha))
             });
-            match converted {
-                Some(rgb) => rgb_to_ycc(size, &rgb),
-                None => grey_to_ycc(size, premultiplied_on_white::<2>(&raster.pixels)),
-            }
+            converted.map_or(raster, |rgba| whole(Layout::Rgba, rgba))
         }
         Layout::Rgba => {
             let converted = profile.and_then(|profile| {
                 let (rgb, alpha) = split_alpha::<4>(&raster.pixels);
-                convert(profile, &rgb, 3).map(|rgb| on_white(rgb, &alpha))
+                convert(profile, &rgb, 3).map(|rgb| with_alpha(&rgb, &alpha))
             });
-            let rgb = converted.unwrap_or_else(|| premultiplied_on_white::<4>(&raster.pixels));
-            rgb_to_ycc(size, &rgb)
+            converted.map_or(raster, |rgba| whole(Layout::Rgba, rgba))
         }
         Layout::Cmyk | Layout::Ycck => {
             let paper = match raster.layout {
@@ -63,7 +55,7 @@ fn raster_to_ycc(raster: Raster, profile: Option<&IccProfile>) -> Ycc {
             let rgb = profile
                 .and_then(|profile| convert(profile, &inks, 4))
                 .unwrap_or_else(|| mix_inks(&paper));
-            rgb_to_ycc(size, &rgb)
+            whole(Layout::Rgb, rgb)
         }
     }
 }
@@ -76,7 +68,7 @@ fn convert(profile: &IccProfile, pixels: &[u8], channels: usize) -> Option<Vec<u
 }
 
 /// Separates premultiplied pixels into colours as they were, and alpha.
-fn split_alpha<const CHANNELS: usize>(pixels: &[u8]) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn split_alpha<const CHANNELS: usize>(pixels: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut colours = Vec::with_capacity(pixels.len() / CHANNELS * (CHANNELS - 1));
     let mut alphas = Vec::with_capacity(pixels.len() / CHANNELS);
     for pixel in pixels.chunks_exact(CHANNELS) {
@@ -91,29 +83,20 @@ fn split_alpha<const CHANNELS: usize>(pixels: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (colours, alphas)
 }
 
-fn on_white(mut rgb: Vec<u8>, alpha: &[u8]) -> Vec<u8> {
-    for (pixel, alpha) in rgb.chunks_exact_mut(3).zip(alpha) {
-        let alpha = u32::from(*alpha);
-        for sample in pixel {
-            let sum = u32::from(*sample) * alpha + 255 * (255 - alpha);
-            *sample = ((sum + 127) / 255) as u8;
-        }
-    }
-    rgb
-}
-
-/// Lays premultiplied pixels on white: what they lack to full alpha is the white that shines through.
-fn premultiplied_on_white<const CHANNELS: usize>(pixels: &[u8]) -> Vec<u8> {
-    let mut colours = vec![0; pixels.len() / CHANNELS * (CHANNELS - 1)];
-    let pixels = pixels.chunks_exact(CHANNELS);
-    for (pixel, out) in pixels.zip(colours.chunks_exact_mut(CHANNELS - 1)) {
-        let alpha = pixel[CHANNELS - 1];
-        for (sample, out) in pixel.iter().zip(out) {
-            // Lanczos overshoots: a colour may exceed its alpha.
-            *out = (*sample).min(alpha) + (255 - alpha);
-        }
-    }
-    colours
+/// Joins colours and alpha to premultiplied pixels.
+fn with_alpha(rgb: &[u8], alpha: &[u8]) -> Vec<u8> {
+    rgb.chunks_exact(3)
+        .zip(alpha)
+        .flat_map(|(pixel, &alpha)| {
+            let weighted = |sample| weighted(sample, alpha);
+            [
+                weighted(pixel[0]),
+                weighted(pixel[1]),
+                weighted(pixel[2]),
+                alpha,
+            ]
+        })
+        .collect()
 }
 
 /// Undoes the YCbCr coding of the first three inks; K stays.
@@ -158,7 +141,7 @@ pub(crate) fn rgb_to_ycc(size: Size, rgb: &[u8]) -> Ycc {
 }
 
 /// A picture without colours.
-fn grey_to_ycc(size: Size, luma: Vec<u8>) -> Ycc {
+pub(crate) fn grey_to_ycc(size: Size, luma: Vec<u8>) -> Ycc {
     Ycc {
         size,
         chroma: size,
@@ -168,13 +151,38 @@ fn grey_to_ycc(size: Size, luma: Vec<u8>) -> Ycc {
     }
 }
 
-fn ycc_to_rgb(ycc: &Ycc) -> Vec<u8> {
-    ycc.y
-        .iter()
-        .zip(&ycc.cb)
-        .zip(&ycc.cr)
-        .flat_map(|((y, cb), cr)| ycc_pixel_to_rgb(*y, *cb, *cr))
-        .collect()
+/// Halved chroma counts for each of the pixels that it was averaged from.
+pub(crate) fn ycc_to_rgb(ycc: &Ycc) -> Vec<u8> {
+    let (width, chroma_width) = (ycc.size.width as usize, ycc.chroma.width as usize);
+    let across = usize::from(ycc.chroma.width != ycc.size.width);
+    let down = usize::from(ycc.chroma.height != ycc.size.height);
+    let mut rgb = Vec::with_capacity(ycc.size.area() * 3);
+    for (row, luma) in ycc.y.chunks_exact(width).enumerate() {
+        let chroma = (row >> down) * chroma_width;
+        for (column, y) in luma.iter().enumerate() {
+            let index = chroma + (column >> across);
+            rgb.extend(ycc_pixel_to_rgb(*y, ycc.cb[index], ycc.cr[index]));
+        }
+    }
+    rgb
+}
+
+/// Brings luma and chroma from the range of ITU-R BT.601 (luma from 16 in 219 steps, chroma around
+/// 128 in 224) to that of JFIF, which has all 256 values.
+pub(crate) fn to_full_range(planes: &mut [Vec<u8>]) {
+    for (index, plane) in planes.iter_mut().enumerate() {
+        let (from, to, steps) = if index == 0 {
+            (16.0, 0.0, 219.0)
+        } else {
+            (128.0, 128.0, 224.0)
+        };
+        let table: [u8; 256] = std::array::from_fn(|sample| {
+            ((sample as f32 - from) * (255.0 / steps) + to).round() as u8
+        });
+        for sample in plane {
+            *sample = table[usize::from(*sample)];
+        }
+    }
 }
 
 /// JFIF 1.02, page 4, in 16-bit fixed point.
@@ -192,14 +200,25 @@ pub(crate) fn ycc_pixel_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::flatten::flatten;
+    use crate::variant::Color;
 
     fn raster(layout: Layout, pixel: &[u8]) -> Raster {
         Raster::whole(Size::new(1, 1), layout, pixel.to_vec())
     }
 
     fn rgb(layout: Layout, pixel: &[u8]) -> [u8; 3] {
-        let rgb = ycc_to_rgb(&to_ycc(Small::Raster(raster(layout, pixel)), None));
+        let small = to_srgb(Small::Raster(raster(layout, pixel)), None);
+        let rgb = ycc_to_rgb(&flatten(small, Color::WHITE));
         [rgb[0], rgb[1], rgb[2]]
+    }
+
+    #[test]
+    fn black_white_and_grey_are_the_same_in_both_ranges() {
+        let mut planes = [vec![0, 16, 126, 235, 255], vec![0, 16, 128, 240, 255]];
+        to_full_range(&mut planes);
+        assert_eq!(planes[0], [0, 0, 128, 255, 255]);
+        assert_eq!(planes[1], [0, 1, 128, 255, 255]);
     }
 
     #[test]

@@ -1,0 +1,135 @@
+//! What a set of variants needs of one source, before any pixel is decoded.
+
+use super::decode::{self, Target};
+use super::encode;
+use super::error::ImagingError;
+use super::formats::Format;
+use super::geometry::Size;
+use super::header::{EmbeddedProfile, Header};
+use super::limits::Limits;
+use super::render::fit::Geometry;
+use super::render::{halves_chroma, orient};
+use super::variant::Variant;
+
+/// How a source is decoded once for all of its variants.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Working memory to reserve before the source is decoded, in bytes, by estimate: of decoding,
+    /// of the dearest variant, and of all files.
+    pub memory_bytes: usize,
+    pub(crate) target: Target,
+}
+
+/// Why a plan can't be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanError {
+    /// Which of the variants is at fault; none if it is all of them, or the source.
+    pub variant: Option<usize>,
+    pub error: ImagingError,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        header: &Header<'_>,
+        variants: &[Variant],
+        limits: &Limits,
+    ) -> Result<Self, PlanError> {
+        let mut target = Target {
+            size: Size::new(1, 1),
+            halve_chroma: true,
+        };
+        let (mut pixels, mut files, mut dearest) = (0_u64, 0_usize, 0_usize);
+        for (index, variant) in variants.iter().enumerate() {
+            let at_fault = |error| PlanError {
+                variant: Some(index),
+                error,
+            };
+            let seen = orient::seen_size(header.size, header.exif.orientation);
+            let geometry = Geometry::new(variant, seen);
+            let formats = variant.formats.of_source(header.has_alpha);
+            check_output(geometry.output(), &formats, limits).map_err(at_fault)?;
+            let needed = needed_size(&geometry, header);
+            target.size = Size::new(
+                target.size.width.max(needed.width),
+                target.size.height.max(needed.height),
+            );
+            // Whether a profile changes anything is known only when it is read, in memory that is
+            // not reserved yet.
+            target.halve_chroma &= matches!(header.icc, EmbeddedProfile::None)
+                && halves_chroma(variant, &formats, &geometry, header.exif.orientation);
+            let area = geometry.output().area();
+            pixels += area as u64;
+            for format in formats {
+                files = files.saturating_add(encode::file_bytes(format, area));
+                dearest = dearest.max(encode::memory_bytes(format, area));
+            }
+            dearest = dearest.max(area.saturating_mul(RENDER_BYTES_A_PIXEL));
+        }
+        if pixels > limits.max_output_pixels {
+            return Err(PlanError {
+                variant: None,
+                error: ImagingError::TooManyOutputPixels {
+                    pixels,
+                    max_pixels: limits.max_output_pixels,
+                },
+            });
+        }
+        let memory_bytes = decode::memory_bytes(header, target.size)
+            .saturating_add(dearest)
+            .saturating_add(files)
+            .saturating_add(header.icc.memory_bytes(limits.max_icc_bytes))
+            .saturating_add(FIXED_BYTES);
+        let of_source = |error| PlanError {
+            variant: None,
+            error,
+        };
+        limits.check_memory(memory_bytes).map_err(of_source)?;
+        Ok(Self {
+            memory_bytes,
+            target,
+        })
+    }
+}
+
+/// The resampler's rows and the profile's tables.
+const FIXED_BYTES: usize = 1 << 20;
+/// A picture in two layouts, the second in four channels, and a copy of it that is turned.
+const RENDER_BYTES_A_PIXEL: usize = 16;
+
+fn check_output(size: Size, formats: &[Format], limits: &Limits) -> Result<(), ImagingError> {
+    for format in formats {
+        let max_side = encode::max_side(*format);
+        if size.width > max_side || size.height > max_side {
+            return Err(ImagingError::OutputTooLong {
+                format: *format,
+                width: size.width,
+                height: size.height,
+                max_side,
+            });
+        }
+        if *format == Format::Avif && size.area() as u64 > limits.max_avif_pixels {
+            return Err(ImagingError::TooManyOutputPixels {
+                pixels: size.area() as u64,
+                max_pixels: limits.max_avif_pixels,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The size of the whole source, as stored, at the scale at which a variant shows its part; never
+/// larger than the source.
+fn needed_size(geometry: &Geometry, header: &Header<'_>) -> Size {
+    let seen = orient::seen_size(header.size, header.exif.orientation);
+    let side = |shown: u32, part: f64, whole: u32| {
+        let needed = f64::from(shown) / part * f64::from(whole);
+        (needed.round() as u32).clamp(1, whole)
+    };
+    let region = &geometry.region;
+    let needed = Size::new(
+        side(geometry.size.width, region.width, seen.width),
+        side(geometry.size.height, region.height, seen.height),
+    );
+    // Turning twice by a quarter swaps the sides back.
+    orient::seen_size(needed, header.exif.orientation)
+}

@@ -1,0 +1,170 @@
+//! The blocking half of the engine: a source is opened once, decoded once, and rendered for each
+//! variant that is wanted of it.
+
+use std::cell::RefCell;
+
+use sha2::{Digest, Sha256};
+use thumbforge_imaging::{
+    ImagingError, Inspected, Limits, Plan, Rendition, Scratch, Source, SourceImage, Variant,
+};
+
+use super::engine::Wanted;
+use crate::domain::{Failure, hex};
+
+/// What was made of a source.
+pub struct Made {
+    pub source: SourceImage,
+    /// Of the source, as 64 hex digits.
+    pub sha256: String,
+    pub dominant_color: String,
+    pub thumbhash: Vec<u8>,
+    /// One a variant, in their order; only optional ones may have failed.
+    pub renditions: Vec<Result<Rendition, Failure>>,
+}
+
+/// Why nothing was made.
+#[derive(Debug)]
+pub struct VariantFailure {
+    pub failure: Failure,
+    /// The place of the variant that could not be made, if it is the fault of one.
+    pub variant: Option<usize>,
+}
+
+impl From<Failure> for VariantFailure {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            variant: None,
+        }
+    }
+}
+
+impl From<ImagingError> for VariantFailure {
+    fn from(error: ImagingError) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// A source whose variants are planned.
+pub(super) struct Opened<'a> {
+    bytes: &'a [u8],
+    source: Source<'a>,
+    planned: Planned,
+}
+
+/// A planned source that waits for memory, apart from its bytes.
+pub(super) struct Paused {
+    inspected: Inspected,
+    planned: Planned,
+}
+
+struct Planned {
+    plan: Plan,
+    /// For each variant, why it is not made; only optional ones have a reason.
+    refused: Vec<Option<Failure>>,
+}
+
+impl<'a> Opened<'a> {
+    /// Reads the header, and plans what can be made.
+    pub(super) fn new(
+        bytes: &'a [u8],
+        wanted: &[Wanted],
+        limits: &Limits,
+    ) -> Result<Self, VariantFailure> {
+        let source = Source::open(bytes, limits)?;
+        let mut refused: Vec<Option<Failure>> = wanted.iter().map(|_| None).collect();
+        loop {
+            let places: Vec<usize> = (0..wanted.len())
+                .filter(|place| refused[*place].is_none())
+                .collect();
+            let variants: Vec<Variant> = places
+                .iter()
+                .map(|place| wanted[*place].variant.clone())
+                .collect();
+            let at_fault = match source.plan(&variants, limits) {
+                Ok(plan) => {
+                    let planned = Planned { plan, refused };
+                    return Ok(Self {
+                        bytes,
+                        source,
+                        planned,
+                    });
+                }
+                Err(error) => error,
+            };
+            let place = at_fault
+                .variant
+                .and_then(|index| places.get(index).copied());
+            match place {
+                Some(place) if wanted[place].optional => {
+                    refused[place] = Some(at_fault.error.into());
+                }
+                variant => {
+                    return Err(VariantFailure {
+                        failure: at_fault.error.into(),
+                        variant,
+                    });
+                }
+            }
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.planned.plan.memory_bytes
+    }
+
+    pub(super) fn pause(self) -> Paused {
+        Paused {
+            inspected: self.source.into_inspected(),
+            planned: self.planned,
+        }
+    }
+
+    /// Decodes, and renders each variant.
+    pub(super) fn make(self, wanted: &[Wanted], limits: &Limits) -> Result<Made, VariantFailure> {
+        let Planned { plan, refused } = self.planned;
+        SCRATCH.with_borrow_mut(|scratch| {
+            let picture = self.source.decode(&plan, limits, scratch)?;
+            let mut renditions = Vec::with_capacity(wanted.len());
+            for (place, (wanted, refused)) in wanted.iter().zip(refused).enumerate() {
+                let made = match refused {
+                    Some(failure) => Err(failure),
+                    None => picture
+                        .render(&wanted.variant, limits)
+                        .map_err(Failure::from),
+                };
+                match made {
+                    Err(failure) if !wanted.optional => {
+                        return Err(VariantFailure {
+                            failure,
+                            variant: Some(place),
+                        });
+                    }
+                    made => renditions.push(made),
+                }
+            }
+            let summary = picture.summary()?;
+            Ok(Made {
+                source: picture.source().clone(),
+                sha256: hex(&Sha256::digest(self.bytes)),
+                dominant_color: summary.dominant_color,
+                thumbhash: summary.thumbhash,
+                renditions,
+            })
+        })
+    }
+}
+
+impl Paused {
+    pub(super) fn resume(self, bytes: &[u8]) -> Opened<'_> {
+        Opened {
+            bytes,
+            source: Source::resume(bytes, self.inspected),
+            planned: self.planned,
+        }
+    }
+}
