@@ -173,7 +173,7 @@ on_both_databases! {
         assert_eq!(stored(spelt).await.as_deref(), Some(card));
         assert_eq!(stored(json!({"preset": "gallery"})).await.as_deref(), Some(card));
         // Under a policy that looks for others, rows are inserted in another way.
-        let looked_up = json!({"preset": "gallery", "duplicate": "reject-active"});
+        let looked_up = json!({"preset": "gallery", "duplicate": "reuse-completed"});
         assert_eq!(stored(looked_up).await.as_deref(), Some(card));
         let rows = fixture.lines(
             "SELECT spec_version || ' ' || length(spec_hash) || ' ' || count(*) AS line FROM jobs \
