@@ -6,7 +6,8 @@ use thumbforge::db::{
     ClaimSource, Database, OriginPlace, OriginReport, OriginSort, Submission, Target,
 };
 use thumbforge::domain::{
-    DuplicateHandling, JobId, Origin, Priority, Schedule, SourceUrl, Timestamp,
+    Claim, DuplicateHandling, FailureCode, JobId, Origin, Outcome, Priority, Schedule, SourceUrl,
+    Timestamp, failure,
 };
 use uuid::Uuid;
 
@@ -45,7 +46,7 @@ fn in_an_hour() -> Schedule {
     }
 }
 
-async fn claim(database: &Database, id: JobId) {
+async fn claim(database: &Database, id: JobId) -> Claim {
     let lease = Duration::from_secs(30);
     let claims = database
         .claim(
@@ -58,7 +59,9 @@ async fn claim(database: &Database, id: JobId) {
             lease,
         )
         .await;
-    assert_eq!(claims.unwrap().claims.len(), 1);
+    let mut claims = claims.unwrap().claims;
+    assert_eq!(claims.len(), 1);
+    claims.remove(0)
 }
 
 /// So many seconds from now, as SQL.
@@ -210,6 +213,25 @@ on_both_databases! {
             assert!(!paused().await);
         }
         assert!(!database.queue_is_paused().await.unwrap());
+    }
+
+    async fn what_waits_because_a_redirect_leads_to_a_paused_origin_goes_on_with_it(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let (paused, other) = (origin("paused.example"), origin("other.example"));
+        database.pause_origin(&paused, true).await.unwrap();
+        for (id, at) in queue(&database, "a.example", 2).await.into_iter().zip([&paused, &other]) {
+            let claim = claim(&database, id).await;
+            let outcome = Outcome::Parked {
+                code: FailureCode::OriginUnavailable,
+                message: failure::paused_on_the_way(at),
+                source_status: Some(302),
+                delay: failure::LONGEST_PAUSED_STEP,
+            };
+            assert!(database.finish(&claim, &outcome).await.unwrap());
+        }
+        assert_eq!(database.end_waits().await.unwrap(), 0);
+        database.pause_origin(&paused, false).await.unwrap();
+        assert_eq!(database.end_waits().await.unwrap(), 1);
     }
 
     async fn a_pause_keeps_what_was_learned_and_a_reset_keeps_the_pause(fixture: &Fixture) {

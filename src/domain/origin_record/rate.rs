@@ -95,7 +95,9 @@ impl OriginRecord {
             },
             Some(rate) => self.below(rate, now),
         };
-        self.is_measured = self.rate.is_some();
+        // What a search found is a guess too: chance may have brought two requests together.
+        let was_found = self.is_searching() && learned >= INFORMED;
+        self.is_measured = self.rate.is_some() && !was_found;
         self.settle(learned);
         (self.served, self.served_since) = (0, None);
     }

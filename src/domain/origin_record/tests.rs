@@ -98,9 +98,9 @@ fn a_refusal_parks_the_origin_and_teaches_what_it_bears() {
     assert_eq!(record.take(50, 0, caps, START + 10_000).requests, 0);
     // Its jobs come back one by one.
     let mut taken = 0;
-    for tenth in 0..100 {
+    for hundredth in 0..1000 {
         taken += record
-            .take(50, 0, caps, START + 10_100 + tenth * 100)
+            .take(50, 0, caps, START + 10_100 + hundredth * 10)
             .requests;
     }
     assert!((85..=92).contains(&taken), "{taken} in ten seconds");

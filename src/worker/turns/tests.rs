@@ -129,6 +129,36 @@ fn a_refusal_stops_an_origin_until_it_said_and_nobody_else() {
 }
 
 #[test]
+fn the_end_of_a_job_wakes_an_origin_whose_cap_is_used_up() {
+    in_still_time(async {
+        let turns = turns();
+        turns.are_ready(vec![ready(1, 5)]);
+        let full = LimitedClaim {
+            claims: Vec::new(),
+            ask_again: Some(Duration::from_millis(200)),
+            awaits_end: true,
+            is_drained: false,
+            is_limited: false,
+        };
+        let nothing_claimed = |turn: &Turn| {
+            turns.settle(turn, 0);
+            turns.is_ready(&turn.origin);
+            turns.limited(turn, &full);
+        };
+        nothing_claimed(&turns.take(1)[0]);
+        assert!(!turns.has_turn());
+        turns.makes_room(&origin(1));
+        let turn = turns.take(1).pop().expect("it is awake");
+        turns.makes_room(&origin(1));
+        nothing_claimed(&turn);
+        assert!(turns.has_turn(), "one ended while it was asked");
+        nothing_claimed(&turns.take(1)[0]);
+        tokio::time::advance(Duration::from_millis(200)).await;
+        assert!(turns.has_turn(), "one of another process may have ended");
+    });
+}
+
+#[test]
 fn what_has_waited_long_comes_before_what_is_more_urgent() {
     in_still_time(async {
         let turns = turns();
