@@ -200,13 +200,13 @@ impl<'s> Picture<'s> {
             Pixels::Raster(raster) => {
                 Small::Raster(resample_raster(raster, self.size, region, size)?)
             }
-            Pixels::Planes(planes) => self.from_planes(planes, region, size, halve_chroma)?,
+            Pixels::Planes(planes) => self.joined_planes(planes, region, size, halve_chroma)?,
         };
         self.whiten_missing_rows(&mut small, region);
         Ok(small)
     }
 
-    fn from_planes(
+    fn joined_planes(
         &self,
         source: &Planes<'_>,
         region: Region,
