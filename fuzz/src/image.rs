@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::Corpus;
 use peak_alloc::PeakAlloc;
-use thumbforge_imaging::{ImagingError, Limits, SourceFormat, ThumbnailSpec, probe, thumbnail};
+use thumbforge_imaging::{Format, ImagingError, Limits, Source, Variant, make};
 
 #[global_allocator]
 pub(crate) static MEMORY: PeakAlloc = PeakAlloc;
@@ -21,11 +21,9 @@ const OVERTIME: Duration = Duration::from_secs(5);
 
 /// Any file of `format` ends in a thumbnail within its bounds or in a typed error, within the
 /// memory that was reserved for it and within its time. Other files are kept out of the corpus.
-pub fn check_image(format: SourceFormat, bytes: &[u8]) -> Corpus {
-    let spec = ThumbnailSpec {
-        max_side: [16, 64, 256][bytes.len() % 3],
-        jpeg_quality: 80,
-    };
+pub fn check_image(format: Format, bytes: &[u8]) -> Corpus {
+    let max_side = [16, 64, 256][bytes.len() % 3];
+    let variants = [Variant::thumbnail(max_side, 80)];
     let begun = Instant::now();
     let limits = Limits {
         max_pixels: MAX_PIXELS,
@@ -33,8 +31,13 @@ pub fn check_image(format: SourceFormat, bytes: &[u8]) -> Corpus {
         deadline: Some(begun + DEADLINE),
         ..Limits::default()
     };
-    let probe = match probe(bytes, &spec, &limits) {
-        Ok(probe) if probe.format == format => probe,
+    let planned = Source::open(bytes, &limits).and_then(|source| {
+        let plan = source.plan(&variants, &limits);
+        let plan = plan.map_err(|refused| refused.error)?;
+        Ok((source.facts().format, plan.memory_bytes))
+    });
+    let reserved = match planned {
+        Ok((found, reserved)) if found == format => reserved,
         Ok(_) => return Corpus::Reject,
         Err(error) => {
             check_error(&error);
@@ -49,9 +52,8 @@ pub fn check_image(format: SourceFormat, bytes: &[u8]) -> Corpus {
     };
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    let made = thumbnail(bytes, &spec, &limits);
+    let made = make(bytes, &variants, &limits);
     let used = MEMORY.peak_usage().saturating_sub(before);
-    let reserved = probe.memory_bytes;
     assert!(
         used <= reserved + UNESTIMATED_BYTES,
         "{used} bytes used, {reserved} reserved"
@@ -63,12 +65,14 @@ pub fn check_image(format: SourceFormat, bytes: &[u8]) -> Corpus {
     );
     match made {
         Ok(made) => {
-            assert!((1..=spec.max_side).contains(&made.width));
-            assert!((1..=spec.max_side).contains(&made.height));
+            let rendition = &made.renditions[0];
+            assert!((1..=max_side).contains(&rendition.width));
+            assert!((1..=max_side).contains(&rendition.height));
             assert_eq!(made.source.format, format);
             assert!((1..=8).contains(&made.source.orientation));
             assert!(made.source.frames >= 1);
-            assert!(made.jpeg.starts_with(b"\xff\xd8") && made.jpeg.ends_with(b"\xff\xd9"));
+            let jpeg = &rendition.files[0].bytes;
+            assert!(jpeg.starts_with(b"\xff\xd8") && jpeg.ends_with(b"\xff\xd9"));
         }
         Err(error) => check_error(&error),
     }

@@ -48,7 +48,7 @@ pub fn check_icc(bytes: &[u8]) {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
     let embedded = if first & 1 == 1 {
-        EmbeddedProfile::Deflated(&profile)
+        EmbeddedProfile::Deflated(profile.as_ref().into())
     } else {
         EmbeddedProfile::Plain(Cow::Borrowed(&*profile))
     };

@@ -21,7 +21,7 @@ const LENS_MODEL: u16 = 0xa434;
 /// What is used of an EXIF block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExifFacts {
-    /// 1–8, see [`crate::orient`].
+    /// 1–8 (EXIF 2.32, tag 0x0112).
     pub orientation: u8,
     pub summary: Option<ExifSummary>,
 }
