@@ -468,3 +468,93 @@ async fn a_restart_goes_on_with_what_was_accepted() {
     deployment.all_ended().await;
     assert_eq!(deployment.get("/v1/metrics").await["completed"], 20);
 }
+
+/// Four variants of one source, by the whole program: one download, each file right.
+async fn four_variants(deployment: &Deployment, origin: &Origin) {
+    origin.on("/variants.jpg", [Reply::body("image/jpeg", photograph())]);
+    let variants = json!([
+        {"name": "small", "width": 256, "height": 256},
+        {"name": "card", "width": 320, "height": 320, "fit": "cover", "gravity": "attention",
+            "format": "webp"},
+        {"name": "large", "width": 1024, "height": 1024, "format": "avif"},
+        {"name": "icon", "width": 200, "height": 200, "fit": "contain", "format": "png",
+            "background": "#0000"},
+    ]);
+    let answer = deployment
+        .client
+        .post(format!("{}/v1/images", deployment.base))
+        .json(&json!({ "url": origin.url("/variants.jpg"), "variants": variants }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 202);
+    let id = answer.json::<Value>().await.unwrap()["id"].clone();
+    let id = id.as_str().unwrap();
+    let job = deployment.ended(id).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_eq!(origin.asked().len(), 1, "one download");
+    for (name, content_type, width, height) in [
+        ("small", "image/jpeg", 256, 171),
+        ("card", "image/webp", 320, 320),
+        // The source has 600 × 400 pixels, and is not enlarged.
+        ("large", "image/avif", 600, 400),
+        ("icon", "image/png", 200, 200),
+    ] {
+        let described = &job["result"]["variants"][name];
+        assert_eq!(
+            described["content_type"], content_type,
+            "{name}: {described}"
+        );
+        assert_eq!(
+            (&described["width"], &described["height"]),
+            (&json!(width), &json!(height))
+        );
+        let path = format!("{}{}", deployment.base, described["href"].as_str().unwrap());
+        let answer = deployment.client.get(path).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{name}");
+        assert_eq!(answer.headers()["content-type"], content_type, "{name}");
+        let bytes = answer.bytes().await.unwrap();
+        assert_eq!(described["size_bytes"], bytes.len(), "{name}");
+        if name == "large" {
+            assert_eq!(&bytes[4..12], b"ftypavif");
+            continue;
+        }
+        let picture = image::load_from_memory(&bytes).unwrap();
+        assert_eq!(
+            (picture.width(), picture.height()),
+            (width, height),
+            "{name}"
+        );
+        if name == "icon" {
+            assert_eq!(
+                picture.to_rgba8().get_pixel(100, 5).0[3],
+                0,
+                "transparent around it"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_in_one_process_makes_four_variants() {
+    let origin = Origin::start().await;
+    let deployment = Deployment::alone();
+    let program = deployment.start("all");
+    deployment.ready().await;
+    four_variants(&deployment, &origin).await;
+    program.signal("TERM");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_on_postgres_and_redis_make_four_variants() {
+    let origin = Origin::start().await;
+    let deployment = Deployment::split();
+    let (status, output) = deployment.run("init-db");
+    assert_eq!(status, Some(0), "{output}");
+    let api = deployment.start("serve");
+    let worker = deployment.start("work");
+    deployment.ready().await;
+    four_variants(&deployment, &origin).await;
+    api.signal("TERM");
+    worker.signal("TERM");
+}
