@@ -7,8 +7,10 @@ never resolved (RFC 6761), so that no stranger's server is asked for pictures.
 The same holds for origins (a host name is made), for moments (one of the past is put in, since
 they may not lie too far ahead), and for cursors (that of the page behind all origins).
 
-And random ids lead to no job: half of the well-formed ones become that of a completed job, made
-from a picture that is served here.
+The names of a job's variants differ.
+
+And random ids lead to no job: half of the well-formed ones become that of a completed job, with
+its variant's name, made from a picture that is served here.
 """
 
 import base64
@@ -63,7 +65,7 @@ def completed_job(api):
     url = f"http://127.0.0.1:{origin.server_port}/picture.png"
     request = urllib.request.Request(
         f"{api}/v1/images",
-        data=json.dumps({"url": url}).encode(),
+        data=json.dumps({"url": url, "preset": PRESET}).encode(),
         headers={"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request) as response:
@@ -80,6 +82,8 @@ def completed_job(api):
     return job["id"]
 
 
+# A preset of one variant, which has the same name.
+PRESET = os.environ["PRESET"]
 COMPLETED = completed_job(os.environ["API"])
 
 
@@ -113,6 +117,23 @@ def map_body(context, body):
 
 
 @schemathesis.hook
+def before_call(context, case, kwargs):
+    """The cases of the phase "coverage" pass by the other hooks."""
+    variants = case.body.get("variants") if isinstance(case.body, dict) else None
+    if isinstance(variants, list):
+        variants = [distinct(n, variant) for n, variant in enumerate(variants)]
+        case.body = {**case.body, "variants": variants}
+
+
+def distinct(n, variant):
+    """With a name of its own, if it has one."""
+    name = variant.get("name") if isinstance(variant, dict) else None
+    if isinstance(name, str) and re.fullmatch("[a-z0-9_-]{1,32}", name, re.ASCII):
+        return {**variant, "name": f"{name[:29]}-{n}"}
+    return variant
+
+
+@schemathesis.hook
 def map_query(context, query):
     if not isinstance(query, dict) or not isinstance(query.get("cursor"), str):
         return query
@@ -128,4 +149,7 @@ def map_path_parameters(context, path_parameters):
         chosen = uuid.UUID(str(job_id)).int % 2 == 0
     except ValueError:
         return path_parameters
-    return {**path_parameters, "job_id": COMPLETED} if chosen else path_parameters
+    if not chosen:
+        return path_parameters
+    known = {"job_id": COMPLETED, "name": PRESET}
+    return {**path_parameters, **{key: known[key] for key in known.keys() & path_parameters.keys()}}

@@ -34,7 +34,7 @@ pub struct JobBody {
     updated_at: String,
     /// Present when completed.
     #[schema(required)]
-    result: Option<ResultBody>,
+    result: Option<Box<ResultBody>>,
     /// The last failure as a sentence; also while a retry is pending.
     #[schema(required, example = json!(null))]
     error: Option<String>,
@@ -266,7 +266,9 @@ impl From<Job> for JobBody {
             attempts: job.attempts,
             created_at: job.created_at.to_string(),
             updated_at: job.updated_at.to_string(),
-            result: job.result.map(|result| ResultBody::of(job.id, result)),
+            result: job
+                .result
+                .map(|result| Box::new(ResultBody::of(job.id, *result))),
             error: job.error,
             error_code: job.error_code,
             priority: job.priority.get(),

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
-use thumbforge_intake::RequestFault;
+use serde_json::Value;
+use thumbforge_intake::{RequestFault, VariantSchema};
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::schema::{AnyOfBuilder, SchemaType};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
-    Schema, SecurityRequirement, Type, example::ExampleBuilder,
+    AllOfBuilder, Components, ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required,
+    Response, ResponseBuilder, Schema, SecurityRequirement, Type, example::ExampleBuilder,
 };
 
 use super::description::Description;
@@ -52,7 +53,7 @@ use crate::domain::JobId;
         routes::health::ready,
         routes::health::live,
     ),
-    components(schemas(ProblemDocument, RequestFault))
+    components(schemas(ProblemDocument, RequestFault, VariantSchema))
 )]
 struct Successes;
 
@@ -84,10 +85,13 @@ fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
                 .starts_with("/v1/")
                 .then(|| Scope::needed(&method, path));
             describe_errors(operation, scope.filter(|_| guarded));
-            describe_binary(operation);
             let_body_be_left_out(operation);
             leave_numbers_unbounded(operation);
         }
+    }
+    if let Some(components) = &mut document.components {
+        let names = settings.presets.keys().map(String::as_str);
+        describe_presets(components, names);
     }
     if keys && let Some(components) = &mut document.components {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
@@ -96,6 +100,35 @@ fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
         components.add_security_scheme(KEY_SCHEME, SecurityScheme::Http(scheme));
     }
     document
+}
+
+/// The presets are known once the settings are; and one stands instead of variants.
+fn describe_presets<'a>(components: &mut Components, names: impl Iterator<Item = &'a str>) {
+    let Some(RefOr::T(Schema::Object(mut members))) = components.schemas.remove("Submission")
+    else {
+        return;
+    };
+    if let Some(RefOr::T(Schema::Object(preset))) = members.properties.get_mut("preset") {
+        preset.enum_values = Some(names.map(Value::from).chain([Value::Null]).collect());
+    }
+    let without = |member: &str| {
+        let null = ObjectBuilder::new().schema_type(Type::Null);
+        ObjectBuilder::new()
+            .schema_type(SchemaType::AnyValue)
+            .property(member, null)
+    };
+    let either = AnyOfBuilder::new()
+        .item(without("preset"))
+        .item(without("variants"));
+    let description = members.description.take();
+    let submission = AllOfBuilder::new()
+        .description(description)
+        .item(members)
+        .item(either);
+    let submission = Schema::from(submission).into();
+    components
+        .schemas
+        .insert("Submission".to_owned(), submission);
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
@@ -225,22 +258,6 @@ fn sample(kind: ProblemKind) -> Problem {
         P::Unavailable => Problem::new(kind, "The request could not be served in time; try again.")
             .with_failing(vec!["database"]),
         _ => Problem::new(kind, format!("{}.", kind.title())),
-    }
-}
-
-/// In OpenAPI 3.1 a body that is no text has a media type and no schema.
-fn describe_binary(operation: &mut Operation) {
-    for response in operation.responses.responses.values_mut() {
-        let RefOr::T(response) = response else {
-            continue;
-        };
-        for (media_type, content) in &mut response.content {
-            if let RefOr::T(content) = content
-                && media_type.starts_with("image/")
-            {
-                content.schema = None;
-            }
-        }
     }
 }
 

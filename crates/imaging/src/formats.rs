@@ -116,12 +116,22 @@ impl Format {
         self.row().extension
     }
 
+    /// The word under which a variant asks for it.
+    pub const fn word(self) -> &'static str {
+        self.row().word
+    }
+
+    /// The formats that variants may have.
+    pub fn written() -> impl Iterator<Item = Self> {
+        FORMATS
+            .iter()
+            .filter(|row| row.is_written)
+            .map(|row| row.format)
+    }
+
     /// The format that is written under this word (`jpeg`, `png`, `webp`, `avif`).
     pub fn written_as(word: &str) -> Option<Self> {
-        let row = FORMATS
-            .iter()
-            .find(|row| row.is_written && row.word == word)?;
-        Some(row.format)
+        Self::written().find(|format| format.word() == word)
     }
 }
 

@@ -59,3 +59,4 @@ pub use source_policy::SourcePolicy;
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use variant::Variants;
+pub use variant_schema::VariantSchema;

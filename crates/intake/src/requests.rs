@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::members::{Member, ObjectBody, pointer_through};
 use crate::unique_value::UniqueValue;
-use crate::variant_schema::VariantSchema;
+use crate::variant_schema;
 use crate::{DuplicateHandling, Origin, Priority, RequestFault, SourceUrl, Timestamp, Variants};
 
 /// How far ahead a job may be put off: about ten years.
@@ -46,10 +46,8 @@ pub struct SubmitBody {
     #[serde(default, deserialize_with = "read_moment")]
     #[schema(value_type = Option<String>, format = DateTime, example = "2026-01-31T12:00:00Z")]
     pub not_before: Option<Timestamp>,
-    /// What to make. The first is the job's thumbnail. Without it, and without a preset, there is one
-    /// thumbnail.
     #[serde(default, deserialize_with = "read_variants")]
-    #[schema(value_type = Option<Vec<VariantSchema>>, min_items = 1, max_items = 16)]
+    #[schema(schema_with = variant_schema::list)]
     pub variants: Option<Variants>,
     /// The name of variants that the operator has set; instead of `variants`.
     #[schema(example = json!(null))]

@@ -8,6 +8,7 @@ pub struct Priority(u8);
 
 impl Priority {
     pub const LAST: u8 = 9;
+    pub const DEFAULT: Self = Self(5);
     /// What waited a minute longer comes before what is one step more urgent: nothing starves.
     pub const STEP_MILLIS: i64 = 60_000;
 
@@ -20,14 +21,14 @@ impl Priority {
     }
 
     /// How much later than it came a job stands in the order of claims.
-    pub fn millis(self) -> i64 {
-        i64::from(self.0) * Self::STEP_MILLIS
+    pub const fn millis(self) -> i64 {
+        self.0 as i64 * Self::STEP_MILLIS
     }
 }
 
 impl Default for Priority {
     fn default() -> Self {
-        Self(5)
+        Self::DEFAULT
     }
 }
 

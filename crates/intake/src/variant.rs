@@ -3,9 +3,10 @@
 //! Requests, presets and stored jobs are read by the same code, so that what was accepted once can
 //! be read again.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 
+use crate::hex;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -142,13 +143,7 @@ impl Variants {
 
     /// SHA-256 of the canonical form, lower-case hex.
     pub fn hash(&self) -> String {
-        let digest = Sha256::digest(self.to_json());
-        digest
-            .iter()
-            .fold(String::with_capacity(64), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        hex(&Sha256::digest(self.to_json()))
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &NamedVariant> {
@@ -430,18 +425,22 @@ fn word<T: PartialEq>(words: &[(&'static str, T)], meaning: T) -> &'static str {
     found.map_or("", |(word, _)| word)
 }
 
-/// `x,y`, both from 0 to 1.
+/// `x,y`, both from 0 to 1, in digits.
 fn focal_point(text: &str) -> Option<Gravity> {
     let (x, y) = text.split_once(',')?;
-    let share = |text: &str| {
-        let share = text.parse::<f32>().ok()?;
-        // Without the sign of a negative zero.
-        (0.0..=1.0).contains(&share).then_some(share.abs())
-    };
     Some(Gravity::Point {
         x: share(x)?,
         y: share(y)?,
     })
+}
+
+/// `0`, `1`, `0.25`, `.25`; no sign and no exponent.
+fn share(text: &str) -> Option<f32> {
+    let (whole, digits) = text.split_once('.').unwrap_or((text, "0"));
+    let is_whole = matches!(whole, "0" | "1") || (whole.is_empty() && text.len() > 1);
+    let has_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let share = (is_whole && has_digits).then(|| text.parse::<f32>().ok())??;
+    (share <= 1.0).then_some(share)
 }
 
 /// The canonical form of one variant; its members stand in the order of [`MEMBERS`].

@@ -1,12 +1,87 @@
-//! A variant as the API's description has it. It is read by [`crate::domain::Variants`].
+//! A variant as the API's description has it. [`crate::Variants`] reads it.
 
-use utoipa::ToSchema;
+use serde_json::{Value, json};
+use thumbforge_imaging::Format;
+use utoipa::openapi::schema::{AnyOfBuilder, SchemaType};
+use utoipa::openapi::{AllOfBuilder, ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
-/// One picture to be made of the source.
+use crate::variant::MOST_VARIANTS;
+
+/// The members, and the sides that the fit needs.
+pub struct VariantSchema;
+
+impl PartialSchema for VariantSchema {
+    fn schema() -> RefOr<Schema> {
+        let sides = AnyOfBuilder::new()
+            .description(Some(
+                "With any fit but `inside` a variant needs both sides.",
+            ))
+            .item(needing(&["width", "height"]))
+            .item(needing(&["width"]).property("fit", inside()))
+            .item(needing(&["height"]).property("fit", inside()));
+        let both = AllOfBuilder::new()
+            .description(Some("One picture to be made of the source."))
+            .item(Members::schema())
+            .item(sides);
+        Schema::from(both).into()
+    }
+}
+
+impl ToSchema for VariantSchema {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Variant".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        <Members as ToSchema>::schemas(schemas);
+    }
+}
+
+/// The variants of a job.
+pub fn list() -> Schema {
+    let variant = || Ref::from_schema_name(VariantSchema::name());
+    let needed = ObjectBuilder::new()
+        .schema_type(SchemaType::AnyValue)
+        .enum_values(Some([Value::Bool(false), Value::Null]));
+    let thumbnail = ObjectBuilder::new()
+        .schema_type(SchemaType::AnyValue)
+        .property("optional", needed);
+    let first = AllOfBuilder::new().item(variant()).item(thumbnail);
+    let list = ArrayBuilder::new()
+        .description(Some(
+            "What to make. The first is the job's thumbnail, and so not optional. Without it, and \
+             without a preset, there is one thumbnail.",
+        ))
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .prefix_items([first])
+        .items(variant())
+        .min_items(Some(1))
+        .max_items(Some(MOST_VARIANTS));
+    Schema::from(list)
+}
+
+/// An object in which these sides are given; `null` would be none.
+fn needing(sides: &[&str]) -> ObjectBuilder {
+    let empty = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+    sides.iter().fold(empty, |object, side| {
+        let whole = ObjectBuilder::new().schema_type(Type::Integer);
+        object.property(*side, whole).required(*side)
+    })
+}
+
+/// The fit that is meant without one too.
+fn inside() -> ObjectBuilder {
+    let values = [json!("inside"), Value::Null];
+    ObjectBuilder::new()
+        .schema_type(SchemaType::AnyValue)
+        .enum_values(Some(values))
+}
+
 #[expect(dead_code, reason = "it is only described")]
-#[derive(ToSchema)]
-#[schema(as = Variant)]
-pub struct VariantSchema {
+#[derive(serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Members {
     /// Under which it is served; each variant of a job has one of its own.
     #[schema(pattern = "^[a-z0-9_-]{1,32}$", example = "card")]
     name: String,
@@ -27,12 +102,14 @@ pub struct VariantSchema {
     /// Which part `cover` keeps and where `contain` puts the picture: `center`, `north`, `northeast`,
     /// `east`, `southeast`, `south`, `southwest`, `west`, `northwest`, `attention` (the most salient
     /// part), or `x,y`, a point in shares of width and height from 0 to 1.
-    #[schema(default = "center", example = "attention")]
+    #[schema(
+        default = "center",
+        pattern = "^(center|attention|(north|south)(east|west)?|east|west|(0?\\.[0-9]+|[01]|1\\.0+),(0?\\.[0-9]+|[01]|1\\.0+))$",
+        example = "attention"
+    )]
     gravity: Option<String>,
-    /// `jpeg`, `png`, `webp`, `avif`, or a list of them in the order of preference, the last of which
-    /// is the fallback; or `auto`: WebP, and JPEG as the fallback, or PNG if the source has alpha.
-    #[schema(value_type = Option<FormatSchema>, default = "jpeg", example = json!(["webp", "jpeg"]))]
-    format: Option<FormatSchema>,
+    #[schema(schema_with = format)]
+    format: Option<Value>,
     /// Else each format has its own.
     #[schema(minimum = 1, maximum = 100, example = 80)]
     quality: Option<u8>,
@@ -65,12 +142,30 @@ pub struct VariantSchema {
     optional: Option<bool>,
 }
 
-/// One word, or several.
-#[expect(dead_code, reason = "it is only described")]
-#[derive(serde::Serialize, ToSchema)]
-#[serde(untagged)]
-#[schema(as = VariantFormat)]
-pub enum FormatSchema {
-    One(String),
-    Several(Vec<String>),
+/// One word, or a list of the formats.
+fn format() -> Schema {
+    let formats: Vec<&str> = Format::written().map(Format::word).collect();
+    let word = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(formats.iter().copied().chain(["auto"])));
+    let format = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(formats));
+    let list = ArrayBuilder::new()
+        .items(format)
+        .min_items(Some(1))
+        .max_items(Some(Format::written().count()))
+        .unique_items(true);
+    let either = AnyOfBuilder::new()
+        .description(Some(
+            "`jpeg`, `png`, `webp`, `avif`, or a list of them in the order of preference, the last \
+             of which is the fallback; or `auto`: WebP, and JPEG as the fallback, or PNG if the \
+             source has alpha.",
+        ))
+        .item(word)
+        .item(list)
+        .item(ObjectBuilder::new().schema_type(Type::Null))
+        .default(Some(json!("jpeg")))
+        .examples([json!(["webp", "jpeg"])]);
+    Schema::from(either)
 }

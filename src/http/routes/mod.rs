@@ -2,6 +2,7 @@
 
 pub mod brakes;
 pub mod docs;
+mod file_responses;
 pub mod health;
 pub mod list;
 pub mod metrics;

@@ -5,6 +5,7 @@ use actix_web::http::header;
 use actix_web::mime::Mime;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::file_responses::FileResponses;
 use crate::domain::{FileRecord, Job, JobId, JobResult, JobStatus};
 use crate::http::accept;
 use crate::http::problem::Problem;
@@ -26,31 +27,7 @@ const PRIVATE_CACHING: &str = "private, max-age=86400, immutable";
     tag = "images",
     operation_id = "getThumbnail",
     params(("job_id" = uuid::Uuid, Path, description = "The job's id")),
-    responses(
-        (status = 200, description = "The thumbnail",
-            content(
-                (String = "image/jpeg"),
-                (String = "image/png"),
-                (String = "image/webp"),
-                (String = "image/avif"),
-            ),
-            headers(
-                ("ETag" = String, description = "Strong entity tag"),
-                ("Last-Modified" = String, description = "When the thumbnail was made"),
-                ("Cache-Control" = String, description = "A thumbnail never changes"),
-                ("Accept-Ranges" = String, description = "`bytes`"),
-                ("Vary" = Option<String>, description = "`Accept` if there are several formats"),
-            )),
-        (status = 206, description = "The part that `Range` asked for",
-            content(
-                (String = "image/jpeg"),
-                (String = "image/png"),
-                (String = "image/webp"),
-                (String = "image/avif"),
-            ),
-            headers(("Content-Range" = String, description = "Which part this is"))),
-        (status = 304, description = "Not modified since the client got it"),
-    )
+    responses(FileResponses),
 )]
 pub async fn thumbnail(
     request: HttpRequest,
@@ -79,7 +56,7 @@ pub async fn thumbnail(
 
 /// What a job came to, or why there is nothing to be sent.
 pub(super) fn completed(job: &Job) -> Result<&JobResult, Problem> {
-    let result = job.result.as_ref();
+    let result = job.result.as_deref();
     result.ok_or_else(|| not_there(job.status))
 }
 

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use thumbforge_imaging::Format;
 
+use super::file_responses::FileResponses;
 use super::thumbnail::{chosen, completed, send, varying};
 use crate::domain::{FileRecord, VariantOutcome};
 use crate::http::problem::Problem;
@@ -23,33 +24,9 @@ use thumbforge_intake::RequestFault;
         ("job_id" = uuid::Uuid, Path, description = "The job's id"),
         ("name" = String, Path, description = "The variant's name", example = "card"),
         ("format" = Option<String>, Query, description = "`jpeg`, `png`, `webp` or `avif`, as far as \
-            the variant has it", example = "webp"),
+            the variant has it", pattern = "^(jpeg|png|webp|avif)$", example = "webp"),
     ),
-    responses(
-        (status = 200, description = "The variant",
-            content(
-                (String = "image/jpeg"),
-                (String = "image/png"),
-                (String = "image/webp"),
-                (String = "image/avif"),
-            ),
-            headers(
-                ("ETag" = String, description = "Strong entity tag"),
-                ("Last-Modified" = String, description = "When the variant was made"),
-                ("Cache-Control" = String, description = "A variant never changes"),
-                ("Accept-Ranges" = String, description = "`bytes`"),
-                ("Vary" = String, description = "`Accept`"),
-            )),
-        (status = 206, description = "The part that `Range` asked for",
-            content(
-                (String = "image/jpeg"),
-                (String = "image/png"),
-                (String = "image/webp"),
-                (String = "image/avif"),
-            ),
-            headers(("Content-Range" = String, description = "Which part this is"))),
-        (status = 304, description = "Not modified since the client got it"),
-    )
+    responses(FileResponses),
 )]
 pub async fn variant(
     request: HttpRequest,
