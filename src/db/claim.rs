@@ -69,7 +69,8 @@ impl Database {
         Ok(row
             .map(Job::try_from)
             .transpose()?
-            .and_then(|job| job.result))
+            .and_then(|job| job.result)
+            .map(|result| *result))
     }
 
     /// What `worker` holds, whether it knows or not.

@@ -11,90 +11,154 @@ use super::DbError;
 use super::pools::{Pool, on_pool};
 use super::submit::NewJob;
 use super::types::{Id, Moment, sql};
-use crate::domain::Priority;
+use crate::domain::{Priority, Schedule};
+
+const DEFAULT_MILLIS: i64 = Priority::DEFAULT.millis();
 
 /// Inserts all of `new_jobs` under `allow-retry`, whatever else of their URLs is there. Returns
-/// the moment that all of them were created at.
+/// them, and the moment that all of them were created at.
 pub(super) async fn insert_many(
     pool: &Pool<diesel_async::AsyncPgConnection>,
-    new_jobs: &[NewJob],
-) -> Result<Moment, DbError> {
-    let insert = InsertMany {
-        ids: new_jobs.iter().map(|new| new.id).collect(),
-        urls: new_jobs.iter().map(|new| new.url.clone()).collect(),
-        hashes: new_jobs.iter().map(|new| new.url_hash.clone()).collect(),
-        origins: new_jobs.iter().map(|new| new.origin.clone()).collect(),
-        priorities: new_jobs
-            .iter()
-            .map(|new| i16::from(new.schedule.priority.get()))
-            .collect(),
-        not_before: new_jobs
-            .iter()
-            .map(|new| new.schedule.not_before.map(Moment))
-            .collect(),
-        variants: new_jobs.iter().map(|new| new.variants.clone()).collect(),
-        spec_hashes: new_jobs.iter().map(|new| new.spec_hash.clone()).collect(),
-        spec_versions: new_jobs.iter().map(|new| new.spec_version).collect(),
-    };
-    let created: Vec<Moment> = on_pool!(pool, connection => insert.load(connection).await)?;
-    match created[..] {
-        [moment, ..] if created.len() == new_jobs.len() => Ok(moment),
+    new_jobs: Vec<NewJob>,
+) -> Result<(Moment, Vec<NewJob>), DbError> {
+    let (inserted, new_jobs): (Vec<(Moment, i64)>, _) = on_pool!(pool, connection => {
+        let inserted = InsertMany::of(&new_jobs).load(connection).await;
+        inserted.map(|rows| (rows, new_jobs))
+    })?;
+    match inserted[..] {
+        [(moment, count)] if usize::try_from(count) == Ok(new_jobs.len()) => Ok((moment, new_jobs)),
         _ => Err(DbError::Refused("not all rows were inserted".to_owned())),
     }
 }
 
 /// Diesel's own batches differ in their text with each length and are prepared anew each time;
-/// this is one statement, prepared once.
-#[derive(QueryId)]
-struct InsertMany {
+/// this is one statement. What no job of a group asks for is not sent: the columns have their
+/// defaults, which costs the database less.
+struct InsertMany<'a> {
     ids: Vec<Id>,
-    urls: Vec<String>,
-    hashes: Vec<String>,
-    origins: Vec<String>,
+    urls: Vec<&'a str>,
+    hashes: Vec<&'a str>,
+    origins: Vec<&'a str>,
+    schedules: Option<Schedules>,
+    specs: Option<Specs<'a>>,
+}
+
+/// When the jobs begin.
+struct Schedules {
     priorities: Vec<i16>,
     not_before: Vec<Option<Moment>>,
-    variants: Vec<Option<String>>,
-    spec_hashes: Vec<String>,
-    spec_versions: Vec<i16>,
 }
 
-impl Query for InsertMany {
-    type SqlType = sql::Moment;
+/// What the jobs make.
+struct Specs<'a> {
+    variants: Vec<Option<&'a str>>,
+    hashes: Vec<&'a str>,
+    versions: Vec<i16>,
 }
 
-impl QueryFragment<Pg> for InsertMany {
+impl<'a> InsertMany<'a> {
+    fn of(new_jobs: &'a [NewJob]) -> Self {
+        Self {
+            ids: new_jobs.iter().map(|new| new.id).collect(),
+            urls: new_jobs.iter().map(|new| &*new.url).collect(),
+            hashes: new_jobs.iter().map(|new| &*new.url_hash).collect(),
+            origins: new_jobs.iter().map(|new| &*new.origin).collect(),
+            schedules: Schedules::of(new_jobs),
+            specs: Specs::of(new_jobs),
+        }
+    }
+}
+
+impl Schedules {
+    fn of(new_jobs: &[NewJob]) -> Option<Self> {
+        let is_special = |new: &NewJob| new.schedule != Schedule::default();
+        new_jobs.iter().any(is_special).then(|| Self {
+            priorities: new_jobs
+                .iter()
+                .map(|new| i16::from(new.schedule.priority.get()))
+                .collect(),
+            not_before: new_jobs
+                .iter()
+                .map(|new| new.schedule.not_before.map(Moment))
+                .collect(),
+        })
+    }
+}
+
+impl<'a> Specs<'a> {
+    fn of(new_jobs: &'a [NewJob]) -> Option<Self> {
+        let is_special = |new: &NewJob| new.variants.is_some();
+        new_jobs.iter().any(is_special).then(|| Self {
+            variants: new_jobs.iter().map(|new| new.variants.as_deref()).collect(),
+            hashes: new_jobs.iter().map(|new| &*new.spec_hash).collect(),
+            versions: new_jobs.iter().map(|new| new.spec_version).collect(),
+        })
+    }
+}
+
+impl Query for InsertMany<'_> {
+    type SqlType = (sql::Moment, BigInt);
+}
+
+/// The text tells the statements apart.
+impl QueryId for InsertMany<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl QueryFragment<Pg> for InsertMany<'_> {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let schedules = self.schedules.as_ref();
+        let schedule_columns = schedules.map_or("", |_| ", priority, not_before");
+        let spec_columns = self
+            .specs
+            .as_ref()
+            .map_or("", |_| ", variants, spec_hash, spec_version");
+        // The moments of all rows are one, so that one row is answered instead of each.
         pass.push_sql(
-            "INSERT INTO jobs (id, url, url_hash, exclusive, created_at, updated_at, due_at, waiting, \
-             origin, priority, rank, not_before, variants, spec_hash, spec_version) \
-             SELECT id, url, url_hash, false, now(), now(), GREATEST(now(), not_before), \
-             COALESCE(not_before > now(), false), origin, priority, \
-             (date_part('epoch', GREATEST(now(), not_before)) * 1000)::bigint \
-             + priority * ",
+            "WITH made AS (INSERT INTO jobs \
+             (id, url, url_hash, origin, exclusive, created_at, updated_at, due_at, waiting, rank",
         );
-        pass.push_bind_param::<BigInt, _>(&Priority::STEP_MILLIS)?;
-        pass.push_sql(", not_before, variants, spec_hash, spec_version FROM unnest(");
+        pass.push_sql(schedule_columns);
+        pass.push_sql(spec_columns);
+        pass.push_sql(") SELECT id, url, url_hash, origin, false, now(), now(), ");
+        pass.push_sql(match schedules {
+            None => "now(), false, (date_part('epoch', now()) * 1000)::bigint + ",
+            Some(_) => {
+                "GREATEST(now(), not_before), COALESCE(not_before > now(), false), \
+                 (date_part('epoch', GREATEST(now(), not_before)) * 1000)::bigint + priority * "
+            }
+        });
+        pass.push_bind_param::<BigInt, _>(match schedules {
+            None => &DEFAULT_MILLIS,
+            Some(_) => &Priority::STEP_MILLIS,
+        })?;
+        pass.push_sql(schedule_columns);
+        pass.push_sql(spec_columns);
+        pass.push_sql(" FROM unnest(");
         pass.push_bind_param::<Array<sql::Id>, _>(&self.ids)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Array<Text>, _>(&self.urls)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Array<Text>, _>(&self.hashes)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Array<Text>, _>(&self.origins)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Array<SmallInt>, _>(&self.priorities)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Array<Nullable<sql::Moment>>, _>(&self.not_before)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Array<Nullable<Text>>, _>(&self.variants)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Array<Text>, _>(&self.spec_hashes)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Array<SmallInt>, _>(&self.spec_versions)?;
-        pass.push_sql(
-            ") AS new (id, url, url_hash, origin, priority, not_before, variants, spec_hash, \
-             spec_version) RETURNING created_at",
-        );
+        for texts in [&self.urls, &self.hashes, &self.origins] {
+            pass.push_sql(", ");
+            pass.push_bind_param::<Array<Text>, _>(texts)?;
+        }
+        if let Some(schedules) = schedules {
+            pass.push_sql(", ");
+            pass.push_bind_param::<Array<SmallInt>, _>(&schedules.priorities)?;
+            pass.push_sql(", ");
+            pass.push_bind_param::<Array<Nullable<sql::Moment>>, _>(&schedules.not_before)?;
+        }
+        if let Some(specs) = &self.specs {
+            pass.push_sql(", ");
+            pass.push_bind_param::<Array<Nullable<Text>>, _>(&specs.variants)?;
+            pass.push_sql(", ");
+            pass.push_bind_param::<Array<Text>, _>(&specs.hashes)?;
+            pass.push_sql(", ");
+            pass.push_bind_param::<Array<SmallInt>, _>(&specs.versions)?;
+        }
+        pass.push_sql(") AS new (id, url, url_hash, origin");
+        pass.push_sql(schedule_columns);
+        pass.push_sql(spec_columns);
+        pass.push_sql(") RETURNING 1) SELECT now(), count(*) FROM made");
         Ok(())
     }
 }

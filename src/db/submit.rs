@@ -105,7 +105,7 @@ pub(super) async fn insert(
     if let Pools::Postgres(pool) = pools
         && new_jobs.iter().all(nothing_to_look_up)
     {
-        let created_at = insert_many(pool, &new_jobs).await?;
+        let (created_at, new_jobs) = insert_many(pool, new_jobs).await?;
         return Ok(new_jobs
             .into_iter()
             .map(|new| Submission::Created(new.into_pending(created_at)))

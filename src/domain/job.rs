@@ -42,7 +42,7 @@ pub struct Job {
     pub attempts: u32,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    pub result: Option<JobResult>,
+    pub result: Option<Box<JobResult>>,
     /// A sentence for humans: of the last failure, also while a retry is pending.
     pub error: Option<String>,
     pub error_code: Option<String>,

@@ -210,7 +210,7 @@ on_both_databases! {
         let job = found(&database, job.id).await;
         assert_eq!(job.status, JobStatus::Completed);
         let Outcome::Completed { result: expected, .. } = completed() else { unreachable!() };
-        assert_eq!(job.result, Some(*expected));
+        assert_eq!(job.result, Some(expected));
         assert!(job.updated_at >= job.created_at);
         assert!(!database.finish(&claim, &completed()).await.unwrap(), "written twice");
     }
