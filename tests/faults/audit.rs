@@ -85,7 +85,7 @@ pub fn audit(stage: &Stage, record: &Record, lifted: f64, terms: &Terms) -> Find
     let rows = rows(stage);
     check_rows(record, &rows, terms);
     check_history(stage, &rows, terms);
-    check_thumbnails(stage, &rows);
+    check_files(stage, &rows);
     eventually_blocking("no temporary file is left", limit, || {
         std::fs::read_dir(stage.storage.join(".tmp")).is_ok_and(|files| files.count() == 0)
     });
@@ -216,42 +216,74 @@ fn check_history(stage: &Stage, rows: &[Row], terms: &Terms) {
     }
 }
 
-/// Every completed job has a whole thumbnail as described; no other job has one.
-fn check_thumbnails(stage: &Stage, rows: &[Row]) {
+/// Every completed job has all its files, whole and as described; there are no others.
+fn check_files(stage: &Stage, rows: &[Row]) {
     let mut expected: HashSet<String> = HashSet::new();
     for row in rows.iter().filter(|row| row.status == "completed") {
         let result: serde_json::Value = serde_json::from_str(&row.result).expect("a result");
-        let name = result["thumbnail_path"].as_str().expect("a path");
-        let bytes = std::fs::read(stage.storage.join(name))
-            .unwrap_or_else(|error| panic!("{}: no thumbnail: {error}", row.id));
-        let described = &result["thumbnail"];
-        assert_eq!(described["size_bytes"], bytes.len(), "{}", row.id);
-        let mut decoder = zune_jpeg::JpegDecoder::new(std::io::Cursor::new(&bytes));
-        decoder
-            .decode()
-            .unwrap_or_else(|error| panic!("{}: {error}", row.id));
-        let info = decoder.info().expect("decoded");
-        assert_eq!(described["width"], info.width, "{}", row.id);
-        assert_eq!(described["height"], info.height, "{}", row.id);
-        assert!(bytes.ends_with(&[0xff, 0xd9]), "{}: cut off", row.id);
-        expected.insert(name.to_owned());
+        let thumbnail = &result["thumbnail"];
+        let path = result["thumbnail_path"].as_str().expect("a path");
+        check_file(
+            stage,
+            path,
+            [&thumbnail["width"], &thumbnail["height"]],
+            thumbnail,
+        );
+        expected.insert(path.to_owned());
+        for variant in result["variants"].as_array().into_iter().flatten() {
+            let files = variant["files"].as_array().expect("files");
+            assert!(!files.is_empty(), "{}: {variant}", row.id);
+            for file in files {
+                let path = file["path"].as_str().expect("a path");
+                check_file(stage, path, [&variant["width"], &variant["height"]], file);
+                expected.insert(path.to_owned());
+            }
+        }
     }
     let mut strays = Vec::new();
     // A file is removed after its job's failure is written.
     let end = Instant::now() + Duration::from_secs(5);
     while Instant::now() < end {
-        strays = std::fs::read_dir(&stage.storage)
-            .expect("the storage is there")
-            .map(|entry| entry.expect("readable").file_name())
-            .map(|name| name.to_string_lossy().into_owned())
-            .filter(|name| name != ".tmp" && !expected.contains(name))
-            .collect();
+        strays = stage.stored_files();
+        strays.retain(|path| !expected.contains(path));
         if strays.is_empty() {
             return;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
     panic!("belongs to no completed job: {strays:?}");
+}
+
+/// The file has this size in pixels, and the size in bytes and the type that are described; and all
+/// of it can be decoded.
+fn check_file(
+    stage: &Stage,
+    path: &str,
+    sides: [&serde_json::Value; 2],
+    described: &serde_json::Value,
+) {
+    let bytes = std::fs::read(stage.storage.join(path))
+        .unwrap_or_else(|error| panic!("{path} is not there: {error}"));
+    assert_eq!(described["size_bytes"], bytes.len(), "{path}");
+    let (width, height) = match described["content_type"].as_str().expect("a type") {
+        // It notices what is cut off.
+        "image/jpeg" => {
+            assert!(bytes.ends_with(&[0xff, 0xd9]), "{path}: cut off");
+            let mut decoder = zune_jpeg::JpegDecoder::new(std::io::Cursor::new(&bytes));
+            decoder
+                .decode()
+                .unwrap_or_else(|error| panic!("{path}: {error}"));
+            let info = decoder.info().expect("decoded");
+            (info.width.into(), info.height.into())
+        }
+        media_type => {
+            let format = image::ImageFormat::from_mime_type(media_type).expect("a known type");
+            let picture = image::load_from_memory_with_format(&bytes, format)
+                .unwrap_or_else(|error| panic!("{path}: {error}"));
+            (picture.width(), picture.height())
+        }
+    };
+    assert_eq!(sides, [width, height], "{path}");
 }
 
 fn recovered(stage: &Stage, lifted: f64) -> Duration {

@@ -188,10 +188,14 @@ async fn submit_steadily(
             () = stop.cancelled() => break,
             _ = ticks.tick() => {}
         }
-        let (api, url, record) = (apis[n % apis.len()], urls(n), Arc::clone(&record));
+        let (api, record) = (apis[n % apis.len()], Arc::clone(&record));
+        let mut submission = serde_json::json!({ "url": urls(n) });
+        if n % 3 == 0 {
+            submission["variants"] = several_variants();
+        }
         in_flight.spawn(async move {
             let asked = Instant::now();
-            let answer = submit(api, &url).await;
+            let answer = post(api, &submission).await;
             let mut record = record.lock().expect("not poisoned");
             record.note(asked.elapsed(), answer);
         });
@@ -200,14 +204,37 @@ async fn submit_steadily(
     in_flight.join_all().await;
 }
 
+/// Four files of three small variants.
+pub fn several_variants() -> serde_json::Value {
+    serde_json::json!([
+        { "name": "small", "width": 64 },
+        { "name": "card", "width": 48, "height": 48, "fit": "cover", "gravity": "attention",
+            "format": ["webp", "jpeg"] },
+        { "name": "tile", "width": 40, "height": 40, "fit": "contain", "format": "png" },
+    ])
+}
+
+async fn post(api: SocketAddr, submission: &serde_json::Value) -> std::io::Result<Answer> {
+    http_client::try_post(api, "/v1/images", &submission.to_string(), PATIENCE).await
+}
+
 pub async fn submit(api: SocketAddr, url: &str) -> std::io::Result<Answer> {
-    let json = serde_json::json!({ "url": url }).to_string();
-    http_client::try_post(api, "/v1/images", &json, PATIENCE).await
+    post(api, &serde_json::json!({ "url": url })).await
 }
 
 /// Submits one URL that must be accepted.
 pub async fn accept(api: SocketAddr, url: &str) -> String {
-    let answer = submit(api, url).await.expect("the API answers");
+    accepted(submit(api, url).await)
+}
+
+/// The same, and several variants are to be made of it.
+pub async fn accept_several(api: SocketAddr, url: &str) -> String {
+    let submission = serde_json::json!({ "url": url, "variants": several_variants() });
+    accepted(post(api, &submission).await)
+}
+
+fn accepted(answer: std::io::Result<Answer>) -> String {
+    let answer = answer.expect("the API answers");
     assert_eq!(answer.status, 202, "{answer:?}");
     answer.json()["id"].as_str().expect("an id").to_owned()
 }

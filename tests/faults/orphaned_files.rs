@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::audit::{Terms, audit};
-use crate::load::{self, Load, accept};
+use crate::load::{self, Load, accept_several};
 use crate::report::line;
 use crate::stage::{COMPLETIONS, Stage, image_reply};
 use crate::support::child_process::ChildProcess;
@@ -105,13 +105,15 @@ impl Cast {
             .origin
             .on("/once.jpg", vec![image_reply(120, 90), gone]);
         self.proxy.set(Mode::Hold(COMPLETIONS));
-        let job = accept(self.serve.address, &stage.origin.url("/once.jpg")).await;
-        let file = stage.storage.join(format!("{job}.jpg"));
-        eventually_blocking("the file is in place", SOON, || file.exists());
+        let job = accept_several(self.serve.address, &stage.origin.url("/once.jpg")).await;
+        let first = stage.storage.join(format!("{job}.jpg"));
+        eventually_blocking("the first file is in place", SOON, || first.exists());
         self.victim.kill();
         self.proxy.throw_away();
         assert_eq!(stage.status(&job), "processing");
-        assert!(file.exists(), "nothing to clean away");
+        let mut files = stage.stored_files();
+        files.retain(|path| path.contains(&job));
+        assert_eq!(files.len(), 4, "to be cleaned away: {files:?}");
         job
     }
 }

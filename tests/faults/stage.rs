@@ -239,6 +239,28 @@ impl Stage {
         Box::new(move |n| format!("{base}?n={n}"))
     }
 
+    /// Every file in the storage but the temporary ones, by its path in it.
+    pub fn stored_files(&self) -> Vec<String> {
+        let mut folders = vec![self.storage.clone()];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            // A worker may just remove it.
+            let Ok(entries) = std::fs::read_dir(&folder) else {
+                continue;
+            };
+            for path in entries.map(|entry| entry.expect("readable").path()) {
+                let name = path.strip_prefix(&self.storage).expect("in the storage");
+                let name = name.to_str().expect("our own names").to_owned();
+                match name.as_str() {
+                    ".tmp" => {}
+                    _ if path.is_dir() => folders.push(path),
+                    _ => files.push(name),
+                }
+            }
+        }
+        files
+    }
+
     /// Ids in the Redis list.
     pub fn queue_length(&self) -> usize {
         let mut connection = self.redis().connection();

@@ -6,7 +6,8 @@ use serde_json::json;
 use thumbforge::db::{ClaimSource, Database, Submission};
 use thumbforge::domain::origin_record::Caps;
 use thumbforge::domain::{
-    Claim, DuplicateHandling, FailureCode, Job, JobStatus, Outcome, Schedule, SourceUrl, Variants,
+    Claim, DuplicateHandling, FailureCode, Job, JobStatus, Outcome, Priority, Schedule, SourceUrl,
+    Variants,
 };
 use uuid::Uuid;
 
@@ -69,6 +70,44 @@ on_both_databases! {
         assert_eq!(claimed.len(), 1);
         let expected = variants(320).to_json();
         assert_eq!(claimed[0].variants.as_deref(), Some(expected.as_str()));
+    }
+
+    async fn of_a_crowd_each_job_keeps_what_it_asked_for(fixture: &Fixture) {
+        let database = fixture.open().await;
+        // In the groups that are inserted together some ask for neither, some for both.
+        let tries = (0..200_u32).map(|n| {
+            let database = database.clone();
+            tokio::spawn(async move {
+                let asked = (n % 3 == 0).then(|| variants(n + 1));
+                let later = "2099-01-01T00:00:00Z".parse().unwrap();
+                let schedule = Schedule {
+                    priority: Priority::new(u8::try_from(n % 4).unwrap() + 4).unwrap(),
+                    not_before: (n % 5 == 0).then_some(later),
+                };
+                let policy = DuplicateHandling::AllowRetry;
+                let submission = database.submit(&url(), policy, schedule, asked.as_ref()).await;
+                let Ok(Submission::Created(job)) = submission else {
+                    panic!("not created: {submission:?}");
+                };
+                (job, schedule, asked)
+            })
+        });
+        for submission in tries.collect::<Vec<_>>() {
+            let (job, schedule, asked) = submission.await.unwrap();
+            assert_eq!(database.find(job.id).await.unwrap(), Some(job.clone()));
+            assert_eq!((job.priority, job.not_before), (schedule.priority, schedule.not_before));
+            let row = fixture.lines(&format!(
+                "SELECT coalesce(variants, '') || '|' || spec_hash || '|' || spec_version || '|' \
+                 || CASE WHEN waiting THEN 'waits' ELSE 'ready' END AS line \
+                 FROM jobs WHERE id = '{}'", job.id
+            ));
+            let spec = match &asked {
+                None => "||1".to_owned(),
+                Some(asked) => format!("{}|{}|2", asked.to_json(), asked.hash()),
+            };
+            let state = schedule.not_before.map_or("ready", |_| "waits");
+            assert_eq!(row, [format!("{spec}|{state}")]);
+        }
     }
 
     async fn the_variant_at_fault_is_kept_until_another_end(fixture: &Fixture) {
