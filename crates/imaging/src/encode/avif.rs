@@ -1,6 +1,6 @@
 //! AVIF by ravif (rav1e without assembly), at its highest speed: the dearest of the formats.
 
-use ravif::{BitDepth, Encoder, Img, RGB8, RGBA8};
+use ravif::{BitDepth, Encoder, Img, RGBA8};
 
 use crate::error::ImagingError;
 use crate::raster::{Layout, Raster};
@@ -21,31 +21,20 @@ pub(super) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, ImagingErr
         // The worker pool has a thread for each core already.
         .with_num_threads(Some(1));
     let (width, height) = (raster.size.width as usize, raster.size.height as usize);
-    let rgb = |pixels: Vec<RGB8>| encoder.encode_rgb(Img::new(&pixels[..], width, height));
-    let rgba = |pixels: Vec<RGBA8>| encoder.encode_rgba(Img::new(&pixels[..], width, height));
-    let samples = &raster.pixels;
-    let encoded = match raster.layout {
-        Layout::Luma => rgb(samples.iter().map(|y| RGB8::new(*y, *y, *y)).collect()),
-        Layout::Rgb => rgb(samples
-            .chunks_exact(3)
-            .map(|pixel| RGB8::new(pixel[0], pixel[1], pixel[2]))
-            .collect()),
-        Layout::LumaAlpha => rgba(
-            samples
-                .chunks_exact(2)
-                .map(|pixel| RGBA8::new(pixel[0], pixel[0], pixel[0], pixel[1]))
-                .collect(),
-        ),
-        Layout::Rgba => rgba(
-            samples
-                .chunks_exact(4)
-                .map(|pixel| RGBA8::new(pixel[0], pixel[1], pixel[2], pixel[3]))
-                .collect(),
-        ),
+    // Opaque pixels leave out the alpha. For pictures without it there is a method too, but one that
+    // is inlined, and would compile all of rav1e a second time here.
+    let channels = raster.layout.channels();
+    let pixel: fn(&[u8]) -> RGBA8 = match raster.layout {
+        Layout::Luma => |y| RGBA8::new(y[0], y[0], y[0], 255),
+        Layout::LumaAlpha => |ya| RGBA8::new(ya[0], ya[0], ya[0], ya[1]),
+        Layout::Rgb => |rgb| RGBA8::new(rgb[0], rgb[1], rgb[2], 255),
+        Layout::Rgba => |rgba| RGBA8::new(rgba[0], rgba[1], rgba[2], rgba[3]),
         Layout::Cmyk | Layout::Ycck => {
             return Err(ImagingError::Internal("AVIF encoder: inks".to_owned()));
         }
     };
+    let pixels: Vec<RGBA8> = raster.pixels.chunks_exact(channels).map(pixel).collect();
+    let encoded = encoder.encode_rgba(Img::new(&pixels[..], width, height));
     encoded
         .map(|file| file.avif_file)
         .map_err(|error| ImagingError::Internal(format!("AVIF encoder: {error}")))
