@@ -46,14 +46,15 @@ def run_service(options: argparse.Namespace) -> str:
 
 
 def run_engine(options: argparse.Namespace) -> str:
-    from engine import contenders, measure, report
+    from engine import contenders, measure, report, variants
 
     engines = contenders.engines(options.cache, options.release)
     found = measure.measure(engines, options.cache / "photos", options, progress)
+    found["variants"] = variants.measure(engines, options.cache / "photos", options, progress)
     (options.cache / "engine.json").write_text(json.dumps(found, indent=1))
     how = (f"{options.engine_rounds} rounds of {options.engine_seconds:g} s for each engine and file, two photos"
            f" of each kind. {machine.versions(options.cache)}.")
-    return f"{how}\n\n{report.report(found, engines)}"
+    return f"{how}\n\n{report.report(found, engines)}\n\n{variants.report(found['variants'])}"
 
 
 def main() -> None:

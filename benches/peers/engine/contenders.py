@@ -2,7 +2,8 @@
 
 A command is `{"file": …, "seconds": …}`, answered by `{"images": n, "seconds": s}`, or
 `{"file": …, "save": …, "quality": …}`, which makes one thumbnail and saves it. The file is read
-before the clock starts; the thumbnail stays in memory.
+before the clock starts; the thumbnail stays in memory. ThumbForge and sharp also know
+`{"outputs": […]}`: several files of one source (see `variants.py`).
 """
 
 import json
@@ -65,10 +66,10 @@ class Running:
         self.process.stdin.write(json.dumps(command) + "\n")
         return self._read()
 
-    def rates(self, file: Path, seconds: float) -> tuple[float, float]:
+    def rates(self, file: Path, seconds: float, **command) -> tuple[float, float]:
         """Images a second by the clock, and by the CPU time that the whole process took."""
         before = self._cpu_seconds()
-        answer = self.ask(file=str(file), seconds=seconds)
+        answer = self.ask(file=str(file), seconds=seconds, **command)
         cpu = self._cpu_seconds() - before
         return answer["images"] / answer["seconds"], answer["images"] / cpu
 

@@ -7,12 +7,26 @@ sharp.concurrency(1);
 // Else it would answer the second time from its cache of operations.
 sharp.cache(false);
 
-const thumbnail = (source, quality = 85) => sharp(source)
-  .autoOrient()
+const thumbnail = (pipeline, quality = 85) => pipeline.clone()
   .resize(256, 256, { fit: 'inside', withoutEnlargement: true })
   .flatten({ background: '#fff' })
   .jpeg({ quality, optimiseCoding: false })
   .toBuffer();
+
+// The sizes and formats are the same in each contender.
+const outputs = {
+  '256 inside JPEG': (source) => thumbnail(source),
+  '320×320 cover WebP': (source) => source.clone()
+    .resize(320, 320, { fit: 'cover', withoutEnlargement: true }).webp({ quality: 80 }).toBuffer(),
+  '1024 inside WebP': (source) => source.clone()
+    .resize(1024, 1024, { fit: 'inside', withoutEnlargement: true }).webp({ quality: 80 }).toBuffer(),
+};
+
+// As its manual has it: one pipeline, and a clone for each output.
+const several = (source, names) => {
+  const pipeline = sharp(source).autoOrient();
+  return Promise.all(names.map((name) => outputs[name](pipeline)));
+};
 
 async function main() {
   console.log(JSON.stringify({ ready: true }));
@@ -24,7 +38,9 @@ async function main() {
     let seconds = 0;
     let made;
     while (images === 0 || seconds < (command.seconds ?? 0)) {
-      made = await thumbnail(source, command.quality);
+      made = command.outputs
+        ? await several(source, command.outputs)
+        : await thumbnail(sharp(source).autoOrient(), command.quality);
       images += 1;
       seconds = (performance.now() - begun) / 1000;
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 use serde_json::json;
-use thumbforge_imaging::{Limits, Variant, make};
+use thumbforge_imaging::{Fit, Format, Formats, Limits, Variant, make};
 
 #[derive(Deserialize)]
 struct Command {
@@ -18,6 +18,26 @@ struct Command {
     save: Option<String>,
     /// Of the JPEG, 1–100; 85 without it.
     quality: Option<u8>,
+    /// Make these of the [`variant`]s at once; the 256 px thumbnail without it.
+    #[serde(default)]
+    outputs: Vec<String>,
+}
+
+/// What the contenders know by name. The sizes and formats are the same in each.
+fn variant(name: &str) -> anyhow::Result<Variant> {
+    let webp = |variant: Variant| Variant {
+        formats: Formats::List(vec![Format::Webp]),
+        ..variant
+    };
+    Ok(match name {
+        "256 inside JPEG" => Variant::thumbnail(256, 85),
+        "320×320 cover WebP" => webp(Variant {
+            fit: Fit::Cover,
+            ..Variant::thumbnail(320, 80)
+        }),
+        "1024 inside WebP" => webp(Variant::thumbnail(1024, 80)),
+        _ => anyhow::bail!("no output has the name {name}"),
+    })
 }
 
 fn main() -> anyhow::Result<()> {
@@ -25,7 +45,13 @@ fn main() -> anyhow::Result<()> {
     println!("{}", json!({"ready": true}));
     for line in std::io::stdin().lock().lines() {
         let command: Command = serde_json::from_str(&line?)?;
-        let variants = [Variant::thumbnail(256, command.quality.unwrap_or(85))];
+        let variants = match &command.outputs[..] {
+            [] => vec![Variant::thumbnail(256, command.quality.unwrap_or(85))],
+            names => names
+                .iter()
+                .map(|name| variant(name))
+                .collect::<anyhow::Result<_>>()?,
+        };
         let source = std::fs::read(&command.file)?;
         let begun = Instant::now();
         let mut images = 0_u64;
