@@ -17,10 +17,12 @@ use super::attempt::{Attempt, Fetched};
 use super::leases::{Lease, Leases};
 use super::line::{Line, Standing};
 use super::lost_claims::LostClaims;
+use super::parts::Parts;
 use super::pulse::Pulse;
+use super::settings::WorkerSettings;
 use super::storage_gate::StorageGate;
 use super::turns::{Turn, Turns, Visit};
-use super::{Parts, WorkerSettings, outcome, reporter};
+use super::{outcome, reporter};
 use crate::db::{ClaimSource, Claimed, DbError};
 use crate::domain::{Claim, Failure, FailureCode, JobId, Origin, Outcome};
 

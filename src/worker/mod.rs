@@ -2,6 +2,7 @@
 //!
 //! | file | thought |
 //! | --- | --- |
+//! | `parts`, `settings` | what the workers are given: adapters and rules |
 //! | `attempt` | one attempt at one job, from URL to published thumbnail; the step that tests call |
 //! | `record` | what was made, as files and as the job's record |
 //! | `engine` | the CPU side: how many decodes at once, in how much memory |
@@ -30,70 +31,30 @@ mod listener;
 mod litter;
 mod lost_claims;
 mod outcome;
+mod parts;
 mod pulse;
 mod reconciler;
 mod record;
 mod rendering;
 mod reporter;
+mod settings;
 mod storage_gate;
 mod sweeper;
 mod turns;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::db::Database;
-use crate::fetch::Fetcher;
-use crate::queue::Queue;
-use crate::storage::Storage;
-use thumbforge_imaging::Variant;
-
 pub use attempt::Attempt;
-pub use engine::{DecodeLimits, Engine, Wanted};
+pub use engine::{DecodeLimits, Engine};
+pub use parts::Parts;
 pub use pulse::Pulse;
-pub use rendering::{Made, VariantFailure};
+pub use rendering::{Made, VariantFailure, Wanted};
+pub use settings::WorkerSettings;
 pub use turns::CapsOf;
-
-/// What the workers work with.
-#[derive(Clone)]
-pub struct Parts {
-    pub database: Database,
-    pub queue: Queue,
-    pub storage: Storage,
-    pub fetcher: Fetcher,
-    pub engine: Engine,
-    /// What the operator allows of an origin.
-    pub caps_of: CapsOf,
-}
-
-/// How the workers work.
-#[derive(Debug, Clone)]
-pub struct WorkerSettings {
-    /// Jobs in flight at once in this process, where the operator bounds them.
-    pub concurrency: Option<usize>,
-    /// Jobs begun ahead of the engine: downloads that are not slow, and thumbnails being made.
-    pub line: usize,
-    /// Sockets: downloads under way at once in this process.
-    pub downloads: usize,
-    /// True if any origin has caps.
-    pub has_caps: bool,
-    /// How long an origin's breaker stays open at first.
-    pub origin_breaker: Duration,
-    /// How long a job waits for an origin that can't be asked.
-    pub origin_max_wait: Duration,
-    /// How long to block on an empty queue.
-    pub poll_timeout: Duration,
-    pub max_attempts: u32,
-    pub lease: Duration,
-    /// From the signal to the end of the process.
-    pub shutdown_grace: Duration,
-    /// What a job makes that asks for no variants.
-    pub thumbnail: Variant,
-}
 
 /// The workers of this process.
 pub struct Workers {

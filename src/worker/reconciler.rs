@@ -102,7 +102,7 @@ async fn pull_in(crew: &Crew) {
 async fn remove_litter(crew: &Crew) {
     match crew.parts.storage.temporary_files().await {
         Ok(files) if files.is_empty() => {}
-        Ok(files) => litter::clear(&crew.parts, &files).await,
+        Ok(files) => litter::clear(&crew.parts.database, &crew.parts.storage, &files).await,
         Err(error) => tracing::warn!(%error, "temporary files could not be listed"),
     }
 }
