@@ -182,8 +182,8 @@ impl Crew {
         for claim in &claimed.claims {
             *origins.entry(claim.origin.clone()).or_default() += 1;
         }
-        self.turns.began(&origins, room);
-        self.note_held_back(&claimed);
+        self.turns.note_claimed(&origins, room);
+        self.note_skipped(&claimed);
         self.start(claimed.claims, asked, seats);
         drop(noted);
         Ok(())
@@ -241,10 +241,10 @@ impl Crew {
                 .filter(|claim| claim.origin == turn.origin);
             self.turns.settle(turn, of_turn.count());
             if claimed.queue_is_paused {
-                self.turns.is_ready(&turn.origin);
+                self.turns.mark_ready(&turn.origin);
             }
         }
-        self.note_held_back(&claimed);
+        self.note_skipped(&claimed);
         Ok(claimed.claims)
     }
 
@@ -260,9 +260,9 @@ impl Crew {
             .inspect_err(|_| self.turns.give_back(turn))?;
         self.turns.settle(turn, claimed.claims.len());
         if !claimed.is_drained {
-            self.turns.is_ready(&turn.origin);
+            self.turns.mark_ready(&turn.origin);
         }
-        self.turns.limited(turn, &claimed);
+        self.turns.apply_limits(turn, &claimed);
         Ok(claimed.claims)
     }
 
@@ -276,9 +276,9 @@ impl Crew {
         answer
     }
 
-    fn note_held_back(&self, claimed: &Claimed) {
-        if !claimed.held_back.is_empty() {
-            self.turns.held_back(claimed.held_back.clone());
+    fn note_skipped(&self, claimed: &Claimed) {
+        if !claimed.skipped.is_empty() {
+            self.turns.note_skipped(claimed.skipped.clone());
         }
         if claimed.queue_is_paused {
             self.turns.pause(PAUSED_FOR);
@@ -357,11 +357,11 @@ impl Crew {
                     reporter::report(self).await;
                 }
                 outcome::write(&self.parts, claim, &outcome).await;
-                self.turns.makes_room(&claim.origin);
+                self.turns.note_end(&claim.origin);
                 match outcome {
-                    Outcome::Completed { .. } => self.turns.ended(&claim.origin, true),
-                    Outcome::Failed { .. } => self.turns.ended(&claim.origin, false),
-                    Outcome::Parked { .. } => self.turns.is_ready(&claim.origin),
+                    Outcome::Completed { .. } => self.turns.count_end(&claim.origin, true),
+                    Outcome::Failed { .. } => self.turns.count_end(&claim.origin, false),
+                    Outcome::Parked { .. } => self.turns.mark_ready(&claim.origin),
                     Outcome::Retry { .. } | Outcome::Released { .. } => {}
                 }
             }

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::crew::{Crew, Seat};
+use super::turns::Claimant;
 
 /// Pause after a fault of the database.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -35,11 +36,11 @@ pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
 
 async fn seats_for_a_turn(crew: &Crew) -> Vec<Seat> {
     loop {
-        while !crew.turns.has_turn() {
+        while crew.turns.claimant() != Claimant::Turns {
             crew.turns.changed().await;
         }
         let seats = crew.seats().await;
-        if crew.turns.has_turn() {
+        if crew.turns.claimant() == Claimant::Turns {
             return seats;
         }
     }

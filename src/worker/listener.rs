@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::crew::Crew;
+use super::turns::Claimant;
 use crate::db::DbError;
 use crate::domain::JobId;
 use crate::queue::QueueError;
@@ -81,7 +82,7 @@ async fn hear(crew: &Crew, is_behind: bool) -> Result<Vec<JobId>, QueueError> {
 }
 
 fn bells_may_claim(crew: &Crew) -> bool {
-    !crew.settings.has_caps && crew.turns.bells_may_claim()
+    !crew.settings.has_caps && crew.turns.claimant() == Claimant::Bells
 }
 
 /// False if the database did not answer; then the ids are back in the queue.
@@ -107,6 +108,6 @@ async fn answer(crew: &Arc<Crew>, ids: Vec<JobId>) -> bool {
 
 async fn look_up(crew: &Crew, ids: &[JobId]) -> Result<(), DbError> {
     let ready = crew.parts.database.origins_of(ids).await?;
-    crew.turns.are_ready(ready);
+    crew.turns.mark_all_ready(ready);
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::domain::{JobId, Origin};
 
 /// Reports that come within so long are one.
 const TOGETHER: Duration = Duration::from_millis(100);
-/// Pause after a fault of the database; what was seen is not told again.
+/// Pause after a fault of the database; what was seen is not reported again.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Reports whenever there is something to report. It ends with the process.
@@ -24,8 +24,8 @@ pub(super) async fn report_forever(crew: Arc<Crew>) {
     }
 }
 
-/// Reports all that is to be reported. When it returns, what others had taken to report is told
-/// too. False if it could not be written.
+/// Reports all that is to be reported. When it returns, what others had taken to report is
+/// written too. False if it could not be written.
 pub(super) async fn report(crew: &Crew) -> bool {
     let _others_are_done = crew.reporting.lock().await;
     let news = crew.turns.take_news();
@@ -35,7 +35,7 @@ pub(super) async fn report(crew: &Crew) -> bool {
     let breaker = crew.settings.origin_breaker;
     match crew.parts.database.report_origins(news, breaker).await {
         Ok(states) => {
-            crew.turns.told(&states);
+            crew.turns.apply_states(&states);
             true
         }
         Err(error) => {
@@ -60,7 +60,7 @@ pub(super) async fn give_up(crew: &Crew) {
 async fn give_up_tried(crew: &Crew, origin: &Origin) {
     match crew.parts.database.give_up_tried(origin).await {
         Ok(Some(ended)) => after(crew, &ended).await,
-        Ok(None) => crew.turns.does_not_give_up(origin),
+        Ok(None) => crew.turns.stop_giving_up(origin),
         Err(error) => tracing::warn!(%error, %origin, "its jobs could not be given up"),
     }
 }

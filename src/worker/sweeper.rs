@@ -51,6 +51,6 @@ async fn sweep(crew: &Crew, last: Option<Origin>) -> Result<Option<Origin>, DbEr
         // There is nothing to claim; else claims must be answered.
         crew.pulse.claimed();
     }
-    crew.turns.are_ready(ready);
+    crew.turns.mark_all_ready(ready);
     Ok(reached.filter(|_| !is_whole))
 }

@@ -177,7 +177,7 @@ on_both_databases! {
         let both = || ClaimSource::Origins(vec![(origin("a"), 1), (origin("b"), 1)]);
         let claimed = claim(&database, both()).await;
         assert_eq!(claimed.claims.iter().map(|claim| &claim.origin).collect::<Vec<_>>(), [&origin("b")]);
-        assert_eq!(claimed.held_back.iter().map(|held| &held.origin).collect::<Vec<_>>(), [&origin("a")]);
+        assert_eq!(claimed.skipped.iter().map(|origin| &origin.origin).collect::<Vec<_>>(), [&origin("a")]);
         assert!(limited(&database, "a", 1, Caps::default()).await.is_empty());
         database.pause_queue(true).await.unwrap();
         let claimed = claim(&database, both()).await;
