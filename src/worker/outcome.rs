@@ -65,7 +65,10 @@ async fn after(parts: &Parts, claim: &Claim, outcome: &Outcome) {
                 let first = result.thumbnail_path.clone();
                 let settled = parts.storage.settle(TemporaryFile::of(claim), first).await;
                 if let Err(error) = settled {
-                    tracing::warn!(%error, "files of earlier attempts stay until they are looked for");
+                    tracing::warn!(
+                        %error,
+                        "files of earlier attempts stay until they are looked for"
+                    );
                 }
             }
         }

@@ -28,3 +28,15 @@ pub struct WorkerSettings {
     /// What a job makes that asks for no variants.
     pub thumbnail: Variant,
 }
+
+impl WorkerSettings {
+    /// Places in the line.
+    pub(super) fn places(&self) -> usize {
+        self.concurrency.unwrap_or(self.line)
+    }
+
+    /// Downloads that can be under way at once, as many jobs as may be in flight.
+    pub(super) fn sockets(&self) -> usize {
+        self.downloads.min(self.concurrency.unwrap_or(usize::MAX))
+    }
+}

@@ -1,5 +1,5 @@
-//! What nobody rings for: retries that are due, jobs taken over from the dead, and jobs whose id the
-//! queue has lost (a crash between commit and push, `FLUSHALL`, Redis away) or another process
+//! What nobody rings for: retries that are due, jobs taken over from the dead, and jobs whose id
+//! the queue has lost (a crash between commit and push, `FLUSHALL`, Redis away) or another process
 //! took. Once a second the database is asked which origins have work.
 
 use std::sync::Arc;
@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::crew::Crew;
-use crate::db::DbError;
+use super::pulse::Pulse;
+use super::turns::Turns;
+use crate::db::{Database, DbError};
 use crate::domain::Origin;
 
 /// How often to look.
@@ -17,40 +18,47 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Most origins that are looked for at once; the next look goes on behind them.
 const PAGE: u32 = 1000;
 
-pub(super) async fn run(crew: Arc<Crew>, stop: CancellationToken) {
-    let mut last: Option<Origin> = None;
-    while !stop.is_cancelled() {
-        match sweep(&crew, last.take()).await {
-            Ok(reached) => last = reached,
-            Err(error) => tracing::warn!(%error, "due jobs could not be looked for"),
-        }
-        crew.turns.tidy();
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = sleep(INTERVAL.mul_f64(0.7 + 0.6 * rand::random::<f64>())) => {}
-        }
-    }
+pub(super) struct Sweeper {
+    pub database: Database,
+    pub turns: Arc<Turns>,
+    pub pulse: Pulse,
 }
 
-/// Looks on from behind `last`; returns how far it came, or `None` at the end.
-async fn sweep(crew: &Crew, last: Option<Origin>) -> Result<Option<Origin>, DbError> {
-    let database = &crew.parts.database;
-    database.end_waits().await?;
-    database.adopt_strays().await?;
-    if crew.turns.is_full() {
-        return Ok(last);
+impl Sweeper {
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut last: Option<Origin> = None;
+        while !stop.is_cancelled() {
+            match self.sweep(last.take()).await {
+                Ok(reached) => last = reached,
+                Err(error) => tracing::warn!(%error, "due jobs could not be looked for"),
+            }
+            self.turns.tidy();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(INTERVAL.mul_f64(0.7 + 0.6 * rand::random::<f64>())) => {}
+            }
+        }
     }
-    let mut ready = database.ready_origins(last.as_ref(), PAGE).await?;
-    if ready.is_empty() && last.is_some() {
-        ready = database.ready_origins(None, PAGE).await?;
+
+    /// Looks on from behind `last`; returns how far it came, or `None` at the end.
+    async fn sweep(&self, last: Option<Origin>) -> Result<Option<Origin>, DbError> {
+        self.database.end_waits().await?;
+        self.database.adopt_strays().await?;
+        if self.turns.is_full() {
+            return Ok(last);
+        }
+        let mut ready = self.database.ready_origins(last.as_ref(), PAGE).await?;
+        if ready.is_empty() && last.is_some() {
+            ready = self.database.ready_origins(None, PAGE).await?;
+        }
+        let is_whole = ready.len() < PAGE as usize;
+        let reached = ready.last().map(|ready| ready.origin.clone());
+        ready.retain(|ready| !ready.is_held);
+        if ready.is_empty() {
+            // There is nothing to claim; else claims must be answered.
+            self.pulse.note_claim();
+        }
+        self.turns.mark_all_ready(ready);
+        Ok(reached.filter(|_| !is_whole))
     }
-    let is_whole = ready.len() < PAGE as usize;
-    let reached = ready.last().map(|ready| ready.origin.clone());
-    ready.retain(|ready| !ready.is_held);
-    if ready.is_empty() {
-        // There is nothing to claim; else claims must be answered.
-        crew.pulse.claimed();
-    }
-    crew.turns.mark_all_ready(ready);
-    Ok(reached.filter(|_| !is_whole))
 }

@@ -11,8 +11,8 @@ use crate::domain::Origin;
 
 /// Origins that wait for their turn at most; what is beyond is found when there are fewer.
 const MOST_READY: usize = 10_000;
-/// An origin that the sweep found ready is asked about after so long, whatever was known before: its
-/// park may have been ended by hand.
+/// An origin that the sweep found ready is asked about after so long, whatever was known before:
+/// its park may have been ended by hand.
 const RECHECK: Duration = Duration::from_secs(2);
 
 /// Who may claim jobs.

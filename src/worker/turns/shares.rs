@@ -58,8 +58,8 @@ impl Turns {
             .collect()
     }
 
-    /// What became of a turn: so many of its jobs were claimed. Fewer than wanted means that no more
-    /// can be claimed for now.
+    /// What became of a turn: so many of its jobs were claimed. Fewer than wanted means that no
+    /// more can be claimed for now.
     pub(in crate::worker) fn settle(&self, turn: &Turn, claimed: usize) {
         let missing = turn
             .jobs

@@ -201,7 +201,8 @@ proptest! {
             let mut since: HashMap<usize, HashMap<usize, usize>> = HashMap::new();
             for _ in 0..rounds {
                 let Some(turn) = turns.take(1).pop() else { break };
-                let number = (0..sizes.len()).find(|number| origin(*number) == turn.origin).unwrap();
+                let number = (0..sizes.len()).find(|number| origin(*number) == turn.origin);
+                let number = number.unwrap();
                 let claimed = usize::from(left[number] > 0);
                 left[number] -= claimed;
                 turns.settle(&turn, claimed);
@@ -236,9 +237,8 @@ proptest! {
                 for turn in turns.take(seats) {
                     let claimed = turn.jobs as usize - usize::from(what == 0);
                     turns.settle(&turn, claimed);
-                    visits.extend(
-                        (0..claimed).map(|_| (turn.origin.clone(), Visit::of(&turns, &turn.origin, None))),
-                    );
+                    let visit = |_| (turn.origin.clone(), Visit::of(&turns, &turn.origin, None));
+                    visits.extend((0..claimed).map(visit));
                 }
                 for (origin, known) in &turns.state().known {
                     let in_flight = visits.iter().filter(|(of, _)| of == origin).count();
