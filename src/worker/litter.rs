@@ -1,4 +1,4 @@
-//! What workers left in the storage: a file in `.tmp` marks each claim that may have left something.
+//! What workers left in the storage: a file in `.tmp` tells of each claim that may have left some.
 
 use crate::db::Database;
 use crate::domain::JobId;
