@@ -159,3 +159,69 @@ impl Claimer {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::storage_gate::StorageGate;
+    use super::super::testing;
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(60);
+
+    fn claimer(database: Database) -> Claimer {
+        let worker = uuid::Uuid::now_v7();
+        let leases = Leases::new(database.clone(), worker, LEASE);
+        let lost_claims = LostClaims::new(database.clone(), worker, LEASE, leases.clone());
+        Claimer {
+            database,
+            worker,
+            duration: LEASE,
+            leases,
+            lost_claims: Arc::new(lost_claims),
+            pulse: Pulse::new(LEASE, LEASE, StorageGate::open()),
+            turns: testing::turns(),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn claims_by_bells_and_by_turns_are_held_until_they_are_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let claimer = claimer(testing::database(folder.path()).await);
+        let rung = testing::submit(&claimer.database, "https://a.example/x").await;
+        let by_bells = claimer.claim_by_bells(vec![rung]).await.unwrap();
+        let swept = testing::submit(&claimer.database, "https://b.example/x").await;
+        let ready = claimer.database.ready_origins(None, 10).await.unwrap();
+        claimer.turns.mark_all_ready(ready);
+        let (by_turns, answered) = claimer.claim_turns(claimer.turns.take(5)).await;
+        assert!(answered.is_ok());
+        let ids = |claims: &[HeldClaim]| claims.iter().map(|held| held.claim.id).collect();
+        let claimed: [Vec<JobId>; 2] = [ids(&by_bells), ids(&by_turns)];
+        assert_eq!(claimed, [[rung], [swept]]);
+        assert_eq!(claimer.leases.known().len(), 2);
+        drop(by_bells);
+        assert_eq!(claimer.leases.known().len(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_claim_whose_answer_was_lost_is_handed_back_and_a_held_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let claimer = claimer(testing::database(folder.path()).await);
+        let database = &claimer.database;
+        let held = testing::submit(database, "https://a.example/x").await;
+        let _held = claimer.claim_by_bells(vec![held]).await.unwrap();
+        let lost = testing::submit(database, "https://b.example/x").await;
+        let source = ClaimSource::Origins(vec![(Origin::stored("https://b.example:443"), 1)]);
+        let claimed = database.claim(source, claimer.worker, LEASE).await.unwrap();
+        assert_eq!(claimed.claims[0].id, lost);
+        let of_worker = async || {
+            let claims = database.held_by(claimer.worker).await.unwrap();
+            claims.into_iter().map(|claim| claim.id).collect::<Vec<_>>()
+        };
+
+        claimer.lost_claims.release().await;
+        assert_eq!(of_worker().await.len(), 2, "no claim has failed");
+        claimer.lost_claims.suspect();
+        claimer.lost_claims.release().await;
+        assert_eq!(of_worker().await, [held]);
+    }
+}

@@ -33,24 +33,18 @@ async fn clear_one(database: &Database, storage: &Storage, file: TemporaryFile) 
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use serde_json::json;
 
     use super::*;
-    use crate::db::{ClaimSource, Submission, Target};
+    use crate::db::{ClaimSource, Submission};
     use crate::domain::{
         Claim, DuplicateHandling, JobResult, Outcome, Schedule, SourceUrl, Variants,
     };
     use crate::storage::{NewFile, first_path, other_path};
-
-    async fn database(folder: &Path) -> Database {
-        let target = Target::Sqlite(folder.join("jobs.db"));
-        let database = Database::open(&target, 2).unwrap();
-        database.migrate(&target).await.unwrap();
-        database
-    }
+    use crate::worker::testing;
 
     async fn claimed(database: &Database, url: &SourceUrl) -> Claim {
         let source = ClaimSource::Origins(vec![(url.origin(), 1)]);
@@ -89,7 +83,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn files_stay_while_their_claim_holds_and_once_it_has_completed_the_job() {
         let folder = tempfile::tempdir().unwrap();
-        let database = database(folder.path()).await;
+        let database = testing::database(folder.path()).await;
         let storage = Storage::open(&folder.path().join("thumbnails")).unwrap();
         let there = |path: &String| folder.path().join("thumbnails").join(path).is_file();
         let url = SourceUrl::parse("https://a.example/x").unwrap();

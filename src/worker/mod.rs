@@ -46,6 +46,8 @@ mod seats;
 mod settings;
 mod storage_gate;
 mod sweeper;
+#[cfg(test)]
+mod testing;
 mod turns;
 
 use std::sync::Arc;

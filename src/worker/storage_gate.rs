@@ -61,3 +61,21 @@ impl StorageGate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_gate_opens_when_the_storage_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(folder.path()).unwrap();
+        let gate = StorageGate::open();
+        let guarding = tokio::spawn(gate.clone().guard(storage));
+        gate.close();
+        assert!(!gate.is_open());
+        gate.opened().await;
+        assert!(gate.is_open());
+        guarding.abort();
+    }
+}

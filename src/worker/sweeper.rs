@@ -62,3 +62,35 @@ impl Sweeper {
         Ok(reached.filter(|_| !is_whole))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::storage_gate::StorageGate;
+    use super::super::testing;
+    use super::super::turns::Claimant;
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_job_that_nobody_rings_for_gives_its_origin_a_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = testing::database(folder.path()).await;
+        testing::submit(&database, "https://a.example/x").await;
+        let turns = testing::turns();
+        let second = Duration::from_secs(1);
+        let sweeper = Sweeper {
+            database,
+            turns: Arc::clone(&turns),
+            pulse: Pulse::new(second, second, StorageGate::open()),
+        };
+        assert_eq!(turns.claimant(), Claimant::Bells);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(sweeper.run(stop.clone()));
+        while turns.claimant() != Claimant::Turns {
+            turns.changed().await;
+        }
+        let origins: Vec<_> = turns.take(5).into_iter().map(|turn| turn.origin).collect();
+        assert_eq!(origins, [Origin::stored("https://a.example:443")]);
+        stop.cancel();
+        running.await.unwrap();
+    }
+}
