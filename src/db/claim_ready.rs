@@ -42,14 +42,14 @@ pub enum ClaimSource {
 #[derive(Debug, Default)]
 pub struct Claimed {
     pub claims: Vec<Claim>,
-    pub held_back: Vec<HeldBack>,
+    pub skipped: Vec<SkippedOrigin>,
     /// Nothing is claimed at all at present.
     pub queue_is_paused: bool,
 }
 
 /// An origin that was passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldBack {
+pub struct SkippedOrigin {
     pub origin: Origin,
     /// When to ask again; zero if its jobs are to be claimed under its record at once.
     pub ask_again: Duration,
@@ -102,7 +102,7 @@ impl Claimed {
                 None => Duration::ZERO,
             };
             let origin = Origin::stored(&row.origin);
-            self.held_back.push(HeldBack { origin, ask_again });
+            self.skipped.push(SkippedOrigin { origin, ask_again });
         }
     }
 }
@@ -154,7 +154,7 @@ async fn choose(
         }
         let mut chosen: Vec<Id> = Vec::new();
         for (origin, count) in wanted {
-            let is_held = claimed.held_back.iter().any(|held| held.origin.as_str() == origin);
+            let is_held = claimed.skipped.iter().any(|skipped| skipped.origin.as_str() == origin);
             if count == 0 || is_held || claimed.queue_is_paused {
                 continue;
             }
@@ -220,7 +220,7 @@ async fn claim_in_statement(
                 claimed.claims.push(claim_of(row));
             }
             _ if origin == ALL_ORIGINS => claimed.queue_is_paused = true,
-            _ => claimed.held_back.push(HeldBack {
+            _ => claimed.skipped.push(SkippedOrigin {
                 origin: Origin::stored(&origin),
                 ask_again: Duration::from_millis(
                     ask_again

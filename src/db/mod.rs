@@ -38,7 +38,7 @@ mod types;
 mod worker_presence;
 
 pub use claim_limited::LimitedClaim;
-pub use claim_ready::{ClaimSource, Claimed, HeldBack};
+pub use claim_ready::{ClaimSource, Claimed, SkippedOrigin};
 pub use connect::Target;
 pub use error::DbError;
 pub use origin_flow::Flow;

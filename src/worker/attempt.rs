@@ -10,11 +10,10 @@ use crate::fetch::{Download, Stopped};
 use crate::storage::NewFile;
 use thumbforge_imaging::Variant;
 
-use super::Parts;
-use super::engine::Wanted;
 use super::leases::Lease;
+use super::parts::Parts;
 use super::record;
-use super::rendering::VariantFailure;
+use super::rendering::{VariantFailure, Wanted};
 use super::turns::Visit;
 
 /// The parts and rules of an attempt.

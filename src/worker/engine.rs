@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::rendering::{Made, Opened, Paused, VariantFailure};
+use super::rendering::{Made, Opened, Paused, VariantFailure, Wanted};
 use crate::domain::{Failure, FailureCode};
-use thumbforge_imaging::{self as imaging, Variant};
+use thumbforge_imaging as imaging;
 
 /// What an image may cost.
 #[derive(Debug, Clone, Copy)]
@@ -30,14 +30,6 @@ pub struct Engine {
     memory: Arc<Semaphore>,
     limits: DecodeLimits,
     overtime: Duration,
-}
-
-/// A variant to be made.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Wanted {
-    pub variant: Variant,
-    /// The others count without it.
-    pub optional: bool,
 }
 
 /// What a decode may run over its own time limit before its thread is given up for lost.
@@ -205,7 +197,7 @@ mod tests {
     use super::*;
 
     fn wanted() -> Arc<[Wanted]> {
-        let variant = Variant::thumbnail(256, 85);
+        let variant = imaging::Variant::thumbnail(256, 85);
         Arc::new([Wanted {
             variant,
             optional: false,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::crew::Crew;
+use super::pulse::Pulse;
 use crate::db::Database;
 use crate::domain::{Claim, JobId};
 
@@ -61,6 +61,17 @@ impl Leases {
             leases: self.clone(),
             claim,
             lost,
+        }
+    }
+
+    /// Renews three times in the length of a lease, so that two failures in a row lose nothing.
+    pub(super) async fn renew_forever(self, pulse: Pulse) {
+        loop {
+            sleep(self.duration / 3).await;
+            if self.renew().await {
+                // Workers whose slots are all taken look for nothing, and yet they consume.
+                pulse.note_busy();
+            }
         }
     }
 
@@ -152,17 +163,6 @@ impl Drop for Lease {
             .is_some_and(|held| held.claim.fence == self.claim.fence)
         {
             all.remove(&self.claim.id);
-        }
-    }
-}
-
-/// Renews three times in the length of a lease, so that two failures in a row lose nothing.
-pub(super) async fn renew_forever(crew: Arc<Crew>) {
-    loop {
-        sleep(crew.settings.lease / 3).await;
-        if crew.leases.renew().await {
-            // Workers whose slots are all taken look for nothing, and yet they consume.
-            crew.pulse.busy();
         }
     }
 }

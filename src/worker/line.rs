@@ -21,6 +21,9 @@ pub(super) struct Line {
 /// A place in the line; dropped, it is free.
 pub(super) struct Standing(Arc<Line>);
 
+/// A job that has left the line and will come back.
+pub(super) struct Away(Arc<Line>);
+
 impl Line {
     pub(super) fn new(places: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -61,11 +64,20 @@ impl Line {
         self.places
             .saturating_sub(self.standing.load(Ordering::Acquire))
     }
+}
 
+impl Standing {
+    /// Leaves the line, and may come back.
+    pub(super) fn leave(self) -> Away {
+        Away(Arc::clone(&self.0))
+    }
+}
+
+impl Away {
     /// Comes back after a wait, whether there is a place or not: the work is there.
-    pub(super) fn come_back(self: &Arc<Self>) -> Standing {
-        self.standing.fetch_add(1, Ordering::AcqRel);
-        Standing(Arc::clone(self))
+    pub(super) fn come_back(self) -> Standing {
+        self.0.standing.fetch_add(1, Ordering::AcqRel);
+        Standing(self.0)
     }
 }
 
@@ -85,10 +97,11 @@ mod tests {
     #[tokio::test]
     async fn who_comes_back_has_a_place_and_others_wait_for_one() {
         let line = Line::new(2);
+        let away = line.try_join(1).pop().unwrap().leave();
         let both = line.join(5).await;
         assert_eq!(both.len(), 2);
         assert!(line.try_join(1).is_empty());
-        let third = line.come_back();
+        let third = away.come_back();
         drop(both);
         assert_eq!(line.try_join(5).len(), 1, "two places, one of them taken");
         drop(third);

@@ -1,28 +1,28 @@
-//! What workers left in the storage: a file in `.tmp` tells of each claim that may have left something.
+//! What workers left in the storage: a file in `.tmp` tells of each claim that may have left some.
 
-use super::Parts;
+use crate::db::Database;
 use crate::domain::JobId;
-use crate::storage::TemporaryFile;
+use crate::storage::{Storage, TemporaryFile};
 
 /// Clears up after those of `files` whose claims are over.
-pub(super) async fn clear(parts: &Parts, files: &[TemporaryFile]) {
+pub(super) async fn clear(database: &Database, storage: &Storage, files: &[TemporaryFile]) {
     let pairs: Vec<(JobId, i64)> = files.iter().map(|file| (file.id, file.fence)).collect();
-    let held = match parts.database.held(&pairs).await {
+    let held = match database.held(&pairs).await {
         Ok(held) => held,
         Err(error) => return tracing::warn!(%error, "temporary files could not be judged"),
     };
     for file in files {
         if !held.contains(&(file.id, file.fence)) {
-            clear_one(parts, *file).await;
+            clear_one(database, storage, *file).await;
         }
     }
 }
 
-async fn clear_one(parts: &Parts, file: TemporaryFile) {
+async fn clear_one(database: &Database, storage: &Storage, file: TemporaryFile) {
     // A claim that completed its job may have died before it could remove what came before it.
-    let cleared = match parts.database.completed_under(file.id, file.fence).await {
-        Ok(Some(result)) => parts.storage.settle(file, result.thumbnail_path).await,
-        Ok(None) => parts.storage.discard(file).await,
+    let cleared = match database.completed_under(file.id, file.fence).await {
+        Ok(Some(result)) => storage.settle(file, result.thumbnail_path).await,
+        Ok(None) => storage.discard(file).await,
         Err(error) => return tracing::warn!(%error, "a temporary file could not be judged"),
     };
     match cleared {
@@ -33,59 +33,35 @@ async fn clear_one(parts: &Parts, file: TemporaryFile) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
-    use std::sync::Arc;
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use serde_json::json;
 
     use super::*;
-    use crate::db::{ClaimSource, Database, Submission, Target};
-    use crate::domain::origin_record::Caps;
+    use crate::db::{ClaimSource, Submission};
     use crate::domain::{
         Claim, DuplicateHandling, JobResult, Outcome, Schedule, SourceUrl, Variants,
     };
-    use crate::fetch::{FetchSettings, Fetcher};
-    use crate::queue::{MemoryQueue, Queue};
-    use crate::storage::{NewFile, Storage, first_path, other_path};
-    use crate::worker::engine::{DecodeLimits, Engine};
+    use crate::storage::{NewFile, first_path, other_path};
+    use crate::worker::testing;
 
-    async fn parts(folder: &Path) -> Parts {
-        let target = Target::Sqlite(folder.join("jobs.db"));
-        let database = Database::open(&target, 2).unwrap();
-        database.migrate(&target).await.unwrap();
-        let limits = DecodeLimits {
-            max_pixels: 1,
-            max_output_pixels: 1,
-            memory_bytes: 1,
-            timeout: Duration::ZERO,
-        };
-        Parts {
-            database,
-            queue: Queue::Memory(MemoryQueue::default()),
-            storage: Storage::open(&folder.join("thumbnails")).unwrap(),
-            fetcher: Fetcher::new(FetchSettings::default()).unwrap(),
-            engine: Engine::new(1, limits),
-            caps_of: Arc::new(|_| Caps::default()),
-        }
-    }
-
-    async fn claimed(parts: &Parts, url: &SourceUrl) -> Claim {
+    async fn claimed(database: &Database, url: &SourceUrl) -> Claim {
         let source = ClaimSource::Origins(vec![(url.origin(), 1)]);
         let lease = Duration::from_secs(60);
-        let claim = parts.database.claim(source, uuid::Uuid::now_v7(), lease);
+        let claim = database.claim(source, uuid::Uuid::now_v7(), lease);
         claim.await.unwrap().claims.pop().unwrap()
     }
 
     /// Publishes two files, and returns their paths.
-    async fn publish(parts: &Parts, claim: &Claim) -> [String; 2] {
+    async fn publish(storage: &Storage, claim: &Claim) -> [String; 2] {
         let paths = [first_path(claim.id, "jpg"), other_path(claim, "b", "png")];
         let file = |path: &String| NewFile {
             path: path.clone(),
             bytes: vec![1],
         };
         let files = paths.iter().map(file).collect();
-        assert!(parts.storage.publish(claim, files).await.unwrap());
+        assert!(storage.publish(claim, files).await.unwrap());
         paths
     }
 
@@ -107,14 +83,14 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn files_stay_while_their_claim_holds_and_once_it_has_completed_the_job() {
         let folder = tempfile::tempdir().unwrap();
-        let parts = parts(folder.path()).await;
+        let database = testing::database(folder.path()).await;
+        let storage = Storage::open(&folder.path().join("thumbnails")).unwrap();
         let there = |path: &String| folder.path().join("thumbnails").join(path).is_file();
         let url = SourceUrl::parse("https://a.example/x").unwrap();
         let variants = json!([{"name": "a", "width": 1}, {"name": "b", "width": 1}]);
         let variants = Variants::read(&variants).unwrap();
         let policy = DuplicateHandling::AllowRetry;
-        let submitted = parts
-            .database
+        let submitted = database
             .submit(&url, policy, Schedule::default(), Some(&variants))
             .await
             .unwrap();
@@ -125,29 +101,29 @@ mod tests {
         };
 
         // It published, and is handed back before the row says so.
-        let lost = claimed(&parts, &url).await;
-        let old = publish(&parts, &lost).await;
-        clear(&parts, &[TemporaryFile::of(&lost)]).await;
+        let lost = claimed(&database, &url).await;
+        let old = publish(&storage, &lost).await;
+        clear(&database, &storage, &[TemporaryFile::of(&lost)]).await;
         assert!(old.iter().all(there) && there(&marker(&lost)), "held");
         let released = Outcome::Released {
             delay: Duration::ZERO,
         };
-        assert!(parts.database.finish(&lost, &released).await.unwrap());
+        assert!(database.finish(&lost, &released).await.unwrap());
 
         // The next one completes the job, and dies before it tidies up.
-        let claim = claimed(&parts, &url).await;
-        let new = publish(&parts, &claim).await;
+        let claim = claimed(&database, &url).await;
+        let new = publish(&storage, &claim).await;
         let outcome = completed(&new[0]);
-        assert!(parts.database.finish(&claim, &outcome).await.unwrap());
-        let found = parts.storage.temporary_files().await.unwrap();
+        assert!(database.finish(&claim, &outcome).await.unwrap());
+        let found = storage.temporary_files().await.unwrap();
         assert_eq!(found.len(), 2);
-        clear(&parts, &found).await;
+        clear(&database, &storage, &found).await;
         assert!(new.iter().all(there), "the files of a completed job");
         assert!(!there(&old[1]), "those of the claim before");
-        assert_eq!(parts.storage.temporary_files().await.unwrap(), []);
-        clear(&parts, &[TemporaryFile::of(&lost)]).await;
+        assert_eq!(storage.temporary_files().await.unwrap(), []);
+        clear(&database, &storage, &[TemporaryFile::of(&lost)]).await;
         assert!(new.iter().all(there));
-        parts.storage.remove(claim.id).await.unwrap();
+        storage.remove(claim.id).await.unwrap();
         assert!(!new.iter().any(there));
     }
 }

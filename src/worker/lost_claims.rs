@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::{RwLock, RwLockReadGuard, watch};
 use tokio::time::{Instant, sleep};
 
-use super::crew::Crew;
-use crate::db::DbError;
+use super::leases::Leases;
+use crate::db::{Database, DbError};
 use crate::domain::{Claim, JobId, Outcome};
 
 /// A claim may still arrive after its connection broke: it is looked for at growing intervals.
@@ -24,6 +24,11 @@ const RELEASED: Outcome = Outcome::Released {
 };
 
 pub(super) struct LostClaims {
+    database: Database,
+    worker: uuid::Uuid,
+    /// How long a claim holds without renewal.
+    duration: Duration,
+    leases: Leases,
     /// Read from a claim's request until its jobs are noted as held, and written to ask for what
     /// is held: in between, nobody can tell a lost claim from one that is under way.
     claiming: RwLock<()>,
@@ -32,8 +37,17 @@ pub(super) struct LostClaims {
 }
 
 impl LostClaims {
-    pub(super) fn none() -> Self {
+    pub(super) fn new(
+        database: Database,
+        worker: uuid::Uuid,
+        duration: Duration,
+        leases: Leases,
+    ) -> Self {
         Self {
+            database,
+            worker,
+            duration,
+            leases,
             claiming: RwLock::new(()),
             failed: watch::Sender::new(None),
         }
@@ -49,56 +63,57 @@ impl LostClaims {
         self.failed.send_replace(Some(Instant::now()));
     }
 
+    /// After each claim that failed, hands back what it may have claimed, until its lease would be
+    /// over. It ends with the process.
+    pub(super) async fn release_forever(self: Arc<Self>) {
+        let mut failed = self.failed.subscribe();
+        while failed.changed().await.is_ok() {
+            let mut pause = FIRST_PAUSE;
+            while self.are_possible() {
+                self.release().await;
+                tokio::select! {
+                    _ = failed.changed() => pause = FIRST_PAUSE,
+                    () = sleep(pause) => pause = LONGEST_PAUSE.min(pause * 2),
+                }
+            }
+        }
+    }
+
+    /// Hands back what is claimed for this worker and not known to it, if a claim failed of late.
+    /// Each job gets its attempt back, as after any other hand-over.
+    pub(super) async fn release(&self) {
+        if !self.are_possible() {
+            return;
+        }
+        let lost = match self.find().await {
+            Ok(lost) => lost,
+            Err(error) => return tracing::debug!(%error, "lost claims could not be looked for"),
+        };
+        for claim in lost {
+            match self.database.finish(&claim, &RELEASED).await {
+                Ok(true) => {
+                    tracing::info!(job.id = %claim.id, "claimed without our knowing: handed back");
+                }
+                Ok(false) => {}
+                Err(error) => tracing::debug!(%error, job.id = %claim.id, "not handed back yet"),
+            }
+        }
+    }
+
     /// True if a claim failed whose lease may still run.
-    fn are_possible(&self, lease: Duration) -> bool {
+    fn are_possible(&self) -> bool {
         self.failed
             .borrow()
-            .is_some_and(|at| at.elapsed() < lease + LATEST_CLAIM)
+            .is_some_and(|at| at.elapsed() < self.duration + LATEST_CLAIM)
     }
-}
 
-/// After each claim that failed, hands back what it may have claimed, until its lease would be over.
-pub(super) async fn release_forever(crew: Arc<Crew>) {
-    let mut failed = crew.lost_claims.failed.subscribe();
-    while failed.changed().await.is_ok() {
-        let mut pause = FIRST_PAUSE;
-        while crew.lost_claims.are_possible(crew.settings.lease) {
-            release(&crew).await;
-            tokio::select! {
-                _ = failed.changed() => pause = FIRST_PAUSE,
-                () = sleep(pause) => pause = LONGEST_PAUSE.min(pause * 2),
-            }
-        }
+    /// Claims of this worker that no attempt runs under.
+    async fn find(&self) -> Result<Vec<Claim>, DbError> {
+        let _nobody_claims = self.claiming.write().await;
+        // Noted before the question, so that an attempt that ends meanwhile is not taken for lost.
+        let known: HashSet<(JobId, i64)> = self.leases.known();
+        let mut held = self.database.held_by(self.worker).await?;
+        held.retain(|claim| !known.contains(&(claim.id, claim.fence)));
+        Ok(held)
     }
-}
-
-/// Hands back what is claimed for this worker and not known to it, if a claim failed of late. Each
-/// job gets its attempt back, as after any other hand-over.
-pub(super) async fn release(crew: &Crew) {
-    if !crew.lost_claims.are_possible(crew.settings.lease) {
-        return;
-    }
-    let lost = match find(crew).await {
-        Ok(lost) => lost,
-        Err(error) => return tracing::debug!(%error, "lost claims could not be looked for"),
-    };
-    for claim in lost {
-        match crew.parts.database.finish(&claim, &RELEASED).await {
-            Ok(true) => {
-                tracing::info!(job.id = %claim.id, "claimed without our knowing: handed back");
-            }
-            Ok(false) => {}
-            Err(error) => tracing::debug!(%error, job.id = %claim.id, "not handed back yet"),
-        }
-    }
-}
-
-/// Claims of this worker that no attempt runs under.
-async fn find(crew: &Crew) -> Result<Vec<Claim>, DbError> {
-    let _nobody_claims = crew.lost_claims.claiming.write().await;
-    // Noted before the question, so that an attempt that ends meanwhile is not taken for lost.
-    let known: HashSet<(JobId, i64)> = crew.leases.known();
-    let mut held = crew.parts.database.held_by(crew.id).await?;
-    held.retain(|claim| !known.contains(&(claim.id, claim.fence)));
-    Ok(held)
 }

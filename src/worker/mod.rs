@@ -2,12 +2,17 @@
 //!
 //! | file | thought |
 //! | --- | --- |
-//! | `attempt` | one attempt at one job, from URL to published thumbnail; the step that tests call |
+//! | `parts`, `settings` | what the workers are given: adapters and rules |
+//! | `attempt` | one attempt at one job, from URL to published thumbnail |
 //! | `record` | what was made, as files and as the job's record |
+//! | `outcome` | how an attempt ended, to the database |
 //! | `engine` | the CPU side: how many decodes at once, in how much memory |
+//! | `rendering`, `imaging_failure` | the blocking half of the engine, and what its failures mean |
 //! | `leases` | which jobs this process holds, and until when |
 //! | `lost_claims` | jobs that were claimed and whose answer did not arrive |
-//! | `crew` | places, sockets and running attempts |
+//! | `seats` | what a job needs to begin: a place in the line, a socket, a storage that works |
+//! | `claimer` | claims by bells and by turns, and holds what was claimed |
+//! | `crew` | the attempts that run, from claim to written outcome |
 //! | `litter` | what dead workers left in the storage |
 //! | `line` | how much work is begun ahead of the engine |
 //! | `turns` | whose turn it is: what is known of origins, fair shares, learned windows |
@@ -20,6 +25,7 @@
 //! | `reconciler` | expired leases, litter, signs of life |
 
 mod attempt;
+mod claimer;
 mod crew;
 mod dispatcher;
 mod engine;
@@ -30,112 +36,189 @@ mod listener;
 mod litter;
 mod lost_claims;
 mod outcome;
+mod parts;
 mod pulse;
 mod reconciler;
 mod record;
 mod rendering;
 mod reporter;
+mod seats;
+mod settings;
 mod storage_gate;
 mod sweeper;
+#[cfg(test)]
+mod testing;
 mod turns;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use claimer::Claimer;
+use crew::Crew;
+use dispatcher::Dispatcher;
+use leases::Leases;
+use listener::Listener;
+use lost_claims::LostClaims;
+use reconciler::Reconciler;
+use reporter::Reporter;
+use seats::Seats;
+use storage_gate::StorageGate;
+use sweeper::Sweeper;
+use turns::Turns;
+
 use crate::db::Database;
-use crate::fetch::Fetcher;
-use crate::queue::Queue;
 use crate::storage::Storage;
-use thumbforge_imaging::Variant;
 
 pub use attempt::Attempt;
-pub use engine::{DecodeLimits, Engine, Wanted};
+pub use engine::{DecodeLimits, Engine};
+pub use parts::Parts;
 pub use pulse::Pulse;
-pub use rendering::{Made, VariantFailure};
+pub use rendering::{Made, VariantFailure, Wanted};
+pub use settings::WorkerSettings;
 pub use turns::CapsOf;
-
-/// What the workers work with.
-#[derive(Clone)]
-pub struct Parts {
-    pub database: Database,
-    pub queue: Queue,
-    pub storage: Storage,
-    pub fetcher: Fetcher,
-    pub engine: Engine,
-    /// What the operator allows of an origin.
-    pub caps_of: CapsOf,
-}
-
-/// How the workers work.
-#[derive(Debug, Clone)]
-pub struct WorkerSettings {
-    /// Jobs in flight at once in this process, where the operator bounds them.
-    pub concurrency: Option<usize>,
-    /// Jobs begun ahead of the engine: downloads that are not slow, and thumbnails being made.
-    pub line: usize,
-    /// Sockets: downloads under way at once in this process.
-    pub downloads: usize,
-    /// True if any origin has caps.
-    pub has_caps: bool,
-    /// How long an origin's breaker stays open at first.
-    pub origin_breaker: Duration,
-    /// How long a job waits for an origin that can't be asked.
-    pub origin_max_wait: Duration,
-    /// How long to block on an empty queue.
-    pub poll_timeout: Duration,
-    pub max_attempts: u32,
-    pub lease: Duration,
-    /// From the signal to the end of the process.
-    pub shutdown_grace: Duration,
-    /// What a job makes that asks for no variants.
-    pub thumbnail: Variant,
-}
 
 /// The workers of this process.
 pub struct Workers {
-    crew: Arc<crew::Crew>,
+    id: uuid::Uuid,
+    database: Database,
+    settings: WorkerSettings,
+    storage: Storage,
+    crew: Arc<Crew>,
+    pulse: Pulse,
+    storage_gate: StorageGate,
+    leases: Leases,
+    lost_claims: Arc<LostClaims>,
+    reporter: Arc<Reporter>,
+    listener: Listener,
+    dispatcher: Dispatcher,
+    sweeper: Sweeper,
+    reconciler: Reconciler,
 }
 
 impl Workers {
     pub fn new(parts: Parts, settings: WorkerSettings) -> Self {
+        // Of this run of this process; never used again.
+        let id = uuid::Uuid::now_v7();
+        let database = parts.database.clone();
+        let storage = parts.storage.clone();
+        let lease = settings.lease;
+        let storage_gate = StorageGate::open();
+        let pulse = Pulse::new(settings.poll_timeout, lease, storage_gate.clone());
+        let leases = Leases::new(database.clone(), id, lease);
+        let lost_claims = LostClaims::new(database.clone(), id, lease, leases.clone());
+        let lost_claims = Arc::new(lost_claims);
+        let turns = Turns::new(settings.sockets(), Arc::clone(&parts.caps_of));
+        let turns = Arc::new(turns);
+        let seats = Arc::new(Seats::new(
+            settings.places(),
+            settings.downloads,
+            settings.concurrency,
+            storage_gate.clone(),
+            parts.fetcher.memory().clone(),
+        ));
+        let claimer = Arc::new(Claimer {
+            database: database.clone(),
+            worker: id,
+            duration: lease,
+            leases: leases.clone(),
+            lost_claims: Arc::clone(&lost_claims),
+            pulse: pulse.clone(),
+            turns: Arc::clone(&turns),
+        });
+        let reporter = Arc::new(Reporter::new(
+            database.clone(),
+            storage.clone(),
+            Arc::clone(&turns),
+            settings.origin_breaker,
+            settings.origin_max_wait,
+        ));
+        let crew = Arc::new(Crew::new(
+            parts.clone(),
+            settings.clone(),
+            Arc::clone(&turns),
+            Arc::clone(&reporter),
+            storage_gate.clone(),
+        ));
         Self {
-            crew: Arc::new(crew::Crew::new(parts, settings)),
+            listener: Listener {
+                queue: parts.queue,
+                database: database.clone(),
+                turns: Arc::clone(&turns),
+                seats: Arc::clone(&seats),
+                claimer: Arc::clone(&claimer),
+                crew: Arc::clone(&crew),
+                pulse: pulse.clone(),
+                has_caps: settings.has_caps,
+                poll_timeout: settings.poll_timeout,
+            },
+            dispatcher: Dispatcher {
+                turns: Arc::clone(&turns),
+                seats,
+                claimer,
+                crew: Arc::clone(&crew),
+            },
+            sweeper: Sweeper {
+                database: database.clone(),
+                turns,
+                pulse: pulse.clone(),
+            },
+            reconciler: Reconciler {
+                database: database.clone(),
+                storage: storage.clone(),
+                worker: id,
+                pulse: pulse.clone(),
+                reporter: Arc::clone(&reporter),
+                max_attempts: settings.max_attempts,
+                lease,
+            },
+            id,
+            database,
+            settings,
+            storage,
+            crew,
+            pulse,
+            storage_gate,
+            leases,
+            lost_claims,
+            reporter,
         }
     }
 
     /// Tells whether these workers really consume.
     pub fn pulse(&self) -> Pulse {
-        self.crew.pulse.clone()
+        self.pulse.clone()
     }
 
     /// Works until `stop`, then takes no more jobs, finishes those in flight, and hands back
     /// what is not finished shortly before the grace period ends. Jobs handed back lose no attempt.
     /// Whatever hangs, it returns when the grace period is over.
     pub async fn run(self, stop: CancellationToken) {
-        let crew = self.crew;
-        tracing::info!(worker.id = %crew.id, downloads = crew.settings.downloads, "workers start");
+        let Self {
+            id, settings, crew, ..
+        } = self;
+        let (lost_claims, reporter) = (self.lost_claims, self.reporter);
+        tracing::info!(worker.id = %id, downloads = settings.downloads, "workers start");
         let mut taking = JoinSet::new();
-        taking.spawn(listener::run(Arc::clone(&crew), stop.clone()));
-        taking.spawn(dispatcher::run(Arc::clone(&crew), stop.clone()));
-        taking.spawn(sweeper::run(Arc::clone(&crew), stop.clone()));
+        taking.spawn(self.listener.run(stop.clone()));
+        taking.spawn(self.dispatcher.run(stop.clone()));
+        taking.spawn(self.sweeper.run(stop.clone()));
         let mut keeping = JoinSet::new();
-        keeping.spawn(leases::renew_forever(Arc::clone(&crew)));
-        keeping.spawn(lost_claims::release_forever(Arc::clone(&crew)));
-        keeping.spawn(reporter::report_forever(Arc::clone(&crew)));
-        keeping.spawn(storage_gate::guard(Arc::clone(&crew)));
-        keeping.spawn(reconciler::run(Arc::clone(&crew), stop.clone()));
+        keeping.spawn(self.leases.renew_forever(self.pulse));
+        keeping.spawn(Arc::clone(&lost_claims).release_forever());
+        keeping.spawn(Arc::clone(&reporter).report_forever());
+        keeping.spawn(self.storage_gate.guard(self.storage));
+        keeping.spawn(self.reconciler.run(stop.clone()));
         stop.cancelled().await;
-        let end = Instant::now() + crew.settings.shutdown_grace;
+        let end = Instant::now() + settings.shutdown_grace;
         let drained = crew.drain(taking, end);
         let noted = async {
             drained.await;
-            lost_claims::release(&crew).await;
-            reporter::write_flow(&crew).await;
-            crew.parts.database.mark_worker_gone(crew.id).await
+            lost_claims.release().await;
+            reporter.write_flow().await;
+            self.database.mark_worker_gone(id).await
         };
         match timeout_at(end, noted).await {
             Ok(Ok(())) => {}
@@ -145,6 +228,6 @@ impl Workers {
                 "the grace period is over; what is left is taken over by others"
             ),
         }
-        tracing::info!(worker.id = %crew.id, "workers have ended");
+        tracing::info!(worker.id = %id, "workers have ended");
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Parts, litter};
+use super::litter;
+use super::parts::Parts;
 use crate::domain::{Claim, FailureCode, Outcome};
 use crate::storage::TemporaryFile;
 
@@ -21,7 +22,8 @@ pub(super) async fn write(parts: &Parts, claim: &Claim, outcome: &Outcome) {
             Ok(false) => {
                 tracing::warn!("the job was taken over, or its outcome is written already");
                 if leaves_a_marker(outcome) {
-                    litter::clear(parts, &[TemporaryFile::of(claim)]).await;
+                    litter::clear(&parts.database, &parts.storage, &[TemporaryFile::of(claim)])
+                        .await;
                 }
                 break;
             }
@@ -63,7 +65,10 @@ async fn after(parts: &Parts, claim: &Claim, outcome: &Outcome) {
                 let first = result.thumbnail_path.clone();
                 let settled = parts.storage.settle(TemporaryFile::of(claim), first).await;
                 if let Err(error) = settled {
-                    tracing::warn!(%error, "files of earlier attempts stay until they are looked for");
+                    tracing::warn!(
+                        %error,
+                        "files of earlier attempts stay until they are looked for"
+                    );
                 }
             }
         }

@@ -22,7 +22,7 @@ pub struct Pulse {
 
 #[derive(Debug, Default)]
 struct Beats {
-    looked: Option<Instant>,
+    polled: Option<Instant>,
     claimed: Option<Instant>,
 }
 
@@ -36,25 +36,25 @@ impl Pulse {
     }
 
     /// The queue is about to be asked; a queue that is away is replaced by the database.
-    pub(super) fn looks(&self) {
-        self.note(|beats, now| beats.looked = Some(now));
+    pub(super) fn note_poll(&self) {
+        self.note(|beats, now| beats.polled = Some(now));
     }
 
     /// A claim was answered, whether there was a job for it or not.
-    pub(super) fn claimed(&self) {
+    pub(super) fn note_claim(&self) {
         self.note(|beats, now| beats.claimed = Some(now));
     }
 
     /// All slots are taken, and the work in them goes on.
-    pub(super) fn busy(&self) {
-        self.note(|beats, now| (beats.looked, beats.claimed) = (Some(now), Some(now)));
+    pub(super) fn note_busy(&self) {
+        self.note(|beats, now| (beats.polled, beats.claimed) = (Some(now), Some(now)));
     }
 
     /// True if the workers looked for work recently, were able to take it, and may.
     pub fn is_consuming(&self) -> bool {
         let beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = |beat: Option<Instant>| beat.is_some_and(|beat| beat.elapsed() < self.silence);
-        recent(beats.looked) && recent(beats.claimed) && self.storage_gate.is_open()
+        recent(beats.polled) && recent(beats.claimed) && self.storage_gate.is_open()
     }
 
     fn note(&self, beat: impl FnOnce(&mut Beats, Instant)) {

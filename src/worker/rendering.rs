@@ -8,8 +8,15 @@ use thumbforge_imaging::{
     ImagingError, Inspected, Limits, Plan, Rendition, Scratch, Source, SourceImage, Variant,
 };
 
-use super::engine::Wanted;
 use crate::domain::{Failure, hex};
+
+/// A variant to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    pub variant: Variant,
+    /// The others count without it.
+    pub optional: bool,
+}
 
 /// What was made of a source.
 pub struct Made {

@@ -3,96 +3,129 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-use super::crew::Crew;
+use super::turns::Turns;
+use crate::db::Database;
 use crate::domain::{JobId, Origin};
+use crate::storage::Storage;
 
 /// Reports that come within so long are one.
 const TOGETHER: Duration = Duration::from_millis(100);
-/// Pause after a fault of the database; what was seen is not told again.
+/// Pause after a fault of the database; what was seen is not reported again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Reports whenever there is something to report. It ends with the process.
-pub(super) async fn report_forever(crew: Arc<Crew>) {
-    loop {
-        crew.turns.news().await;
-        sleep(TOGETHER).await;
-        if !report(&crew).await {
-            sleep(PAUSE).await;
+pub(super) struct Reporter {
+    database: Database,
+    storage: Storage,
+    turns: Arc<Turns>,
+    /// How long an origin's breaker stays open at first.
+    breaker: Duration,
+    /// How long a job waits for an origin that can't be asked.
+    max_wait: Duration,
+    /// Held while a report is written.
+    reporting: Mutex<()>,
+}
+
+impl Reporter {
+    pub(super) fn new(
+        database: Database,
+        storage: Storage,
+        turns: Arc<Turns>,
+        breaker: Duration,
+        max_wait: Duration,
+    ) -> Self {
+        Self {
+            database,
+            storage,
+            turns,
+            breaker,
+            max_wait,
+            reporting: Mutex::default(),
         }
     }
-}
 
-/// Reports all that is to be reported. When it returns, what others had taken to report is told
-/// too. False if it could not be written.
-pub(super) async fn report(crew: &Crew) -> bool {
-    let _others_are_done = crew.reporting.lock().await;
-    let news = crew.turns.take_news();
-    if news.is_empty() {
-        return true;
-    }
-    let breaker = crew.settings.origin_breaker;
-    match crew.parts.database.report_origins(news, breaker).await {
-        Ok(states) => {
-            crew.turns.told(&states);
-            true
-        }
-        Err(error) => {
-            tracing::warn!(%error, "what was seen of origins is not written");
-            false
+    /// Reports whenever there is something to report. It ends with the process.
+    pub(super) async fn report_forever(self: Arc<Self>) {
+        loop {
+            self.turns.news().await;
+            sleep(TOGETHER).await;
+            if !self.report().await {
+                sleep(PAUSE).await;
+            }
         }
     }
-}
 
-/// Ends the jobs that wait for origins that can't be asked.
-pub(super) async fn give_up(crew: &Crew) {
-    for origin in crew.turns.giving_up() {
-        give_up_tried(crew, &origin).await;
-    }
-    let longest = crew.settings.origin_max_wait;
-    match crew.parts.database.give_up_overdue(longest).await {
-        Ok(ended) => after(crew, &ended).await,
-        Err(error) => tracing::warn!(%error, "jobs of unavailable origins could not be looked for"),
-    }
-}
-
-async fn give_up_tried(crew: &Crew, origin: &Origin) {
-    match crew.parts.database.give_up_tried(origin).await {
-        Ok(Some(ended)) => after(crew, &ended).await,
-        Ok(None) => crew.turns.does_not_give_up(origin),
-        Err(error) => tracing::warn!(%error, %origin, "its jobs could not be given up"),
-    }
-}
-
-async fn after(crew: &Crew, ended: &[JobId]) {
-    for id in ended {
-        tracing::warn!(job.id = %id, error.code = "origin_unavailable", "failed");
-        // An earlier attempt may have published and died before it could say so.
-        if let Err(error) = crew.parts.storage.remove(*id).await {
-            tracing::warn!(%error, "a thumbnail without a job stays behind");
+    /// Reports all that is to be reported. When it returns, what others had taken to report is
+    /// written too. False if it could not be written.
+    pub(super) async fn report(&self) -> bool {
+        let _others_are_done = self.reporting.lock().await;
+        let news = self.turns.take_news();
+        if news.is_empty() {
+            return true;
+        }
+        match self.database.report_origins(news, self.breaker).await {
+            Ok(states) => {
+                self.turns.apply_states(&states);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what was seen of origins is not written");
+                false
+            }
         }
     }
-}
 
-/// Writes what ended at each origin.
-pub(super) async fn write_flow(crew: &Crew) {
-    let flow = crew.turns.take_flow();
-    if flow.is_empty() {
-        return;
+    /// Ends the jobs that wait for origins that can't be asked.
+    pub(super) async fn give_up(&self) {
+        for origin in self.turns.giving_up() {
+            self.give_up_tried(&origin).await;
+        }
+        match self.database.give_up_overdue(self.max_wait).await {
+            Ok(ended) => self.clean_up_after(&ended).await,
+            Err(error) => {
+                tracing::warn!(%error, "jobs of unavailable origins could not be looked for");
+            }
+        }
     }
-    if let Err(error) = crew.parts.database.add_flow(flow).await {
-        tracing::debug!(%error, "what ended at origins is not counted");
-    }
-}
 
-/// Forgets records and counts that are too old to matter.
-pub(super) async fn forget(crew: &Crew) {
-    let database = &crew.parts.database;
-    if let Err(error) = database.forget_origins().await {
-        tracing::debug!(%error, "old records of origins could not be removed");
+    async fn give_up_tried(&self, origin: &Origin) {
+        match self.database.give_up_tried(origin).await {
+            Ok(Some(ended)) => self.clean_up_after(&ended).await,
+            Ok(None) => self.turns.stop_giving_up(origin),
+            Err(error) => tracing::warn!(%error, %origin, "its jobs could not be given up"),
+        }
     }
-    if let Err(error) = database.forget_flow().await {
-        tracing::debug!(%error, "old counts of origins could not be removed");
+
+    async fn clean_up_after(&self, ended: &[JobId]) {
+        for id in ended {
+            tracing::warn!(job.id = %id, error.code = "origin_unavailable", "failed");
+            // An earlier attempt may have published and died before it could say so.
+            if let Err(error) = self.storage.remove(*id).await {
+                tracing::warn!(%error, "a thumbnail without a job stays behind");
+            }
+        }
+    }
+
+    /// Writes what ended at each origin.
+    pub(super) async fn write_flow(&self) {
+        let flow = self.turns.take_flow();
+        if flow.is_empty() {
+            return;
+        }
+        if let Err(error) = self.database.add_flow(flow).await {
+            tracing::debug!(%error, "what ended at origins is not counted");
+        }
+    }
+
+    /// Forgets records and counts that are too old to matter.
+    pub(super) async fn forget(&self) {
+        if let Err(error) = self.database.forget_origins().await {
+            tracing::debug!(%error, "old records of origins could not be removed");
+        }
+        if let Err(error) = self.database.forget_flow().await {
+            tracing::debug!(%error, "old counts of origins could not be removed");
+        }
     }
 }

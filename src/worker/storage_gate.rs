@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::crew::Crew;
+use crate::storage::Storage;
 
 /// How often a failing storage is tried.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -45,20 +45,37 @@ impl StorageGate {
             .map(drop);
         waited.expect("the sender is ours");
     }
+
+    /// Tries the storage while the gate is closed. It ends with the process.
+    pub(super) async fn guard(self, storage: Storage) {
+        loop {
+            self.wait_for(false).await;
+            sleep(INTERVAL.mul_f64(0.7 + 0.6 * rand::random::<f64>())).await;
+            match storage.reopen().await {
+                Ok(()) => {
+                    self.0.send_replace(true);
+                    tracing::info!("the storage can be written again");
+                }
+                Err(error) => tracing::debug!(%error, "the storage still fails"),
+            }
+        }
+    }
 }
 
-/// Tries the storage while the gate is closed.
-pub(super) async fn guard(crew: Arc<Crew>) {
-    let gate = &crew.storage_gate;
-    loop {
-        gate.wait_for(false).await;
-        sleep(INTERVAL.mul_f64(0.7 + 0.6 * rand::random::<f64>())).await;
-        match crew.parts.storage.reopen().await {
-            Ok(()) => {
-                gate.0.send_replace(true);
-                tracing::info!("the storage can be written again");
-            }
-            Err(error) => tracing::debug!(%error, "the storage still fails"),
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_gate_opens_when_the_storage_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(folder.path()).unwrap();
+        let gate = StorageGate::open();
+        let guarding = tokio::spawn(gate.clone().guard(storage));
+        gate.close();
+        assert!(!gate.is_open());
+        gate.opened().await;
+        assert!(gate.is_open());
+        guarding.abort();
     }
 }

@@ -177,7 +177,8 @@ on_both_databases! {
         let both = || ClaimSource::Origins(vec![(origin("a"), 1), (origin("b"), 1)]);
         let claimed = claim(&database, both()).await;
         assert_eq!(claimed.claims.iter().map(|claim| &claim.origin).collect::<Vec<_>>(), [&origin("b")]);
-        assert_eq!(claimed.held_back.iter().map(|held| &held.origin).collect::<Vec<_>>(), [&origin("a")]);
+        let skipped: Vec<_> = claimed.skipped.iter().map(|skipped| &skipped.origin).collect();
+        assert_eq!(skipped, [&origin("a")]);
         assert!(limited(&database, "a", 1, Caps::default()).await.is_empty());
         database.pause_queue(true).await.unwrap();
         let claimed = claim(&database, both()).await;

@@ -14,7 +14,7 @@ use crate::domain::origin_record::{Caps, Observed, Refusal};
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// An origin that had no turn for so long comes one step of priority earlier.
 const AGEING: Duration = Duration::from_millis(Priority::STEP_MILLIS.unsigned_abs());
-/// Refusals that lie closer together are told as one.
+/// Refusals that lie closer together are reported as one.
 const SAME_EVENT: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Known {
     /// When its record was last looked at because a redirect leads there.
     pub heard: Option<Instant>,
     /// The database may have jobs of it that can be claimed.
-    pub is_hungry: bool,
+    pub is_ready: bool,
     /// Of the first of them, as far as is known.
     pub priority: Priority,
     pub last_turn: Instant,
@@ -57,7 +57,7 @@ pub(super) struct Known {
     pub is_first_refusal: bool,
     /// What is to be reported, but for the failures …
     pub observed: Observed,
-    /// … of which each request's beginning is kept, so that its age is right when it is told.
+    /// … of which each request's beginning is kept, so that its age is right when it is reported.
     pub failed: Vec<Instant>,
     pub flow: Flow,
     pub touched: Instant,
@@ -75,7 +75,7 @@ impl Known {
             lingering: 0,
             unavailable: 0,
             heard: None,
-            is_hungry: false,
+            is_ready: false,
             priority: Priority::default(),
             last_turn: now,
             place: None,
@@ -177,7 +177,7 @@ impl Known {
     pub(super) fn is_forgettable(&self, now: Instant) -> bool {
         self.in_flight == 0
             && self.asleep_until.is_none_or(|until| until <= now)
-            && !self.is_hungry
+            && !self.is_ready
             && !self.has_news()
             && self.flow == Flow::default()
             && now - self.touched > FORGOTTEN_AFTER

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::visit::Visit;
+use super::visit::UNTIL_REPORTED;
 use super::*;
-use crate::domain::Priority;
+use crate::db::{LimitedClaim, ReadyOrigin};
+use crate::domain::origin_record::Caps;
+use crate::domain::{Origin, Priority};
 use crate::fetch::{HopReport, Hops};
 
 const DOWNLOADS: usize = 100;
@@ -63,10 +65,10 @@ fn in_still_time<T>(test: impl Future<Output = T>) -> T {
 fn one_alone_takes_everything_that_its_window_allows() {
     in_still_time(async {
         let turns = turns();
-        turns.are_ready(vec![ready(1, 5)]);
+        turns.mark_all_ready(vec![ready(1, 5)]);
         let taken = turns.take(50);
         assert_eq!(taken[0].jobs, window::FIRST);
-        assert!(!turns.has_turn());
+        assert_ne!(turns.claimant(), Claimant::Turns);
         turns.settle(&taken[0], window::FIRST as usize);
         let visits: Vec<_> = (0..window::FIRST)
             .map(|_| Visit::of(&turns, &origin(1), None))
@@ -82,7 +84,7 @@ fn one_alone_takes_everything_that_its_window_allows() {
 fn silence_leaves_one_request_and_an_origin_without_answers_a_quarter_of_the_sockets() {
     in_still_time(async {
         let turns = turns();
-        turns.are_ready(vec![ready(1, 5)]);
+        turns.mark_all_ready(vec![ready(1, 5)]);
         let mut visits = Vec::new();
         // Its window grew large while it answered.
         for _ in 0..200 {
@@ -90,7 +92,7 @@ fn silence_leaves_one_request_and_an_origin_without_answers_a_quarter_of_the_soc
             let jobs: u32 = turns.take(DOWNLOADS).iter().map(|turn| turn.jobs).sum();
             visits.extend((0..jobs).map(|_| Visit::of(&turns, &origin(1), None)));
             if jobs > 0 {
-                turns.are_ready(vec![ready(1, 5)]);
+                turns.mark_all_ready(vec![ready(1, 5)]);
             }
         }
         assert!(visits.len() <= DOWNLOADS / 4, "{}", visits.len());
@@ -98,8 +100,8 @@ fn silence_leaves_one_request_and_an_origin_without_answers_a_quarter_of_the_soc
             visit.report(&origin(1), HopReport::Failed);
         }
         visits.clear();
-        tokio::time::advance(2 * UNTIL_TOLD).await;
-        turns.are_ready(vec![ready(1, 5)]);
+        tokio::time::advance(2 * UNTIL_REPORTED).await;
+        turns.mark_all_ready(vec![ready(1, 5)]);
         assert_eq!(turns.take(DOWNLOADS)[0].jobs, 1);
     });
 }
@@ -108,7 +110,7 @@ fn silence_leaves_one_request_and_an_origin_without_answers_a_quarter_of_the_soc
 fn a_refusal_stops_an_origin_until_it_said_and_nobody_else() {
     in_still_time(async {
         let turns = turns();
-        turns.are_ready(vec![ready(1, 5), ready(2, 5)]);
+        turns.mark_all_ready(vec![ready(1, 5), ready(2, 5)]);
         let turn = turns.take(1).pop().unwrap();
         turns.settle(&turn, 1);
         let refused = Visit::of(&turns, &turn.origin, None);
@@ -132,7 +134,7 @@ fn a_refusal_stops_an_origin_until_it_said_and_nobody_else() {
 fn the_end_of_a_job_wakes_an_origin_whose_cap_is_used_up() {
     in_still_time(async {
         let turns = turns();
-        turns.are_ready(vec![ready(1, 5)]);
+        turns.mark_all_ready(vec![ready(1, 5)]);
         let full = LimitedClaim {
             claims: Vec::new(),
             ask_again: Some(Duration::from_millis(200)),
@@ -142,19 +144,27 @@ fn the_end_of_a_job_wakes_an_origin_whose_cap_is_used_up() {
         };
         let nothing_claimed = |turn: &Turn| {
             turns.settle(turn, 0);
-            turns.is_ready(&turn.origin);
-            turns.limited(turn, &full);
+            turns.mark_ready(&turn.origin);
+            turns.apply_limits(turn, &full);
         };
         nothing_claimed(&turns.take(1)[0]);
-        assert!(!turns.has_turn());
-        turns.makes_room(&origin(1));
+        assert_ne!(turns.claimant(), Claimant::Turns);
+        turns.note_end(&origin(1));
         let turn = turns.take(1).pop().expect("it is awake");
-        turns.makes_room(&origin(1));
+        turns.note_end(&origin(1));
         nothing_claimed(&turn);
-        assert!(turns.has_turn(), "one ended while it was asked");
+        assert_eq!(
+            turns.claimant(),
+            Claimant::Turns,
+            "one ended while it was asked"
+        );
         nothing_claimed(&turns.take(1)[0]);
         tokio::time::advance(Duration::from_millis(200)).await;
-        assert!(turns.has_turn(), "one of another process may have ended");
+        assert_eq!(
+            turns.claimant(),
+            Claimant::Turns,
+            "one of another process may have ended"
+        );
     });
 }
 
@@ -162,11 +172,11 @@ fn the_end_of_a_job_wakes_an_origin_whose_cap_is_used_up() {
 fn what_has_waited_long_comes_before_what_is_more_urgent() {
     in_still_time(async {
         let turns = turns();
-        turns.are_ready(vec![ready(1, 9), ready(2, 0)]);
+        turns.mark_all_ready(vec![ready(1, 9), ready(2, 0)]);
         let mut waited = Duration::ZERO;
         while serve_one(&turns) == Some(origin(2)) {
             tokio::time::advance(Duration::from_secs(1)).await;
-            turns.are_ready(vec![ready(2, 0)]);
+            turns.mark_all_ready(vec![ready(2, 0)]);
             turns.tidy();
             waited += Duration::from_secs(1);
             assert!(waited < Duration::from_secs(600), "it starves");
@@ -178,7 +188,7 @@ fn what_has_waited_long_comes_before_what_is_more_urgent() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Between two turns of an origin that is hungry all the time, no equal has more than one.
+    /// Between two turns of an origin that is ready all the time, no equal has more than one.
     #[test]
     fn equals_have_their_turns_in_rounds(
         sizes in prop::collection::vec(1_usize..40, 2..30),
@@ -187,11 +197,12 @@ proptest! {
         in_still_time(async {
             let turns = turns();
             let mut left = sizes.clone();
-            turns.are_ready((0..left.len()).map(|number| ready(number, 5)).collect());
+            turns.mark_all_ready((0..left.len()).map(|number| ready(number, 5)).collect());
             let mut since: HashMap<usize, HashMap<usize, usize>> = HashMap::new();
             for _ in 0..rounds {
                 let Some(turn) = turns.take(1).pop() else { break };
-                let number = (0..sizes.len()).find(|number| origin(*number) == turn.origin).unwrap();
+                let number = (0..sizes.len()).find(|number| origin(*number) == turn.origin);
+                let number = number.unwrap();
                 let claimed = usize::from(left[number] > 0);
                 left[number] -= claimed;
                 turns.settle(&turn, claimed);
@@ -222,13 +233,12 @@ proptest! {
             let turns = turns();
             let mut visits: Vec<(Origin, Visit)> = Vec::new();
             for (number, priority, seats, what) in steps {
-                turns.are_ready(vec![ready(number, priority)]);
+                turns.mark_all_ready(vec![ready(number, priority)]);
                 for turn in turns.take(seats) {
                     let claimed = turn.jobs as usize - usize::from(what == 0);
                     turns.settle(&turn, claimed);
-                    visits.extend(
-                        (0..claimed).map(|_| (turn.origin.clone(), Visit::of(&turns, &turn.origin, None))),
-                    );
+                    let visit = |_| (turn.origin.clone(), Visit::of(&turns, &turn.origin, None));
+                    visits.extend((0..claimed).map(visit));
                 }
                 for (origin, known) in &turns.state().known {
                     let in_flight = visits.iter().filter(|(of, _)| of == origin).count();

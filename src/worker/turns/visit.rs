@@ -8,11 +8,14 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::{Turns, UNTIL_TOLD};
+use super::shared::Turns;
 use crate::db::Database;
 use crate::domain::Origin;
 use crate::domain::origin_record::{FAILURES_TO_OPEN, LONGEST_PARK};
 use crate::fetch::{HopReport, Hops};
+
+/// How long a refusal without `Retry-After` or a row of failures holds until the record says more.
+pub(super) const UNTIL_REPORTED: Duration = Duration::from_secs(1);
 
 /// A claimed job's share of its origin, from the claim to the end of the download. Dropped, the
 /// share is free again.
@@ -50,8 +53,8 @@ impl Visit {
         if !self.lingers.swap(true, Ordering::Relaxed) {
             let mut state = self.turns.state();
             let now = Instant::now();
-            state.get(&self.origin, &self.turns, now).lingering += 1;
-            state.place(&self.origin, self.turns.downloads, now);
+            state.get(&self.origin, now).lingering += 1;
+            state.place(&self.origin, now);
         }
     }
 
@@ -74,15 +77,15 @@ impl Visit {
         self.turns
             .asleep_for(origin)
             .unwrap_or_default()
-            .max(UNTIL_TOLD)
+            .max(UNTIL_REPORTED)
     }
 
     fn answered(&self, origin: &Origin, status: u16, retry_after: Option<Duration>) {
         let now = Instant::now();
         let mut state = self.turns.state();
         let is_own = *origin == self.origin;
-        let downloads = self.turns.downloads;
-        let known = state.get(origin, &self.turns, now);
+        let downloads = state.downloads;
+        let known = state.get(origin, now);
         if is_own && !self.is_answered.swap(true, Ordering::Relaxed) {
             known.unanswered = known.unanswered.saturating_sub(1);
         }
@@ -98,7 +101,7 @@ impl Visit {
         };
         if is_refusal {
             known.refused(retry_after, now);
-            let wait = retry_after.unwrap_or(UNTIL_TOLD).min(LONGEST_PARK);
+            let wait = retry_after.unwrap_or(UNTIL_REPORTED).min(LONGEST_PARK);
             *self
                 .refused_by
                 .lock()
@@ -113,20 +116,20 @@ impl Visit {
                 self.turns.news.notify_one();
             }
         }
-        state.place(origin, downloads, now);
+        state.place(origin, now);
     }
 
     fn failed(&self, origin: &Origin) {
         let now = Instant::now();
         let mut state = self.turns.state();
-        let known = state.get(origin, &self.turns, now);
+        let known = state.get(origin, now);
         known.window.failed();
         known.is_remembered = true;
         known.failed.push(self.began);
         if known.failed.len() >= FAILURES_TO_OPEN as usize {
-            state.sleep(origin, now + UNTIL_TOLD);
+            state.sleep(origin, now + UNTIL_REPORTED);
         }
-        state.place(origin, self.turns.downloads, now);
+        state.place(origin, now);
         self.turns.news.notify_one();
     }
 }
@@ -142,7 +145,7 @@ impl Hops for Visit {
                 && !self.turns.has_heard_of(origin)
             {
                 match database.why_held(origin).await {
-                    Ok(held) => self.turns.heard(origin, held),
+                    Ok(held) => self.turns.apply_held(origin, held),
                     Err(error) => tracing::debug!(%error, %origin, "its record is not known"),
                 }
             }
@@ -168,7 +171,7 @@ impl Drop for Visit {
     fn drop(&mut self) {
         let now = Instant::now();
         let mut state = self.turns.state();
-        let known = state.get(&self.origin, &self.turns, now);
+        let known = state.get(&self.origin, now);
         known.in_flight = known.in_flight.saturating_sub(1);
         if !self.is_answered.load(Ordering::Relaxed) {
             known.unanswered = known.unanswered.saturating_sub(1);
@@ -178,7 +181,7 @@ impl Drop for Visit {
         }
         known.flow.downloads += 1;
         known.flow.download_time += now - self.began;
-        state.place(&self.origin, self.turns.downloads, now);
+        state.place(&self.origin, now);
         drop(state);
         self.turns.changed.notify_one();
     }
