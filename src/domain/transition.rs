@@ -65,16 +65,11 @@ const TABLE: [Row; 9] = [
         Event::Retried,
         S::Processing,
         S::Pending,
-        "transient failure (due after a back-off)",
+        "transient failure (back-off)",
     ),
     row(Event::LeaseExpired, S::Processing, S::Pending, "lost lease"),
     row(Event::HandedBack, S::Processing, S::Pending, "shutdown"),
-    row(
-        Event::Parked,
-        S::Processing,
-        S::Pending,
-        "refusal of the origin",
-    ),
+    row(Event::Parked, S::Processing, S::Pending, "origin refused"),
     row(
         Event::Failed,
         S::Processing,
