@@ -18,7 +18,7 @@ use crate::queue::{MemoryQueue, Queue, QueueError, RedisQueue};
 use crate::storage::{Storage, StorageError};
 use crate::worker::{CapsOf, DecodeLimits, Engine, Parts, WorkerSettings, Workers};
 
-/// One of so many open files may be a download's: in a process of workers, and beside the API.
+/// One in this many open files may be a download's: in a process of workers, and beside the API.
 const DOWNLOADS_ALONE: u64 = 2;
 const DOWNLOADS_BESIDE_CLIENTS: u64 = 8;
 /// Jobs begun ahead of the engine for each of its threads: enough that it never waits.
@@ -66,7 +66,7 @@ pub fn reserve(address: SocketAddr) -> Result<ReservedAddress, AppError> {
 /// for a process whose start waits for its database.
 ///
 /// # Errors
-/// If somebody else has come to listen there since.
+/// If another process has begun to listen there since.
 pub fn listen(reserved: ReservedAddress) -> Result<TcpListener, AppError> {
     let address = reserved.address();
     let listening = reserved.listen();

@@ -14,7 +14,7 @@ pub enum Invocation {
     Service {
         command: ServiceCommand,
         config_file: Option<PathBuf>,
-        /// Settings by key, as said by flags.
+        /// Settings by key, as given by flags.
         flags: Vec<(&'static str, String)>,
     },
     /// Asks a running process for its health.
@@ -207,7 +207,7 @@ fn flag(setting: &Setting) -> Arg {
 /// Reads the command line, program name first.
 ///
 /// # Errors
-/// Wrong usage, and `--help` and `--version`, which clap prints the same way.
+/// Wrong usage, and `--help` and `--version`, which clap reports as errors too.
 pub fn parse<I, T>(arguments: I) -> Result<Invocation, clap::Error>
 where
     I: IntoIterator<Item = T>,

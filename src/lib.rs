@@ -1,6 +1,6 @@
 //! ThumbForge: image URLs in, thumbnails and metadata out, nothing lost.
 //!
-//! Data walks one way: `http → queue → worker → {fetch → imaging → storage} → db`.
+//! Data flows in one direction: `http → queue → worker → {fetch → imaging → storage} → db`.
 //!
 //! | part | holds |
 //! | --- | --- |
@@ -16,7 +16,7 @@
 //! | [`worker`] | claim, process one job, pool, reconciler |
 //! | [`http`] | routes, DTOs, problem details, OpenAPI |
 //!
-//! What strangers write is read by [`thumbforge_intake`], and images by [`thumbforge_imaging`].
+//! [`thumbforge_intake`] reads what strangers write, and [`thumbforge_imaging`] their images.
 
 pub mod app;
 pub mod cli;

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 /// not done so itself; a second signal ends it at once. What it was working on is taken over by
 /// others when its leases expire.
 ///
-/// All this is done by a thread of its own: whatever hangs elsewhere (a server, a disk, a log that
-/// nobody reads) can't hold it up.
+/// A thread of its own does all this: whatever hangs elsewhere (a server, a disk, a log that no
+/// process reads) can't hold it up.
 ///
 /// # Errors
 /// If the handlers can't be installed.

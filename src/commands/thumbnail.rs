@@ -123,7 +123,7 @@ fn members(text: &str) -> Value {
         .collect()
 }
 
-/// Writes each file under the name of its variant, and tells what was written.
+/// Writes each file under the name of its variant, and reports what was written.
 fn write_all<'a>(
     folder: &Path,
     names: impl Iterator<Item = &'a str>,

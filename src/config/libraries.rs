@@ -1,4 +1,4 @@
-//! What the libraries that settings are handed to say of them, at the start and not at the first use.
+//! Lets the libraries that receive settings judge them at start, and not only at the first use.
 
 use thumbforge_intake::settings::{DatabaseUrl, EXPECTED_FILTER, log_filter};
 use tracing_subscriber::EnvFilter;

@@ -18,7 +18,7 @@ pub struct Sources {
     pub directory: PathBuf,
     /// The file of `--config`, which must exist; else `thumbforge.toml`, which may.
     pub config_file: Option<PathBuf>,
-    /// Settings by key, as said by flags.
+    /// Settings by key, as given by flags.
     pub flags: Vec<(&'static str, String)>,
     /// What "cores" means in a default.
     pub cores: usize,

@@ -84,10 +84,9 @@ impl Database {
         Ok(rows.into_iter().map(claim_of).collect())
     }
 
-    /// Makes jobs pending again whose lease has expired; those that have used up `max_attempts`
-    /// fail: as poison if every attempt died, else as lost by their worker. Returns
-    /// `(requeued, failed)`. `delay` tells how long a job waits after so
-    /// many attempts.
+    /// Makes jobs pending again whose lease has expired. Those that have used up `max_attempts`
+    /// fail: as poison if every attempt died, else as lost by their worker. Returns `(requeued,
+    /// failed)`. `delay` gives the wait of a job after its number of attempts.
     pub async fn take_over_expired(
         &self,
         max_attempts: u32,

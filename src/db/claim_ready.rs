@@ -28,7 +28,7 @@ pub(super) const ALL_ORIGINS: &str = "*";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimSource {
     /// As many jobs of an origin as there are ids of its jobs here, whatever became of those; at
-    /// most `room` of it, or what `rooms` says of it.
+    /// most `room` of it, or as many as `rooms` gives it.
     Bells {
         ids: Vec<JobId>,
         room: u32,
@@ -55,7 +55,7 @@ pub struct HeldBack {
     pub ask_again: Duration,
 }
 
-/// How long to wait for the end of a pause that nobody announces.
+/// How long to wait for the end of a pause that no other process announces.
 pub(super) const PAUSE_RECHECK: Duration = Duration::from_secs(1);
 
 impl Database {

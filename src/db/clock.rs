@@ -1,5 +1,5 @@
 //! The database's clock. No time that decides about a lease or a retry comes from elsewhere, so
-//! that machines whose clocks disagree still agree about who holds a job.
+//! that machines whose clocks disagree still agree about which worker holds a job.
 
 use diesel::expression::{
     AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate,

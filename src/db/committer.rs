@@ -13,7 +13,7 @@ const LARGEST_GROUP: usize = 128;
 /// Writes that may wait; beyond it callers wait for room.
 const CAPACITY: usize = 4096;
 
-/// A write with the way back to who asked for it.
+/// A write, and the channel on which its caller waits.
 struct Waiting<I, O> {
     input: I,
     reply: oneshot::Sender<Result<O, DbError>>,

@@ -15,7 +15,7 @@ pub enum DbError {
     Migration(String),
     #[error("the database URL can't be used: {0}")]
     Url(String),
-    /// A row says something that this version can't read.
+    /// A row holds something that this version can't read.
     #[error("a stored job can't be read: {0}")]
     Unreadable(String),
 }

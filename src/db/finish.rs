@@ -1,4 +1,4 @@
-//! The end of an attempt, written only by who still holds the job.
+//! The end of an attempt, written only by the worker that still holds the job.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -127,7 +127,7 @@ impl Change {
     }
 }
 
-/// Writes all of `endings` in one transaction; tells of each whether its claim still held.
+/// Writes all of `endings` in one transaction; reports for each whether its claim still held.
 pub(super) async fn write(pools: &Pools, endings: Vec<Ending>) -> Result<Vec<bool>, DbError> {
     match pools {
         Pools::Postgres(pool) => finish_many(pool, &endings).await,

@@ -22,8 +22,8 @@ const LARGEST_GROUP: i64 = 500;
 const UNAVAILABLE: &str = "the source's origin could not be asked for too long: \
     it refuses requests or does not answer";
 
-/// Origins that were unavailable for so long, with jobs that have waited for so long. `$1` is the
-/// latest moment at which they began to be; `$2` the longest wait in milliseconds.
+/// Origins that have been unavailable for long enough, with jobs that have waited for long enough.
+/// `$1` is the latest moment at which they began; `$2` the longest wait in milliseconds.
 const OVERDUE: &str = "\
     SELECT origin, unavailable_since, updated_at FROM origins \
     WHERE unavailable_since <= $1 AND NOT paused AND (EXISTS (SELECT 1 FROM jobs \
@@ -74,7 +74,7 @@ macro_rules! pending_of {
 
 impl Database {
     /// Fails pending jobs of `origin` that have used an attempt, a group of them, and returns which.
-    /// `None` if its record does not say any more that they are to end.
+    /// `None` if its record no longer says that they are to end.
     pub async fn give_up_tried(&self, origin: &Origin) -> Result<Option<Vec<JobId>>, DbError> {
         let name = origin.as_str().to_owned();
         let openings: Option<i32> = read_query!(self.pools, connection => origins::table
@@ -94,7 +94,7 @@ impl Database {
 
     /// Fails pending jobs that have waited for longer than `longest` and whose origin gave nothing
     /// but refusals and failures in all that time, the last of them after that; a group of each
-    /// origin. Returns which. While all is paused nobody asks, and nothing ends.
+    /// origin. Returns which. While everything is paused no origin is asked, and nothing ends.
     pub async fn give_up_overdue(&self, longest: Duration) -> Result<Vec<JobId>, DbError> {
         let (now, paused): (Moment, bool) = read_query!(self.pools, connection => {
             let now: Moment = diesel::select(clock::now()).get_result(connection).await?;

@@ -100,7 +100,7 @@ impl Query for InsertMany<'_> {
     type SqlType = (sql::Moment, BigInt);
 }
 
-/// The text tells the statements apart.
+/// The text distinguishes the statements.
 impl QueryId for InsertMany<'_> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
@@ -114,7 +114,7 @@ impl QueryFragment<Pg> for InsertMany<'_> {
             .specs
             .as_ref()
             .map_or("", |_| ", variants, spec_hash, spec_version");
-        // The moments of all rows are one, so that one row is answered instead of each.
+        // All rows have the same time, so one row is returned instead of each.
         pass.push_sql(
             "WITH made AS (INSERT INTO jobs \
              (id, url, url_hash, origin, exclusive, created_at, updated_at, due_at, waiting, rank",

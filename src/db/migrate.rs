@@ -31,7 +31,7 @@ impl Database {
     ///
     /// # Errors
     /// [`DbError::Unavailable`] if the database can't be reached, [`DbError::Migration`] if a
-    /// migration fails; a failed migration leaves nothing behind.
+    /// migration fails; a failed migration changes nothing.
     pub async fn migrate(&self, target: &Target) -> Result<Vec<String>, DbError> {
         match (&self.pools, target) {
             (Pools::Postgres(pool), _) => {

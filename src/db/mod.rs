@@ -59,7 +59,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the pools. Connections are made when they are needed; [`Self::ping`] tells whether
+    /// Opens the pools. Connections are made when they are needed; [`Self::ping`] shows whether
     /// they can be. Must be called inside a tokio runtime.
     ///
     /// # Errors

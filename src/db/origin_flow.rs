@@ -35,7 +35,7 @@ pub struct Flow {
 impl Database {
     /// Adds to the flow of the current minute.
     pub async fn add_flow(&self, mut flow: Vec<(Origin, Flow)>) -> Result<(), DbError> {
-        // All who write several rows write them in the order of their names.
+        // Every writer of several rows writes them in the order of their names.
         flow.sort_by(|(a, _), (b, _)| a.cmp(b));
         for group in flow.chunks(LARGEST_GROUP) {
             match &self.pools {

@@ -10,8 +10,8 @@ use super::types::{Moment, sql};
 use super::{Database, DbError};
 use crate::domain::{Origin, Timestamp};
 
-/// The order of a page. Equals, and all by `Origin`, are in the order of their names; the others
-/// are largest first, and read every origin that has something to say.
+/// The order of a page. Equals, and all by `Origin`, are in the order of their names. The other
+/// orders begin with the largest, and read every origin of which anything is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OriginSort {
     #[default]
@@ -21,7 +21,7 @@ pub enum OriginSort {
     Failed,
 }
 
-/// The end of a page: the next one begins behind it.
+/// The end of a page: the next one begins after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginPlace {
     /// What the page was sorted by, of the last origin; 0 in the order of names.
@@ -104,7 +104,7 @@ impl Database {
             origin: BEFORE_ALL.to_owned(),
         });
         let dialect = Dialect::of(&self.pools);
-        // One more tells whether there is another page.
+        // An extra row shows whether there is another page.
         let enough = i64::from(limit) + 1;
         let query = match sort {
             OriginSort::Origin => origin_sql::by_origin(dialect, enough),

@@ -14,10 +14,10 @@ use super::{Database, DbError, clock};
 use crate::domain::Origin;
 use crate::domain::origin_record::Observed;
 
-/// A record without news is forgotten after so long.
+/// A record without news is forgotten after this time.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// What the record of an origin says after a report.
+/// What the record of an origin holds after a report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OriginState {
     pub origin: Origin,
@@ -47,7 +47,7 @@ impl Database {
         mut seen: Vec<(Origin, Observed)>,
         breaker: Duration,
     ) -> Result<Vec<OriginState>, DbError> {
-        // All who lock several records lock them in the order of their names.
+        // Every writer of several records locks them in the order of their names.
         seen.sort_by(|(a, _), (b, _)| a.cmp(b));
         write_transaction!(self.pools, connection => {
             let mut states = Vec::with_capacity(seen.len());

@@ -6,13 +6,14 @@
 use super::origin_list::OriginSort;
 use super::pools::Pools;
 
-/// In front of all origins, which begin with `http`: behind the row that stands for all of them.
+/// Sorts before all origins, which begin with `http`, and after the row that stands for them
+/// together.
 pub(super) const BEFORE_ALL: &str = "*";
 
 /// Jobs of an origin beyond which they are not counted.
 pub(super) const COUNTED: i64 = 100_000;
 
-/// How the databases tell the time.
+/// The expressions by which the databases give the time.
 #[derive(Clone, Copy)]
 pub(super) struct Dialect {
     pub now: &'static str,
@@ -43,7 +44,7 @@ impl Dialect {
     }
 }
 
-/// What may be claimed of all origins, and what is due later.
+/// What may be claimed of any origin, and what is due later.
 const READY: &str = "status = 'pending' AND NOT waiting";
 const WAITING: &str = "status = 'pending' AND waiting";
 const FLYING: &str = "flying AS MATERIALIZED (SELECT origin, count(*) AS jobs FROM jobs \

@@ -1,5 +1,5 @@
-//! Times that are to come earlier. After the database's clock was set back, times that were written
-//! before lie in the future, and nobody would look at their jobs until the clock is there again.
+//! Moves times earlier. After the database's clock was set back, times that were written before lie
+//! in the future, and no worker would look at their jobs until the clock reaches them again.
 
 use std::time::Duration;
 
@@ -132,7 +132,7 @@ impl Database {
         if ids.is_empty() {
             return Ok(0);
         }
-        // Locked in the order of their ids, as by all who lock several that are held.
+        // Locked in the order of their ids, as every statement does that locks several held jobs.
         write_transaction!(self.pools, connection => {
             let mut pulled = 0;
             for id in ids {

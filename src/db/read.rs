@@ -86,7 +86,7 @@ impl Database {
         })
     }
 
-    /// How many jobs are in each state, and whether somebody works on them.
+    /// How many jobs are in each state, and how many workers are alive.
     pub async fn counts(&self) -> Result<JobCounts, DbError> {
         let by_status: Vec<(Status, i64)> = read_query!(self.pools, connection => jobs::table
             .group_by(jobs::status)
@@ -115,7 +115,7 @@ impl Database {
     async fn workers_alive(&self) -> Result<u64, DbError> {
         let alive: i64 = read_query!(self.pools, connection => workers::table
             .filter(workers::seen_at.gt(clock::before(ALIVE_WITHIN)))
-            // Seen before the clock was set back: that tells nothing.
+            // Seen before the clock was set back: that proves nothing.
             .filter(workers::seen_at.lt(clock::after(ALIVE_WITHIN)))
             .select(count_star())
             .first(connection)

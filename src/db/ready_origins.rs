@@ -24,7 +24,7 @@ const NOWHERE: &str = "http://invalid:80";
 pub struct ReadyOrigin {
     pub origin: Origin,
     pub priority: Priority,
-    /// Its record says that it is paused or parked.
+    /// Its record holds a pause or a park.
     pub is_held: bool,
 }
 
@@ -65,8 +65,8 @@ fn next_origins() -> String {
 }
 
 impl Database {
-    /// Origins with jobs that may be claimed, in the order of their names, `limit` at most, from
-    /// behind `after` on.
+    /// Origins with jobs that may be claimed, in the order of their names, `limit` at most,
+    /// beginning after `after`.
     pub async fn ready_origins(
         &self,
         after: Option<&Origin>,

@@ -65,8 +65,8 @@ impl NewJob {
 }
 
 impl Database {
-    /// Commits a new job, or answers what the duplicate policy says instead. Without `variants` the
-    /// job makes the one thumbnail of the settings.
+    /// Commits a new job, or returns what the duplicate policy gives instead. Without `variants`
+    /// the job makes the one thumbnail of the settings.
     ///
     /// # Errors
     /// After [`DbError::Unavailable`] it is unknown whether the job exists; if it does, it will
@@ -96,7 +96,7 @@ impl Database {
     }
 }
 
-/// Inserts all of `new_jobs` in one transaction and tells of each what became of it, in order.
+/// Inserts all of `new_jobs` in one transaction and reports what became of each, in order.
 pub(super) async fn insert(
     pools: &Pools,
     new_jobs: Vec<NewJob>,

@@ -1,5 +1,5 @@
-//! Whether the database can be written. A standby, a full disk and a lock that nobody lets go of
-//! answer every question and keep nothing.
+//! Whether the database can be written. A standby, a full disk and a lock that is never released
+//! answer every query and keep nothing.
 
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use super::{Database, DbError, clock};
 
 /// Under this id no worker runs.
 const NOBODY: uuid::Uuid = uuid::Uuid::nil();
-/// How long ago nobody was seen: it never counts as alive, and is forgotten as old workers are.
+/// When the row was last seen, by its own account: it never counts as alive, and is forgotten as
+/// old workers are.
 const LONG_AGO: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Database {
-    /// Commits a write that nobody sees. Waits for no longer than any other statement does.
+    /// Commits a write that leaves no trace. Waits for no longer than any other statement does.
     ///
     /// # Errors
     /// [`DbError::Unavailable`] if the database can't be reached or written at present.

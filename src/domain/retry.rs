@@ -6,7 +6,7 @@ const BASE: Duration = Duration::from_secs(1);
 const CEILING: Duration = Duration::from_secs(60);
 /// A source may ask for patience, but not park a job for days.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
-/// No job is ever told to wait for longer.
+/// No job ever waits for longer.
 pub const LONGEST_DELAY: Duration = LONGEST_RETRY_AFTER.saturating_add(CEILING);
 
 /// Exponential back-off with full jitter

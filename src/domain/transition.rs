@@ -27,8 +27,8 @@ pub enum Event {
     OriginGivenUp,
 }
 
-/// An event, the state in which alone it may happen, the state that follows, and what the diagram
-/// says of it.
+/// An event, the state in which alone it may happen, the state that follows, and its words in the
+/// diagram.
 struct Row {
     event: Event,
     from: JobStatus,

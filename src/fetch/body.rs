@@ -13,8 +13,8 @@ use super::transport_error;
 
 /// The first that is reserved and made room for where no length is known; then twice as much.
 const FIRST_STEP_BYTES: u64 = 64 * 1024;
-/// The first that is reserved of a declared length. It is only a promise: a source that declares much
-/// and sends little would else hold the memory of all.
+/// How much of a declared length is reserved first. The length is only a promise: a source that
+/// declares much and sends little would otherwise hold the shared memory.
 const FIRST_DECLARED_BYTES: u64 = 1024 * 1024;
 /// Room made at once for a body whose length is only a promise; more is made as bytes arrive.
 const FIRST_CAPACITY: u64 = 4 * 1024 * 1024;

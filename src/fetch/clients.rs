@@ -17,8 +17,8 @@ use thumbforge_intake::AddressPolicy;
 const MAX_HEAD_FIELDS: usize = 200;
 /// Bytes of an answer's head in HTTP/2.
 const MAX_HEAD_LIST_BYTES: u32 = 64 * 1024;
-/// What HTTP/2 may send ahead of us, of one body and of all on a connection: not counted as memory
-/// of downloads.
+/// What HTTP/2 may send ahead of us, for one body and for all of a connection: not counted as
+/// memory of downloads.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
@@ -71,7 +71,7 @@ fn client(
     let names = JudgedNames {
         resolver: Arc::clone(&guards.resolver),
         policy: Arc::clone(&guards.names),
-        // A little less, so that a silent name server is told from a silent host.
+        // A little less, so that a silent name server differs from a silent host.
         timeout: settings.connect_timeout * 15 / 16,
         proxy: proxy.map(|proxy| proxy.host().into()),
     };

@@ -72,10 +72,11 @@ impl Fetcher {
         &self.inner.memory
     }
 
-    /// Downloads `url`, following redirects; asks and tells `hops` of every request.
+    /// Downloads `url`, following redirects; asks `hops` before every request and reports to it
+    /// after.
     ///
     /// # Errors
-    /// Whatever keeps the source from coming whole.
+    /// Whatever keeps the source from arriving whole.
     pub async fn fetch(&self, url: &SourceUrl, hops: &dyn Hops) -> Result<Download, Stopped> {
         let mut status = None;
         let followed = self.inner.follow(url, hops, &mut status).await;

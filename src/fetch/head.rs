@@ -18,7 +18,7 @@ const MAX_CONTENT_TYPE_BYTES: usize = 255;
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) coding: Coding,
-    /// As declared, unless the body says itself where it ends.
+    /// As declared, unless the body itself marks its end.
     pub(super) length: Option<u64>,
     pub(super) content_type: Option<String>,
 }
@@ -87,7 +87,7 @@ impl Fields<'_> {
         }
     }
 
-    /// True if a part that nobody asked for is the whole.
+    /// True if an unrequested part is the whole.
     fn is_whole_range(&self) -> bool {
         let Some(value) = self.0.headers().get(CONTENT_RANGE) else {
             return true;

@@ -1,7 +1,7 @@
 //! What a request does at the moment: it opens a connection, or waits for its answer's head.
 //!
-//! The client does both in one go, but each has a limit of its own. The connector tells the clock
-//! of the request in whose task it runs.
+//! The client does both in one go, but each has a limit of its own. The connector notifies the
+//! clock of the request in whose task it runs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -9,8 +9,7 @@ use crate::domain::Origin;
 /// The caller's view of the requests of one download. The first request is asked for too: a
 /// caller that has asked before answers at once.
 pub trait Hops: Send + Sync {
-    /// False if the origin may not be visited now. Then the download stops, and it is nobody's
-    /// failure.
+    /// False if the origin may not be visited now. Then the download stops, and that is no failure.
     fn may_visit<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, bool>;
 
     /// How a request went. A request is reported once when its answer's head is there, and again
@@ -32,7 +31,7 @@ pub enum HopReport {
     Failed,
 }
 
-/// Every origin may be visited, and nobody listens.
+/// Every origin may be visited, and reports are dropped.
 pub struct AnyHop;
 
 impl Hops for AnyHop {

@@ -1,4 +1,5 @@
-//! Who holds how many bytes, and who has to give his back. Pure: waits for nothing.
+//! Which download holds how many bytes, and which has to give its own back. Pure: waits for
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ enum State {
     Filling,
     /// As filling; bytes that come back are this one's before any younger one's.
     Waiting,
-    /// Was told to give its bytes back, and will.
+    /// Was asked to give its bytes back, and will.
     Stopping,
     Complete,
 }
@@ -36,7 +37,7 @@ enum State {
 pub(super) enum Reply {
     /// Others may be waiting for it to wait no more.
     Granted { has_waited: bool },
-    /// The one who asks has to give way.
+    /// The download that asks has to give way.
     Stop,
     /// To be asked again when something changed.
     Wait { told_others: bool },
@@ -131,7 +132,7 @@ impl Ledger {
     }
 
     pub(super) fn end(&mut self, id: u64) {
-        // Out of the count of those who wait.
+        // No longer counted among those that wait.
         self.set_state(id, State::Complete);
         if let Some(entry) = self.entries.remove(&id) {
             self.used -= entry.bytes;
@@ -161,7 +162,7 @@ impl Ledger {
 }
 
 impl Entry {
-    /// True if it has bytes that it could be told to give back.
+    /// True if it has bytes that it could be asked to give back.
     fn gives(&self) -> bool {
         self.bytes > 0 && matches!(self.state, State::Filling | State::Waiting)
     }

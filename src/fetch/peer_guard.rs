@@ -1,7 +1,7 @@
-//! Judges whom a new connection has reached, before a byte of a request is sent on it.
+//! Judges which host a new connection has reached, before a byte of a request is sent on it.
 //!
-//! Only judged addresses are dialled. This is the second look: where the network leads a judged
-//! address elsewhere, nothing is asked there.
+//! Only judged addresses are dialled. This is a second check: if the network leads a judged address
+//! elsewhere, nothing is requested there.
 
 use std::pin::Pin;
 use std::sync::Arc;

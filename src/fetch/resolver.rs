@@ -17,7 +17,7 @@ pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + 
 
 /// Turns a host name into its addresses, best first. Tests put their own answers here.
 ///
-/// An error of the kind `NotFound` says that there is no such name; any other may pass.
+/// An error of the kind `NotFound` means that there is no such name; any other may pass.
 pub trait Resolve: Send + Sync + 'static {
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a>;
 }

@@ -36,7 +36,7 @@ pub struct FetchSettings {
     pub extra_roots: Vec<Vec<u8>>,
     /// Visible ASCII.
     pub user_agent: String,
-    /// What else is sent, and to whom; the most specific pattern first.
+    /// What else is sent, and to which hosts; the most specific pattern first.
     pub origins: Vec<OriginRule>,
     pub egress_proxy: Option<EgressProxy>,
 }

@@ -1,4 +1,4 @@
-//! What the client's errors come to. They are told apart by the types in their chain of sources.
+//! Sorts the client's errors, by the types in their chain of sources.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};

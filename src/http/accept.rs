@@ -2,8 +2,8 @@
 
 use actix_web::http::header::{self, HeaderMap};
 
-/// The place of the media type that `headers` ask for. `offered` stands in the order of preference;
-/// the last is the fallback, which who asks for nothing else gets.
+/// The place of the media type that `headers` ask for. `offered` is in the order of preference; its
+/// last is the fallback, for clients that ask for nothing else.
 ///
 /// A type that is named comes before one that only a wildcard lets through, and of the latter the
 /// fallback comes first: clients send `*/*` and `image/*` that can't show everything.
@@ -68,7 +68,7 @@ fn thousandths(text: &str) -> Option<u16> {
     is_weight.then_some((value * 1000.0).round() as u16)
 }
 
-/// What the range that names `media_type` most closely says of it.
+/// What the range that names `media_type` most closely gives it.
 fn judge(ranges: &[Range], media_type: &str) -> Option<(Exactness, u16)> {
     let matching = ranges.iter().filter_map(|range| {
         let exactness = match range.media_type.as_str() {

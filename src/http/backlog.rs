@@ -22,7 +22,7 @@ pub struct BacklogLimit {
 struct Estimate {
     counted_at: Option<Instant>,
     counting: bool,
-    /// As the database said.
+    /// As the database counted.
     pending: u64,
     /// Accepted since the last count began.
     accepted: u64,
@@ -31,7 +31,7 @@ struct Estimate {
     in_flight: u64,
 }
 
-/// A submission that was admitted. When dropped it counts as accepted, unless told otherwise.
+/// A submission that was admitted. When dropped it counts as accepted, unless marked otherwise.
 pub struct Place<'a> {
     limit: &'a BacklogLimit,
     accepted: bool,

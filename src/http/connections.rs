@@ -74,7 +74,7 @@ where
     let draining = builder.graceful_shutdown_signal();
     let service = move || {
         let draining = draining.clone();
-        // Handlers find the defaults of `AppConfig`: no answer tells our own name or address.
+        // Handlers find the defaults of `AppConfig`: no answer reveals our own name or address.
         let app = map_config(app().into_factory(), |()| AppConfig::default());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {

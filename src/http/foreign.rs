@@ -21,7 +21,7 @@ const FOREIGN_PAGE: &str = "The request comes from a page of another origin: nam
 const FOREIGN_NAME: &str = "The service is not known under this host name: name it in \
      THUMBFORGE_PUBLIC_URL, or set API keys.";
 
-/// Names that the public DNS does not have, so that nobody can point them here from outside.
+/// Names that the public DNS does not have, so that it can't point them here from outside.
 const LOCAL_SUFFIXES: [&str; 3] = [".localhost", ".local", ".internal"];
 
 /// Why a request must not pass, if it must not: requests that change nothing pass, and those of our
@@ -35,7 +35,7 @@ pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Optio
 }
 
 fn fault(headers: &HeaderMap, settings: &ApiSettings) -> Option<&'static str> {
-    // Which of several a browser means nobody can tell.
+    // It is unknown which of several a browser means.
     if headers.get_all(header::ORIGIN).count() > 1 {
         return Some(FOREIGN_PAGE);
     }
@@ -58,7 +58,7 @@ fn fault(headers: &HeaderMap, settings: &ApiSettings) -> Option<&'static str> {
     (is_open && is_strange).then_some(FOREIGN_NAME)
 }
 
-/// As the CORS setting says.
+/// As the CORS setting allows.
 fn is_let_in(origin: &str, allowed: &[String]) -> bool {
     let lets_in = |known: &String| known == "*" || known.eq_ignore_ascii_case(origin);
     allowed.iter().any(lets_in)

@@ -261,7 +261,7 @@ fn sample(kind: ProblemKind) -> Problem {
     }
 }
 
-/// utoipa would say so of a type that may be `null`, which an absent body is not.
+/// utoipa marks a body optional only if its type may be `null`, which an absent body is not.
 fn let_body_be_left_out(operation: &mut Operation) {
     if let Some("pauseQueue" | "resumeQueue") = operation.operation_id.as_deref()
         && let Some(RefOr::T(body)) = &mut operation.request_body

@@ -61,7 +61,7 @@ impl OriginsQuery {
 
 const NO_CURSOR: &str = "must be the next_cursor of an earlier page";
 
-/// What leads to the page after `place`. Its form is nobody's business.
+/// What leads to the page after `place`. Clients must not rely on its form.
 pub fn cursor(sort: OriginSort, place: &OriginPlace) -> String {
     let word = SORTS.iter().find(|(_, known)| *known == sort);
     let word = word.map_or("", |(word, _)| word);

@@ -70,7 +70,7 @@ impl<S> PacedStream<S> {
     }
 }
 
-/// The server drops the error, so that it is told here.
+/// The server drops the error, so it is logged here.
 fn cut_off(kind: io::ErrorKind, reason: &'static str) -> io::Error {
     tracing::debug!(reason, "a client was cut off");
     io::Error::new(kind, reason)

@@ -19,8 +19,8 @@ use crate::domain::JobId;
 /// The media type of every error.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
-/// Most faults that are told: a request of a few kilobytes can hold thousands, and would be answered
-/// with a hundred times its size.
+/// The most faults that an answer lists: a request of a few kilobytes can hold thousands, and the
+/// answer would be a hundred times its size.
 pub const MAX_FAULTS: usize = 20;
 
 /// An error as the client reads it. Never holds anything internal.

@@ -8,7 +8,7 @@ const RETRY_AFTER_SECONDS: u16 = 2;
 /// Declares each problem with its status, stable code and title, so that none can lack one.
 macro_rules! problem_kinds {
     ($( $variant:ident = $status:literal, $code:literal, $title:literal; )*) => {
-        /// What went wrong, as far as a client can tell cases apart.
+        /// What went wrong, as far as a client can distinguish cases.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ProblemKind { $( $variant, )* }
 

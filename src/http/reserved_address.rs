@@ -26,7 +26,7 @@ impl ReservedAddress {
     /// Binds `address`.
     ///
     /// # Errors
-    /// If somebody listens there, or it is not an address of this machine.
+    /// If another process listens there, or it is not an address of this machine.
     pub fn new(address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(address),
@@ -49,7 +49,7 @@ impl ReservedAddress {
     /// From now on connections wait to be accepted.
     ///
     /// # Errors
-    /// If somebody else has come to listen there since.
+    /// If another process has begun to listen there since.
     pub fn listen(self) -> io::Result<TcpListener> {
         // Accepted sockets inherit it.
         #[cfg(target_os = "linux")]

@@ -60,7 +60,7 @@ pub struct ApiSettings {
     pub api_keys: Option<ApiKeys>,
     /// Origins whose pages may use the API (CORS); `*` for all. Empty: none.
     pub cors_origins: Vec<String>,
-    /// Where clients reach the API, if that is told.
+    /// Where clients reach the API, if that is set.
     pub public_url: Option<url::Url>,
     /// How long, and how much, a client may send without being answered.
     pub pace: Pace,

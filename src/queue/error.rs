@@ -16,8 +16,8 @@ pub enum QueueError {
 const REFUSALS: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
 
 impl QueueError {
-    /// Of a write that is only tried. A user who lacks the right for this one command may have all
-    /// those that jobs need: that is no reason not to start.
+    /// For a write that is only tried. A user who lacks the right for this one command may have all
+    /// rights that jobs need: that is no reason not to start.
     pub(super) fn of_trial_write(error: redis::RedisError) -> Self {
         match error.code() {
             Some("NOPERM") => Self::Unavailable(error.to_string()),

@@ -40,7 +40,7 @@ impl MemoryQueue {
         if !taken.is_empty() {
             return taken;
         }
-        // A push between the look above and this wait has left a permit behind.
+        // A push between the look above and this wait has left a permit.
         let _ = tokio::time::timeout(wait, self.0.arrived.notified()).await;
         self.take(max)
     }

@@ -77,7 +77,7 @@ impl RedisQueue {
     pub(super) async fn pop(&self, max: usize, wait: Duration) -> Result<Vec<JobId>, QueueError> {
         let mut slot = self.popping.lock().await;
         // Taken out while in use: if this future is dropped or fails, so is the connection, and
-        // Redis stops serving a pop that nobody waits for.
+        // Redis stops serving a pop whose client has gone.
         let mut connection = match slot.take() {
             Some(connection) => connection,
             None => self.pool.get().await?,
@@ -133,7 +133,7 @@ impl RedisQueue {
         let tried = bounded(async {
             let mut connection = self.pool.get().await?;
             // A replica, a full server and one that can't save itself serve reads alone. This is a
-            // write to them, and yet never changes a list: none is so long.
+            // write to them, and yet never changes a list: no list is that long.
             let tried = redis::cmd("LSET")
                 .arg(&*self.key)
                 .arg(i64::MAX)

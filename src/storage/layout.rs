@@ -17,7 +17,7 @@ pub(super) fn other_name(variant: &str, fence: i64, extension: &str) -> String {
     format!("{variant}-{fence}.{extension}")
 }
 
-/// The folder of all files of a job but the first. Ids begin with the time: their ends spread.
+/// The folder of all a job's files but the first. Ids begin with the time: their ends spread.
 pub(super) fn folder_of(id: JobId) -> String {
     let last = id.0.as_bytes()[15];
     format!("{last:02x}/{id}")

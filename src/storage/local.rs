@@ -164,7 +164,7 @@ impl Storage {
         .await
     }
 
-    /// Removes what a worker left behind that died or lost its lease, and whose claim did not
+    /// Removes what remains of a worker that died or lost its lease, and whose claim did not
     /// complete the job.
     pub async fn discard(&self, file: TemporaryFile) -> Result<(), StorageError> {
         let storage = self.clone();
@@ -227,12 +227,12 @@ pub(super) fn sync_folder(folder: Option<&Path>) -> io::Result<()> {
     }
 }
 
-/// Makes the folder, again if somebody has cleaned it away.
+/// Makes the folder, again if a clean-up has removed it.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let mut tries = 0;
     loop {
         match (File::create(path), path.parent()) {
-            // More than once: who tidies up removes folders that are empty.
+            // More than once: a clean-up removes empty folders.
             (Err(error), Some(folder))
                 if error.kind() == io::ErrorKind::NotFound && tries < MAX_FOLDER_TRIES =>
             {

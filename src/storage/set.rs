@@ -39,7 +39,7 @@ impl<'a> FileSet<'a> {
         sync_folder(marker.parent())
     }
 
-    /// Writes all files, the first under a name that nobody knows, and flushes them.
+    /// Writes all files, the first under a temporary name, and flushes them.
     pub(super) fn write(&self, files: &[NewFile]) -> io::Result<()> {
         let Some((first, others)) = files.split_first() else {
             return Ok(());
@@ -72,7 +72,8 @@ impl<'a> FileSet<'a> {
         Ok(true)
     }
 
-    /// After the row says that the files of this claim are the job's: removes those of earlier ones.
+    /// Called once the row lists the files of this claim as the job's: removes those of earlier
+    /// claims.
     pub(super) fn settle(&self) -> io::Result<()> {
         self.remove_where(|fence| fence < self.of.fence)?;
         remove_if_there(&self.marker())

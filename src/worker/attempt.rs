@@ -149,7 +149,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The third part: publishes the file, and says what is to be written. `None` if the lease
+    /// The third part: publishes the file, and returns what is to be written. `None` if the lease
     /// was lost: then nothing was published and nothing may be written.
     pub async fn publish(
         &self,
@@ -256,7 +256,7 @@ impl Attempt<'_> {
 
 /// A job that was claimed so often was not refused by chance.
 const OFTEN: i64 = 10;
-/// What a refused job waits beside its origin's park, of all the time that it has waited.
+/// What a refused job waits in addition to its origin's park, as a share of its whole wait so far.
 const SHARE_OF_WAIT: f64 = 0.05;
 /// By how much of a park the returns of refused jobs are spread out.
 const SPREAD: f64 = 0.25;

@@ -1,13 +1,13 @@
 //! The line before the engine: how much work is begun ahead of it. A job stands in line from its
-//! claim to its thumbnail, but for the time that it waits for a slow source: who waits holds a
-//! socket, not a place in the line.
+//! claim to its thumbnail, except while it waits for a slow source: then it holds a socket, not a
+//! place in the line.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// A claim takes at least so large a part of all places.
+/// A claim takes at least this fraction of all places.
 const BATCHES: usize = 4;
 
 pub(super) struct Line {

@@ -1,4 +1,5 @@
-//! What workers left in the storage: a file in `.tmp` tells of each claim that may have left something.
+//! What workers left in the storage: a file in `.tmp` stands for each claim that may have left
+//! something.
 
 use super::Parts;
 use crate::domain::JobId;
@@ -124,7 +125,7 @@ mod tests {
             PathBuf::from(".tmp").join(name).display().to_string()
         };
 
-        // It published, and is handed back before the row says so.
+        // It published, and is handed back before the row records that.
         let lost = claimed(&parts, &url).await;
         let old = publish(&parts, &lost).await;
         clear(&parts, &[TemporaryFile::of(&lost)]).await;

@@ -1,5 +1,5 @@
 //! What is remembered of an origin, and how what happens there changes it: the rate that it bears,
-//! how long it is left alone, and the breaker. Pure: the caller says what time it is.
+//! how long it is left alone, and the breaker. Pure: the caller passes the time in.
 //! The rate is in [`rate`].
 
 mod rate;
@@ -16,14 +16,14 @@ const EPOCH: Duration = Duration::from_secs(1);
 pub const LONGEST_PARK: Duration = Duration::from_secs(600);
 /// Failures in a row that open the breaker.
 pub const FAILURES_TO_OPEN: u32 = 5;
-/// After so many failed probes the jobs that have used an attempt end.
+/// After this many failed probes, the jobs that have used an attempt end.
 pub const PROBES_TO_GIVE_UP: u32 = 2;
 /// Failures that lie further apart are not in a row.
 const ROW_WITHIN: Duration = Duration::from_secs(600);
-/// The bucket of a cap holds what comes in so many seconds.
+/// The bucket of a cap holds what comes in within this many seconds.
 const BURST_SECONDS: f64 = 0.1;
-/// That of a learned rate holds so much beside one token: what comes in while somebody is late. More
-/// would come as a burst, which is what origins refuse.
+/// The bucket of a learned rate holds one token and what comes in within this many seconds: enough
+/// for a process that is late. More would come out as a burst, which is what origins refuse.
 const LATE_SECONDS: f64 = 0.02;
 /// When to ask again whether one of the jobs has ended that a cap of jobs at once waits for.
 const END_RECHECK: Duration = Duration::from_millis(200);
@@ -58,9 +58,9 @@ pub struct OriginRecord {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ParkReason {
-    /// The origin said until when.
+    /// The origin named the time.
     RetryAfter,
-    /// It refused, and did not say.
+    /// It refused, and named no time.
     RateLimited,
     /// It does not answer.
     Breaker,
@@ -97,8 +97,8 @@ pub struct Observed {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     pub retry_after: Option<Duration>,
-    /// What this process was served a second lately, as it first met a refusal; `None` if it
-    /// has said so a moment ago.
+    /// What this process was served a second lately, when it first met a refusal; `None` if it has
+    /// reported that a moment ago.
     pub served_a_second: Option<f64>,
 }
 
@@ -242,7 +242,7 @@ impl OriginRecord {
         (self.tokens, self.filled_at) = (1.0, self.parked_until);
     }
 
-    /// `began` tells the request of before an opening from the probe after it.
+    /// `began` distinguishes a request from before an opening from the probe after it.
     fn failed(&mut self, began: i64, now: i64, breaker: Duration) {
         if self.openings > 0 {
             // A probe begins after the wait, which the clocks of processes hardly blur.

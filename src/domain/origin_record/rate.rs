@@ -20,24 +20,25 @@ const SEARCH: f64 = 0.5;
 const FAST_RISE: f64 = 0.1;
 /// … and when it is tried whether a little more is borne.
 const RISE: f64 = 0.02;
-/// A rate that has risen to so much of where it stood is beyond what was refused.
+/// A rate that has risen to this multiple of its old value is beyond what was refused.
 const LIFTED: f64 = 1.3;
 /// A rate that is no more than this above where it stood has not risen.
 const NOT_RISEN: f64 = 1.02;
-/// A rate does not rise for so many times the park: a refusal costs one park, a tenth of it all.
+/// A rate does not rise for this multiple of the park: a refusal costs one park, a tenth of the
+/// whole.
 const HELD_PARKS: u32 = 10;
 const HELD_PARKS_OF_GUESS: u32 = 2;
 const LONGEST_HOLD: Duration = Duration::from_secs(3600);
-/// A guess below it tells hardly anything: a request or two were served.
+/// A guess below it says hardly anything: a request or two were served.
 const INFORMED: f64 = 2.0;
 /// Where a rate begins of which nothing is known, because the first request was refused.
 const UNKNOWN_RATE: f64 = 1.0;
 pub(super) const LOWEST_RATE: f64 = 0.1;
 /// A rate that rose so high is no limit any more.
 pub(super) const HIGHEST_RATE: f64 = 1000.0;
-/// How long after the first refusal other processes tell what they were served.
+/// How long after the first refusal other processes still report what they were served.
 const GUESSING: Duration = Duration::from_secs(3);
-/// Answers are counted over so many seconds at most; then the older half is forgotten.
+/// Answers are counted over at most this many seconds; then the older half is forgotten.
 const COUNTED_SECONDS: f64 = 4.0;
 /// One that counts by a window of a second has refused by then what is too much.
 const WINDOW_SECONDS: f64 = 2.0;
@@ -86,7 +87,7 @@ impl OriginRecord {
         }
     }
 
-    /// Learns from a refusal; called while `parked_until` still tells the park before.
+    /// Learns from a refusal; called while `parked_until` still holds the earlier park.
     pub(super) fn cut(&mut self, refusal: &Refusal, now: i64) {
         let learned = match self.rate {
             None => match refusal.served_a_second {
@@ -108,7 +109,7 @@ impl OriginRecord {
         let served = self
             .served_since
             .map(|since| self.served as f64 / seconds(now - since).max(1.0));
-        // An origin that was hardly asked tells nothing by what it served.
+        // What an origin served says nothing if it was hardly asked.
         let used = served.map_or(rate, |served| served.max(rate / 2.0).min(rate));
         if rate <= settled * NOT_RISEN {
             return used * self.overdraft(now).min(CUT);
@@ -120,8 +121,9 @@ impl OriginRecord {
         (used * cut).max(settled).min(rate * CUT)
     }
 
-    /// A bucket that was full after the park and holds what comes in a second bore more for a while
-    /// than it is filled with: this part of a rate that it bore so long is what it is filled with.
+    /// A bucket that was full after the park, and holds what comes in within a second, bears more
+    /// for a while than the rate at which it fills. Returns the part of the borne rate at which it
+    /// fills, by how long it bore it.
     fn overdraft(&self, now: i64) -> f64 {
         let borne = self.parked_until.map(|until| seconds(now - until));
         match borne.filter(|borne| *borne >= WINDOW_SECONDS) {

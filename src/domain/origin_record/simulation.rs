@@ -10,7 +10,7 @@ use super::{Caps, Observed, OriginRecord, Refusal};
 
 const BREAKER: Duration = Duration::from_secs(30);
 const START: i64 = 1_800_000_000_000;
-/// Reports of a process that come within so long are one.
+/// Reports of a process that come within this time are one.
 const TOGETHER: i64 = 100;
 const FIRST_WINDOW: f64 = 8.0;
 
@@ -22,7 +22,7 @@ enum Kind {
     Sliding,
     /// So many in each second of the clock.
     Fixed,
-    /// One after the other, each so long after the one before, as nginx's `limit_req` without a burst.
+    /// One request after another at a fixed distance, as nginx's `limit_req` without a burst.
     Leaky,
 }
 
@@ -263,7 +263,8 @@ impl World {
     }
 }
 
-/// What the way to it takes, now more and now less, is much beside the time between two requests.
+/// True if the time on the network, which varies, is long compared with the time between two
+/// requests.
 fn is_hasty(kind: Kind, rate: f64) -> bool {
     kind == Kind::Leaky && rate > 20.0
 }

@@ -59,7 +59,7 @@ pub async fn variant(
     Ok(varying(response))
 }
 
-/// The format that the query names, if any; a query that says something else is refused.
+/// The format that the query names, if any; a query for anything else is refused.
 fn format_asked_for(query: &str) -> Result<Option<Format>, Problem> {
     let mut format = None;
     let mut faults = Vec::new();

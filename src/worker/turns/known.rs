@@ -12,9 +12,9 @@ use crate::domain::origin_record::{Caps, Observed, Refusal};
 
 /// After this without a sign of it an origin is forgotten here.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
-/// An origin that had no turn for so long comes one step of priority earlier.
+/// An origin that had no turn for this time comes one step of priority earlier.
 const AGEING: Duration = Duration::from_millis(Priority::STEP_MILLIS.unsigned_abs());
-/// Refusals that lie closer together are told as one.
+/// Refusals that lie closer together are reported as one.
 const SAME_EVENT: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
@@ -40,9 +40,9 @@ pub(super) struct Known {
     pub asleep_until: Option<Instant>,
     /// How many of its jobs have ended.
     pub ended: u64,
-    /// It sleeps because so many of its jobs are in work as may be.
+    /// It sleeps because the allowed number of its jobs is in work.
     pub awaits_end: bool,
-    /// An operator has paused it, as its record said when a redirect last led there.
+    /// An operator has paused it, by its record when a redirect last led there.
     pub is_paused: bool,
     /// The operator's caps that hold for it.
     pub caps: Caps,
@@ -53,17 +53,17 @@ pub(super) struct Known {
     pub gives_up: bool,
     pub served: Served,
     pub last_refusal: Option<Instant>,
-    /// The next report says what was served lately.
+    /// The next report includes what was served lately.
     pub is_first_refusal: bool,
     /// What is to be reported, but for the failures …
     pub observed: Observed,
-    /// … of which each request's beginning is kept, so that its age is right when it is told.
+    /// … of which the start of each request is kept, so that its age is right when it is reported.
     pub failed: Vec<Instant>,
     pub flow: Flow,
     pub touched: Instant,
 }
 
-/// Lower comes first: by priority, then by who waits longest for a turn.
+/// Lower comes first: by priority, then by the longest wait for a turn.
 pub(super) type Place = (u8, u64);
 
 impl Known {

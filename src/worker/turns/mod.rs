@@ -2,8 +2,8 @@
 //! order. What is known here is a hint; the database decides at each claim.
 //!
 //! Origins that may have work stand in one order, by the priority of their first job and then by
-//! who waits longest for a turn; each turn is one job. So one that has a million jobs and one that
-//! has a single one come alternately, and one alone takes everything. One that has no room (its
+//! the longest wait for a turn; each turn is one job. So an origin with a million jobs and one with
+//! a single job alternate, and an origin that is alone takes everything. One that has no room (its
 //! window is full, or it is parked) leaves the order until it has.
 
 mod known;
@@ -29,12 +29,12 @@ use crate::domain::origin_record::{Caps, Observed};
 
 /// Origins that wait for their turn at most; what is beyond is found when there are fewer.
 const MOST_HUNGRY: usize = 10_000;
-/// An origin that the sweep found ready is asked about after so long, whatever was known before: its
-/// park may have been ended by hand.
+/// An origin that the sweep found ready is asked about after this time, whatever was known before:
+/// its park may have been ended by hand.
 const RECHECK: Duration = Duration::from_secs(2);
 /// A wait that is longer is left to the sweep.
 const SWEPT: Duration = Duration::from_secs(1);
-/// How long a refusal without `Retry-After` or a row of failures holds until the record says more.
+/// How long a refusal without `Retry-After`, or a row of failures, holds until the record decides.
 const UNTIL_TOLD: Duration = Duration::from_secs(1);
 
 /// What an operator allows of an origin.
@@ -143,8 +143,8 @@ impl Turns {
             .collect()
     }
 
-    /// What became of a turn: so many of its jobs were claimed. Fewer than wanted means that no more
-    /// can be claimed for now.
+    /// The result of a turn: how many of its jobs were claimed. Fewer than wanted means that no
+    /// more can be claimed for now.
     pub(super) fn settle(&self, turn: &Turn, claimed: usize) {
         let missing = turn
             .jobs
@@ -176,7 +176,7 @@ impl Turns {
         self.changed.notify_one();
     }
 
-    /// Jobs were claimed by their bells, so many of each of these origins.
+    /// Jobs were claimed by their bells: how many of each of these origins.
     pub(super) fn began(&self, claimed: &HashMap<Origin, u32>, room: u32) {
         let now = Instant::now();
         let mut state = self.state();
@@ -227,7 +227,7 @@ impl Turns {
         self.somebody_waits() == Some(true)
     }
 
-    /// True if a bell may claim at once, because nobody waits for a turn.
+    /// True if a bell may claim at once, because no origin waits for a turn.
     pub(super) fn bells_may_claim(&self) -> bool {
         self.somebody_waits() == Some(false)
     }
@@ -245,7 +245,7 @@ impl Turns {
         self.state().order.len() >= MOST_HUNGRY
     }
 
-    /// Waits until somebody's turn may have come.
+    /// Waits until an origin's turn may have come.
     pub(super) async fn changed(&self) {
         let next = {
             let state = self.state();
@@ -283,7 +283,7 @@ impl Turns {
         self.changed.notify_one();
     }
 
-    /// What a claim under the origin's record said of its limits.
+    /// What a claim under the origin's record found of its limits.
     pub(super) fn limited(&self, turn: &Turn, claimed: &LimitedClaim) {
         let now = Instant::now();
         let origin = &turn.origin;
@@ -301,8 +301,8 @@ impl Turns {
         self.changed.notify_one();
     }
 
-    /// One of the origin's jobs has ended, and the database says so: the next may begin that waited
-    /// for that.
+    /// One of the origin's jobs has ended, and the database has recorded it: the next may begin
+    /// that waited for that.
     pub(super) fn makes_room(&self, origin: &Origin) {
         let mut state = self.state();
         let Some(known) = state.known.get_mut(origin) else {
@@ -352,7 +352,7 @@ impl Turns {
             .collect()
     }
 
-    /// What their records say.
+    /// The states that their records hold.
     pub(super) fn told(&self, states: &[OriginState]) {
         let now = Instant::now();
         let mut state = self.state();
@@ -378,7 +378,7 @@ impl Turns {
         }
     }
 
-    /// True if this process learned a moment ago what the record of `origin` says.
+    /// True if this process learned a moment ago what the record of `origin` holds.
     pub(super) fn has_heard_of(&self, origin: &Origin) -> bool {
         let state = self.state();
         let heard = state.known.get(origin).and_then(|known| known.heard);

@@ -86,7 +86,7 @@ impl Visit {
         if is_own && !self.is_answered.swap(true, Ordering::Relaxed) {
             known.unanswered = known.unanswered.saturating_sub(1);
         }
-        // A single `503` that does not say for how long may mean this one picture.
+        // A single `503` that names no time may concern only this picture.
         known.unavailable = match (status, retry_after) {
             (503, None) => known.unavailable + 1,
             _ => 0,
