@@ -26,9 +26,9 @@ pub fn check_exif(tiff: &[u8]) {
     }
 }
 
-/// A profile is ignored, or converts as many pixels as it was given, in the memory that is reserved for
-/// it. The first byte says whether it is deflated, whether it is filled up with zeros to the size that
-/// it declares, as a stream of a few KiB can do, and what is converted.
+/// A profile is ignored, or converts as many pixels as it was given, in the memory that is reserved
+/// for it. The first byte decides whether it is deflated, whether it is filled up with zeros to the
+/// size that it declares, as a stream of a few KiB can do, and what is converted.
 pub fn check_icc(bytes: &[u8]) {
     let Some((&first, profile)) = bytes.split_first() else {
         return;

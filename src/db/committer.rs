@@ -73,7 +73,7 @@ where
     tokio::spawn(async move {
         let mut group: Vec<Waiting<I, O>> = Vec::with_capacity(LARGEST_GROUP);
         while receiver.recv_many(&mut group, LARGEST_GROUP).await > 0 {
-            // Who no longer listens (a client went away) wants no job any more.
+            // Drops requests whose caller has gone: a client went away.
             group.retain(|waiting| !waiting.reply.is_closed());
             commit_group(&commit, std::mem::take(&mut group)).await;
         }

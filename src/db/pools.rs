@@ -115,7 +115,7 @@ macro_rules! on_pool {
             if useless {
                 drop(deadpool::managed::Object::take(object));
                 // The idle ones lead to the same server, which is silent or was made a standby, or
-                // through the same dead path: to find out one by one would cost a failure each.
+                // through the same dead path: otherwise each would fail once.
                 pool.retain(|_, _| false);
             }
             match outcome {

@@ -26,8 +26,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// For what a client still sends when its answer closes the connection.
 const LINGER: Duration = Duration::from_secs(1);
 
-// Who keeps to the other limits keeps the pace: it is idle, sends a head and a body, and waits until
-// the pending jobs are counted and the job is stored.
+// A client within the other limits never hits this one: it is idle, sends a head and a body, and
+// waits until the pending jobs are counted and the job is stored.
 const _: () = assert!(
     KEEP_ALIVE.as_secs()
         + HEAD_DEADLINE.as_secs()

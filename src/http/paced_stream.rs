@@ -12,11 +12,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// From one write on a connection to the next, or from its begin to the first. Longer than being
-/// idle, sending a request as slowly as is allowed, and waiting for its answer take together.
+/// Longest time without a write on a connection, or from its start to the first. Longer than an idle
+/// time, the slowest request that is allowed, and the wait for its answer take together.
 pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Far more than any request has. Who posts a photo instead of its URL shall still read the refusal.
+/// Far more than any request has. A client that posts the photo instead of its URL still gets to
+/// read the refusal.
 const MAX_UNANSWERED_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a client may do before something is written to it.

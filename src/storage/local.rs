@@ -175,9 +175,9 @@ impl Storage {
         .await
     }
 
-    /// True to its word: writes as much as a large thumbnail takes, and removes it. The folder of
-    /// temporary files is made again as [`Self::publish`] would; a storage that is gone as a whole,
-    /// which may be a disk that is not mounted, is not.
+    /// Writes and removes a file as large as a big thumbnail. Makes the folder of temporary files
+    /// again if it is missing, as [`Self::publish`] would, but not the whole storage: that may be a
+    /// disk that is not mounted.
     ///
     /// # Errors
     /// If a thumbnail could not be written now.

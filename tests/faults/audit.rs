@@ -9,7 +9,7 @@ use crate::load::Record;
 use crate::stage::{LEASE, Stage};
 use crate::support::deadline::eventually_blocking;
 
-/// What a fault may leave behind.
+/// What a fault may leave in its wake.
 #[derive(Clone)]
 pub struct Terms {
     pub max_attempts: usize,
@@ -63,8 +63,8 @@ const WORK: Duration = Duration::from_secs(3);
 const MISSED: Duration = Duration::from_secs(5);
 
 impl Terms {
-    /// How soon a job must have ended that was begun so many times: a lease, the longest back-off
-    /// that follows a death, the time after which a lost id is missed, and the work itself.
+    /// How soon a job with this many attempts must have ended: a lease, the longest back-off that
+    /// follows a death, the time after which a lost id is missed, and the work itself.
     fn bound(&self, attempts: usize) -> Duration {
         let deaths = u32::try_from(attempts.saturating_sub(1)).expect("a few attempts");
         let backoff = match deaths {

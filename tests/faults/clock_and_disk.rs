@@ -131,7 +131,7 @@ fn hour_of_first_line(log: &str) -> String {
 pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Of so many bytes, as `mount` writes them.
+    /// Of `size` bytes, as `mount` writes it.
     pub fn mount(path: &Path, size: &str) -> Result<Self, String> {
         std::fs::create_dir_all(path).expect("a folder");
         let output = Command::new("mount")
@@ -184,7 +184,8 @@ async fn fault_16() {
     eventually_blocking("the worker says that it takes no jobs", SOON, || {
         failing(&worker) == ["workers", "storage"]
     });
-    // Longer than all back-offs of a job together: whoever was tried on would have failed.
+    // Longer than all back-offs of a job together: a job that was tried throughout would have
+    // failed.
     let before = load.accepted();
     while full.elapsed() < BACK_OFFS * 3 || load.accepted() < before + 50 {
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -31,8 +31,8 @@ pub async fn accept_all(api: SocketAddr, urls: impl IntoIterator<Item = String>)
         .await
 }
 
-/// Makes so many more jobs like a pending one, each with a URL of its own, past the API; their ids
-/// are in the queue as after submissions.
+/// Makes `count` more jobs like a pending one, each with a URL of its own, without the API; their
+/// ids are in the queue as after submissions.
 pub fn multiply(stage: &Stage, id: &str, count: usize) {
     let ids = stage.lines(&format!(
         "INSERT INTO jobs SELECT (jsonb_populate_record(job, jsonb_build_object( \

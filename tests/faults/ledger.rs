@@ -1,4 +1,4 @@
-//! What the database says, asked past ThumbForge, and a history that the database itself keeps.
+//! What the database holds, read without ThumbForge, and a history that the database itself keeps.
 
 use std::path::{Path, PathBuf};
 

@@ -13,7 +13,7 @@ use crate::support::http_client::{self, Answer};
 /// A client gives up after this.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Longest answer that a healthy API may take, whatever is broken behind it.
+/// Longest answer that a healthy API may take, whatever is broken in its back end.
 pub const BOUND: Duration = Duration::from_millis(6500);
 
 /// The same of `/livez`, which waits for nothing that can break.

@@ -31,7 +31,7 @@ async fn answer_lost() {
     serve.start();
     let mut worker = stage.process_through_postgres("work", "worker", proxy.port());
     worker.start();
-    // One that is under way, and must not be handed back with the other.
+    // This one is in progress, and must not be handed back with the other.
     let gate = Arc::new(Semaphore::new(0));
     let reply = image_reply(120, 90).behind(&gate);
     stage.origin.on("/held.jpg", vec![reply]);

@@ -105,7 +105,7 @@ fn check_silent(stage: &Stage, silent: &str, good: &str) -> Duration {
     assert!(unfounded.is_empty(), "{unfounded:?}");
     let jobs: Vec<_> = took(stage, good)
         .into_iter()
-        // The others were under way in the worker that was killed.
+        // The others were in progress in the worker that was killed.
         .filter(|job| job.attempts == 1)
         .collect();
     assert!(!jobs.is_empty());

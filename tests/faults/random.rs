@@ -54,7 +54,7 @@ async fn fault_18(seed: u64) {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let record = load.stop().await;
     let terms = Terms {
-        // A slow job may be under way in three interruptions.
+        // A slow job may be in progress at three interruptions.
         all_complete: false,
         api_died: true,
         ..Terms::default()
@@ -117,7 +117,7 @@ struct Actors {
     /// Absent where it can't be mounted.
     disk: Option<SmallDisk>,
     wrong_clock: Option<PathBuf>,
-    /// Addresses of who stays away for a while.
+    /// Addresses of processes that stay away for a while.
     absent: HashSet<std::net::SocketAddr>,
     stage: Stage,
 }
@@ -172,7 +172,7 @@ impl Actors {
         format!("{clock}, {disk}")
     }
 
-    /// Waits, and starts again who has ended, as a supervisor does.
+    /// Waits, and restarts processes that have ended, as a supervisor does.
     async fn let_time_pass_until(&mut self, end: Instant) {
         loop {
             self.restart_the_dead();

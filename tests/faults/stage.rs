@@ -11,7 +11,7 @@ use crate::support::origin::{Origin, Reply};
 use crate::support::postgres::Postgres;
 use crate::support::redis::Redis;
 
-/// A server that only this test uses, or one that all share because nobody harms it.
+/// A server that only this test uses, or one that tests share because none of them harms it.
 pub enum Server<T: 'static> {
     Own(Box<T>),
     Shared(&'static T),
@@ -149,7 +149,7 @@ impl Stage {
         }
     }
 
-    /// A setting of all processes described from now on; the last word counts.
+    /// A setting of all processes described from now on; the last value counts.
     pub fn set(&mut self, variable: &str, value: &str) {
         self.environment
             .push((variable.to_owned(), value.to_owned()));
@@ -160,7 +160,7 @@ impl Stage {
         self.environment.retain(|(name, _)| name != variable);
     }
 
-    /// What only the file can say; the processes start in the stage's folder.
+    /// What only the file can set; the processes start in the stage's folder.
     pub fn write_settings_file(&self, toml: &str) {
         std::fs::write(self.folder.path().join("thumbforge.toml"), toml).expect("our own folder");
     }

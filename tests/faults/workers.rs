@@ -17,7 +17,7 @@ use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A worker with its own way to Postgres.
+/// A worker with a path of its own to Postgres.
 struct Worker {
     process: ChildProcess,
     proxy: FaultProxy,

@@ -1,5 +1,5 @@
-//! A panic inside a job. No image is known that makes the decoder panic, and production code has
-//! no hook for it. So beside the built binary's processes one more worker runs in the test's own
+//! A panic inside a job. No image is known that makes the decoder panic, and production code has no
+//! hook for it. So, beside the built binary's processes, another worker runs in the test's own
 //! process, on the same Postgres, Redis and storage, with a resolver that panics, i.e. with a part
 //! of the attempt itself.
 
@@ -23,7 +23,7 @@ use crate::support::deadline::eventually_blocking;
 use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(20);
-/// Jobs that meet nobody but the panicking worker.
+/// Jobs that meet only the panicking worker.
 const ALONE: usize = 10;
 
 struct PanickingResolver(Arc<AtomicUsize>);

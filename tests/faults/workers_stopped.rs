@@ -68,7 +68,7 @@ async fn fault_04() {
     while frozen.elapsed() < 2 * LEASE {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // Nobody tells the stale worker that it has lost the jobs: it must know by itself.
+    // No message reaches the stale worker that it has lost the jobs: it must know by itself.
     proxy.set(Mode::Blackhole);
     stale.signal("CONT");
     for (_, gate, _) in &held {

@@ -28,7 +28,7 @@ struct Commit {
     ended: Option<Instant>,
 }
 
-/// The slow ones; the last may be under way.
+/// The slow ones; the last may be in progress.
 static COMMITS: Mutex<Vec<Commit>> = Mutex::new(Vec::new());
 
 /// Runs a fault, and again if it failed while the machine was held up.
@@ -88,7 +88,7 @@ async fn measure(url: &str) -> Result<(), tokio_postgres::Error> {
     }
 }
 
-/// The longest commit that was under way at any time since `begun`.
+/// The longest commit that was in progress at any time since `begun`.
 fn longest_since(begun: Instant) -> Duration {
     let now = Instant::now();
     commits()

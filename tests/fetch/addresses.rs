@@ -1,4 +1,4 @@
-//! No way leads to an address that is not allowed: canaries on such addresses count no connection.
+//! No path leads to an address that is not allowed: canaries on such addresses count no connection.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// Every way to write an address of this machine as a host.
+/// Every spelling of an address of this machine as a host.
 const LITERALS: &[&str] = &[
     "127.0.0.1",
     "127.0.0.2",

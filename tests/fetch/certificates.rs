@@ -53,7 +53,7 @@ fn leaf_params(name: &str) -> CertificateParams {
     params
 }
 
-/// What a server with `chain` gives, for one who trusts `root`.
+/// The failure that a server with `chain` gives a client that trusts `root`.
 async fn failure_of(chain: &[&Certificate], key: &KeyPair, root: &Certificate) -> Failure {
     let chain = chain
         .iter()

@@ -1,4 +1,4 @@
-//! What a caller is asked and told of each origin that a download visits.
+//! What a caller is asked, and what is reported to it, of each origin that a download visits.
 
 use std::sync::Mutex;
 use std::time::Duration;

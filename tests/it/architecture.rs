@@ -1,4 +1,4 @@
-//! Who may use whom: the tables of ARCHITECTURE.md, held to what the code names.
+//! Which part may use which: the tables of ARCHITECTURE.md, held to what the code names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -352,7 +352,7 @@ on_both_databases! {
 
 const ORIGINS: usize = 20_000;
 
-/// Two jobs of each of so many origins.
+/// Two jobs of each of this many origins.
 fn fill(fixture: &Fixture, origins: usize) {
     let now = moment(fixture, 0);
     let (id, numbers) = match fixture.target {

@@ -1,4 +1,4 @@
-//! docs/SECURITY.md tells every limit as it is in the code.
+//! docs/SECURITY.md lists every limit as it is in the code.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ fn text(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The cells of the tables of limits: default, and where it is said.
+/// The cells of the tables of limits: the default, and where it is set.
 fn limits() -> Vec<(String, String)> {
     let document = text("docs/SECURITY.md");
     let (_, limits) = document.split_once("## Every limit").unwrap();

@@ -139,7 +139,7 @@ impl ChildProcess {
         });
     }
 
-    /// Whether it says so itself.
+    /// Whether it reports itself ready.
     pub fn is_ready(&self) -> bool {
         let answer = http_client::try_get(self.address, "/readyz", Duration::from_secs(3));
         answer.is_ok_and(|answer| answer.status == 200)

@@ -17,7 +17,7 @@ use super::server_process::free_port;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     Pass,
-    /// Every piece of data waits for so long.
+    /// Every piece of data waits for this time.
     Delay(Duration),
     /// Connections are accepted, and nothing comes through; data waits for the next mode.
     Blackhole,
@@ -25,7 +25,7 @@ pub enum Mode {
     Refuse,
     /// What is open is reset, and so is what is opened.
     Reset,
-    /// Connections end after so many bytes from the server.
+    /// Connections end after this many bytes from the server.
     CutAfter(usize),
     /// A request that contains these bytes reaches the server; its reply does not come back, and
     /// the connection ends.

@@ -14,7 +14,7 @@ use super::limiter::Limiter;
 pub use super::reply::Reply;
 use super::request_log::{Asked, RequestLog};
 
-/// How long a connection lives that is to be reset: so long that two at once are seen.
+/// How long a connection lives that is to be reset: long enough that two at once are seen.
 const RESET_AFTER: Duration = Duration::from_millis(300);
 
 /// Who gets in. What is open ends when it changes.
@@ -179,7 +179,7 @@ async fn meet(mut stream: TcpStream, door: Door, shared: Shared, mut doors: watc
     }
     tokio::select! {
         () = serve(&mut stream, shared) => {}
-        // Also when the origin is gone: then whoever waits here ends with it.
+        // Also when the origin is gone: then the handler that waits here ends with it.
         _ = doors.wait_for(|now| *now != door) => {
             let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         }

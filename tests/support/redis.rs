@@ -34,7 +34,7 @@ impl Redis {
         Self::start_with(None)
     }
 
-    /// A server that serves nobody without this password.
+    /// A server that serves no client without this password.
     pub fn with_password(password: &'static str) -> Self {
         Self::start_with(Some(password))
     }

@@ -18,7 +18,7 @@ pub struct Asked {
 #[derive(Clone, Default)]
 pub struct RequestLog(Arc<Mutex<Vec<Asked>>>);
 
-/// A request under way; dropped, it has ended.
+/// A request in progress; dropped, it has ended.
 pub struct UnderWay {
     log: RequestLog,
     number: usize,
@@ -53,7 +53,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// How many were under way at once, at most.
+/// How many were in progress at once, at most.
 pub fn most_at_once(asked: &[Asked]) -> usize {
     let begins = asked.iter().map(|one| (one.begun, 1));
     let ends = asked.iter().filter_map(|one| Some((one.ended?, -1)));
@@ -67,7 +67,7 @@ pub fn most_at_once(asked: &[Asked]) -> usize {
     counts.max().unwrap_or(0).unsigned_abs()
 }
 
-/// The shortest time in which so many began; `None` if there were fewer.
+/// The shortest time in which `count` began; `None` if there were fewer.
 pub fn shortest_row(asked: &[Asked], count: usize) -> Option<Duration> {
     let mut begins: Vec<Instant> = asked.iter().map(|one| one.begun).collect();
     begins.sort_unstable();

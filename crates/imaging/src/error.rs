@@ -2,8 +2,8 @@
 
 use crate::formats::Format;
 
-/// Why an image gives no thumbnail. Every variant is final: another attempt on the same bytes
-/// ends the same way, except for [`ImagingError::Internal`].
+/// Why an image gives no thumbnail. Every variant is final: another attempt on the same bytes ends
+/// alike, except for [`ImagingError::Internal`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImagingError {
     #[error("the source is empty")]

@@ -14,8 +14,8 @@ use super::variant::Variant;
 /// How a source is decoded once for all of its variants.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Working memory to reserve before the source is decoded, in bytes, by estimate: of decoding,
-    /// of the dearest variant, and of all files.
+    /// Estimate of the working memory to reserve before the source is decoded, in bytes: for
+    /// decoding, for the dearest variant, and for all files.
     pub memory_bytes: usize,
     pub(crate) target: Target,
 }

@@ -151,7 +151,7 @@ impl Ycc {
     }
 }
 
-/// Averages each pair of samples in the directions told; at an odd edge, those that there are.
+/// Averages each pair of samples in the given directions; at an odd edge, those that there are.
 fn average_pairs(plane: &[u8], width: usize, across: bool, down: bool) -> Vec<u8> {
     let (columns, rows) = (1 + usize::from(across), 1 + usize::from(down));
     let mut out = Vec::with_capacity(plane.len() / columns / rows + width);

@@ -5,11 +5,11 @@ use crate::formats::Format;
 
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// Sizes of the BMP information headers in use (`BITMAPCOREHEADER` to `BITMAPV5HEADER`). `BM`
-/// alone is too little to tell a picture from a text.
+/// Sizes of the BMP information headers in use (`BITMAPCOREHEADER` to `BITMAPV5HEADER`). `BM` alone
+/// is not enough to distinguish a picture from a text.
 const BMP_HEADER_SIZES: [u32; 8] = [12, 16, 40, 52, 56, 64, 108, 124];
 
-/// Signatures of what people submit by mistake, to say so in the error.
+/// Signatures of what people submit by mistake, so that the error can name it.
 const LOOK_ALIKES: &[(usize, &[u8], &str)] = &[
     (0, b"II*\0", "a TIFF image"),
     (0, b"MM\0*", "a TIFF image"),

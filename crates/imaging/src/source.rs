@@ -13,13 +13,13 @@ use super::render::{Picture, orient};
 use super::source_image::SourceImage;
 use super::variant::Variant;
 
-/// The bytes of an image, and what their header tells.
+/// The bytes of an image, and what their header declares.
 pub struct Source<'a> {
     bytes: &'a [u8],
     header: Header<'a>,
 }
 
-/// What a header told, apart from the bytes: for a source that waits.
+/// The contents of a header, apart from the bytes: for a source that waits.
 pub struct Inspected(Header<'static>);
 
 impl<'a> Source<'a> {
@@ -47,7 +47,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What the header tells; whether the file is truncated shows only when it is decoded.
+    /// The facts in the header; whether the file is truncated shows only when it is decoded.
     pub fn facts(&self) -> SourceImage {
         self.describe(None, false)
     }

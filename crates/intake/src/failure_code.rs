@@ -35,7 +35,7 @@ failure_codes! {
     SourceServerError = "source_server_error", true;
     /// The source answered 429.
     RateLimited = "rate_limited", true;
-    /// The origin could not be asked for so long that the job is given up.
+    /// The origin was unavailable for too long; the job is given up.
     OriginUnavailable = "origin_unavailable", false;
     /// The source answered with another status than 200 that a retry will not change.
     SourceClientError = "source_client_error", false;

@@ -8,8 +8,8 @@ use url::Host;
 
 use crate::origin::Origin;
 
-/// `example.org` is that host alone, `*.example.org` all names below it, and `:8080` behind
-/// either means that port alone. The scheme does not matter.
+/// `example.org` is that host alone, `*.example.org` all names below it, and `:8080` after either
+/// means that port alone. The scheme does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostPattern {
     /// As it stands in a URL; of a suffix what follows `*`, with its dot.

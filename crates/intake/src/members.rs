@@ -1,4 +1,4 @@
-//! Reads a JSON object into its type, and tells every fault of its members with a pointer.
+//! Reads a JSON object into its type, and reports every fault of its members with a pointer.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -11,7 +11,8 @@ pub trait ObjectBody: DeserializeOwned {
     const SHAPE: &'static str;
     const MEMBERS: &'static [Member];
 
-    /// True if its members may stand beside each other; if not, [`Self::deeper_faults`] tells why.
+    /// True if its members may stand beside each other; if not, [`Self::deeper_faults`] gives the
+    /// reason.
     fn is_consistent(&self) -> bool {
         true
     }
@@ -32,7 +33,7 @@ pub struct Member {
 /// Why a body is not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyRefusal {
-    /// It is no JSON; a sentence says where.
+    /// It is not JSON; a sentence says where it breaks off.
     NoJson(String),
     /// It is JSON of another kind.
     Faults {

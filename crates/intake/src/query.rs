@@ -1,4 +1,4 @@
-//! Reads the query of a list: every parameter checked, all faults told at once.
+//! Reads the query of a list: every parameter is checked, all faults are reported at once.
 //!
 //! Unknown and repeated parameters are refused: a misspelt filter must not list everything.
 
@@ -83,7 +83,7 @@ pub fn read_parameters(
 /// What is larger than `max_limit` is capped.
 ///
 /// # Errors
-/// What is expected, to be read behind the parameter's name.
+/// What is expected, worded to follow the parameter's name.
 pub fn limit(value: &str, max_limit: u32) -> Result<u32, &'static str> {
     let limit = count(value).filter(|limit| *limit > 0);
     let limit = limit.ok_or("must be a whole number of at least 1")?;
@@ -108,7 +108,7 @@ fn moment(value: &str) -> Result<Timestamp, &'static str> {
         .map_err(|_| "must be an RFC 3339 date and time, e.g. 2026-01-31T12:00:00Z")
 }
 
-/// A whole number; one beyond 64 bits is as good as the largest.
+/// A whole number; larger numbers than 64 bits hold become the largest.
 fn count(value: &str) -> Option<u64> {
     let digits_only = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     digits_only.then(|| value.parse().unwrap_or(u64::MAX))

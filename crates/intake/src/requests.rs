@@ -112,7 +112,7 @@ impl ObjectBody for SubmitBody {
                 _ => Some(NO_MOMENT),
             },
         },
-        // What is wrong with them is told by `deeper_faults`.
+        // `deeper_faults` reports what is wrong with them.
         Member {
             name: "variants",
             is_required: false,
@@ -134,7 +134,7 @@ impl ObjectBody for SubmitBody {
         },
     ];
 
-    /// Both say what to make.
+    /// Both define what to make.
     fn is_consistent(&self) -> bool {
         self.variants.is_none() || self.preset.is_none()
     }

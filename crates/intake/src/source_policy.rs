@@ -1,4 +1,4 @@
-//! Which URLs may be fetched, as far as can be told before a name is resolved.
+//! Which URLs may be fetched, as far as is known before a name is resolved.
 
 use ipnet::IpNet;
 use url::Host;
@@ -16,7 +16,7 @@ const MAX_LABEL_BYTES: usize = 63;
 const LOOPBACK_NAME: &str = "localhost";
 /// Top-level names that only mean something in a local network.
 const LOCAL_SUFFIXES: &[&str] = &["local", "internal"];
-/// Names by which clouds tell their machines' credentials; refused whatever is lifted.
+/// Names under which clouds give machines their credentials; refused whatever is lifted.
 const METADATA_NAMES: &[&str] = &[
     "metadata.google.internal",
     "instance-data.ec2.internal",

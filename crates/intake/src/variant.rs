@@ -43,7 +43,7 @@ pub struct Variants(Arc<[NamedVariant]>);
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariantFault {
-    /// The way from the list to the fault, e.g. `2`, `width`; empty: the list itself.
+    /// The path from the list to the fault, e.g. `2`, `width`; empty: the list itself.
     pub place: Vec<String>,
     /// Of which the place is the subject, e.g. `must be true or false`.
     pub detail: String,
@@ -151,7 +151,7 @@ impl Variants {
     }
 }
 
-/// What tells jobs of one URL apart that make different things; empty for the one thumbnail of the
+/// Distinguishes jobs of one URL that make different things; empty for the one thumbnail of the
 /// settings.
 pub fn spec_hash(variants: Option<&Variants>) -> String {
     variants.map(Variants::hash).unwrap_or_default()
@@ -254,7 +254,7 @@ impl<'a> Members<'a> {
         None
     }
 
-    /// `None` if there was a fault without which nothing can be said.
+    /// `None` if there was a fault that leaves no variant.
     fn variant(&mut self) -> Option<Variant> {
         let width = self.whole("width", 1, MAX_SIDE.into());
         let height = self.whole("height", 1, MAX_SIDE.into());

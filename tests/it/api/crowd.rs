@@ -1,4 +1,4 @@
-//! Crowds and loiterers: they cost themselves a connection, and nobody else an answer.
+//! Crowds and loiterers: each costs itself a connection, and no other client an answer.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -26,7 +26,7 @@ pub struct Api {
     pub queue: Queue,
     pub storage: Storage,
     pub folder: tempfile::TempDir,
-    /// Keeps the folder of the database, where nobody else does.
+    /// Keeps the folder of the database, where nothing else does.
     _fixture: Option<Fixture>,
     shutdown: Option<oneshot::Sender<()>>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,

@@ -1,7 +1,8 @@
 //! The LZW code of GIF (GIF89a specification, appendix F), read a row at a time.
 //!
-//! No string of the code table is ever built: each stands in the output already, because a new one is what was just
-//! given out and the byte behind it. So an entry is a place and a length, and a code is one copy.
+//! No string of the code table is ever built. Each is in the output already, because a new one is
+//! the one just given out and the byte after it. So an entry is a place and a length, and a code is
+//! one copy.
 
 use std::ops::Range;
 
@@ -52,7 +53,8 @@ pub struct Lzw<'a> {
 }
 
 impl<'a> Lzw<'a> {
-    /// Reads from the byte that tells the size of the code, which is followed by sub-blocks. Nothing if that is none.
+    /// Reads from the byte that holds the size of the code, which is followed by sub-blocks. `None`
+    /// if that byte is missing.
     pub fn new(bytes: &'a [u8], position: usize) -> Option<Self> {
         let literal_bits = u32::from(*bytes.get(position)?);
         if !(1..MAX_BITS).contains(&literal_bits) {
@@ -80,7 +82,7 @@ impl<'a> Lzw<'a> {
         Some(lzw)
     }
 
-    /// Fills `row`. If the data ends or breaks the code before, says no.
+    /// Fills `row`. False if the data ends or breaks the code before.
     pub fn read(&mut self, row: &mut [u8]) -> bool {
         self.drop_dead_bytes();
         let needed = self.read + row.len();
@@ -178,7 +180,7 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    /// A plain encoder that clears its table only if it is told to, and ends with an end code.
+    /// A plain encoder that clears its table only if asked to, and ends with an end code.
     fn encode(pixels: &[u8], literal_bits: u32, clears_when_full: bool) -> Vec<u8> {
         let (clear, mut bits) = (1_usize << literal_bits, literal_bits + 1);
         let (mut word, mut count, mut bytes) = (0_u64, 0, Vec::new());

@@ -9,7 +9,7 @@ const WINDOW: usize = 32 * 1024;
 const MAX_MCU_BYTES: usize = 2500;
 /// Bytes one refill reads.
 const WORD: usize = 8;
-/// The window is filled up to here; behind it lie zeros that a truncated MCU may run into.
+/// The window is filled up to here; after it lie zeros that a truncated MCU may run into.
 const FILL_LIMIT: usize = WINDOW - MAX_MCU_BYTES - WORD;
 
 pub struct Window([u8; WINDOW + WORD]);
@@ -129,7 +129,8 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Call behind each row of MCUs: as [`check_overrun`](Self::check_overrun), and looks at the clock.
+    /// Call after each row of MCUs: as [`check_overrun`](Self::check_overrun), and looks at the
+    /// clock.
     pub fn end_row(&self, bits: Bits) -> Result<(), JpegError> {
         if self
             .deadline
@@ -140,7 +141,8 @@ impl<'a> Input<'a> {
         self.check_overrun(bits)
     }
 
-    /// Call behind the last MCU of an interval: [`JpegError::Truncated`] if it took bits that are not there.
+    /// Call after the last MCU of an interval: [`JpegError::Truncated`] if it took bits that are
+    /// not there.
     pub fn check_overrun(&self, bits: Bits) -> Result<(), JpegError> {
         let taken = (bits.position * 8).saturating_sub(bits.count as usize);
         if taken > self.end * 8 {
@@ -163,7 +165,7 @@ impl<'a> Input<'a> {
         Ok(bits)
     }
 
-    /// Steps over restart marker number `index` (modulo 8) and starts anew behind it.
+    /// Steps over restart marker number `index` (modulo 8) and starts anew after it.
     pub fn restart(&mut self, index: u32) -> Result<Bits, JpegError> {
         let marker = self.end_of_data();
         match self.source.get(marker + 1) {
@@ -182,7 +184,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Position in the file of the marker behind the data, or of the end of the file.
+    /// Position in the file of the marker after the data, or of the end of the file.
     pub fn end_of_data(&self) -> usize {
         let mut at = self.next;
         while let Some(found) = self

@@ -41,7 +41,8 @@ pub struct Decoded<'s> {
 
 /// Decodes the picture at `scale`. `header` is what [`super::read_header`] gave for the same bytes.
 ///
-/// Damaged data is not an error once there is a picture: [`Decoded::stopped`] and [`Decoded::rows_decoded`] tell.
+/// Damaged data is not an error once there is a picture: see [`Decoded::stopped`] and
+/// [`Decoded::rows_decoded`].
 ///
 /// # Errors
 /// [`JpegError`] if nothing can be decoded: wrong or missing tables, headers that break the format, too many scans.
@@ -54,7 +55,7 @@ pub fn decode_scaled<'s>(
     decode_scaled_until(bytes, header, scale, scratch, None)
 }
 
-/// As [`decode_scaled`]; looks at the clock behind each row of blocks, and ends with
+/// As [`decode_scaled`]; looks at the clock after each row of blocks, and ends with
 /// [`JpegError::TimedOut`] in [`Decoded::stopped`] once `deadline` is over.
 ///
 /// # Errors
@@ -151,7 +152,7 @@ impl Decoder<'_> {
                     progress.stopped
                 }
                 Ok(None) => Some(JpegError::Truncated),
-                // Without any scan there is no picture; behind one it is a picture that breaks off.
+                // Without any scan there is no picture; after one it is a picture that breaks off.
                 Err(error) if rows.iter().all(Option::is_none) => return Err(error),
                 Err(error) => Some(error),
             };

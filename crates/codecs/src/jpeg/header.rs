@@ -25,7 +25,7 @@ pub struct Component {
     pub tq: u8,
 }
 
-/// What a JPEG says of itself before its first scan. Everything in it is supported by this decoder.
+/// What a JPEG declares before its first scan. This decoder supports everything in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// Pixels, at least 1.
@@ -42,7 +42,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// The rules that libjpeg follows: JFIF says YCbCr, else the Adobe marker tells, else component ids `R`, `G`, `B`.
+    /// The rules that libjpeg follows: JFIF means YCbCr, else the Adobe marker decides, else
+    /// component ids `R`, `G`, `B`.
     pub fn color_kind(&self) -> ColorKind {
         match (self.components.len(), self.adobe_transform) {
             (1, _) => return ColorKind::Grey,

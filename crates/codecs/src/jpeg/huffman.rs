@@ -73,7 +73,8 @@ impl Prefixes {
         Self(prefixes)
     }
 
-    /// For the look-up `prefix` behind its first `used` bits: length and symbol, if the code is visible as a whole.
+    /// For the look-up `prefix` after its first `used` bits: length and symbol, if the code is
+    /// visible as a whole.
     fn get(&self, prefix: usize, used: u32) -> Option<(u32, u8)> {
         let (length, symbol) = self.0[(prefix << used) & (ENTRIES - 1)];
         let length = u32::from(length);
@@ -216,7 +217,7 @@ impl LookupTable for AcSkipTable {
     }
 }
 
-/// Bits and advance of all AC symbols that a look-up shows.
+/// Bits and advance of the AC symbols that a look-up shows, added up.
 fn skip(prefixes: &Prefixes, prefix: usize) -> (u32, u32) {
     let (mut bits, mut advance) = (0, 0);
     // A code that is only partly visible is unknown.

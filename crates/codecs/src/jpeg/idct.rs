@@ -177,7 +177,7 @@ impl Transform {
         }
     }
 
-    /// Like [`Transform::write`] for N = 8, for a block with no coefficient behind [`LAST_OF_4`].
+    /// Like [`Transform::write`] for N = 8, for a block with no coefficient after [`LAST_OF_4`].
     #[inline(always)]
     pub fn write_8_of_4(&self, coefficients: &[i16], out: &mut [u8], stride: usize) {
         let coefficients = &coefficients[..block_len(8)];
@@ -223,7 +223,8 @@ impl Transform {
 /// In zigzag order, the last coefficient before the first outside of the 4 × 4 lowest.
 pub const LAST_OF_4: u32 = 9;
 
-/// What the DC coefficient has to be more, behind dequantisation, for the level shift of T.81, A.3.1.
+/// What must be added to the DC coefficient, after dequantisation, for the level shift of T.81,
+/// A.3.1.
 const MID_GREY: f32 = 128.0;
 
 /// Scale of coefficient `u` that the transform of one direction leaves out: √(1/8) for u = 0, else 1/2; for N = 8 as

@@ -26,7 +26,7 @@ pub struct MarkerReader<'a> {
 }
 
 impl<'a> MarkerReader<'a> {
-    /// Starts behind the SOI marker.
+    /// Starts after the SOI marker.
     pub fn new(bytes: &'a [u8]) -> Result<Self, JpegError> {
         if bytes.starts_with(&[0xFF, SOI]) {
             Ok(Self { bytes, position: 2 })

@@ -16,7 +16,7 @@ use super::steps::{ENTRIES, StepTables, TABLES, difference, slow_difference};
 use super::symbols::{BadCode, slow_ac, slow_dc};
 
 impl SequentialScan<'_> {
-    /// Decodes at 1/8 into `samples`, the buffer of all planes.
+    /// Decodes at 1/8 into `samples`, the buffer that all planes share.
     #[inline(never)]
     pub fn decode_means(
         &self,
@@ -103,7 +103,7 @@ struct Mcu<'t> {
 }
 
 impl<'t> Mcu<'t> {
-    /// `coders` says for each block which of the scan's components it is of.
+    /// `coders` gives, for each block, the index of its component in the scan.
     fn new(scan: &SequentialScan<'_>, tables: &'t StepTables, coders: &[usize]) -> Self {
         let around = |index: usize| (index % coders.len(), (index + 1) % coders.len());
         let slots = |index: usize| {
@@ -197,7 +197,8 @@ fn fast_steps(mut step: Step, input: &Input<'_>, mcu: &Mcu<'_>, entries: &mut [u
 /// Steps that one refill serves: a DC look-up or MAX_SKIPPED_BITS each.
 const STEPS: usize = 3;
 
-/// One step, or nothing if the tables don't tell the symbol or the block ends without a symbol that says so.
+/// One step, or `None` if the tables don't have the symbol or the block ends without a symbol for
+/// its end.
 #[inline(always)]
 fn advance(step: Step, mcu: &Mcu<'_>, entries: &mut [u16]) -> Option<Step> {
     let at = (step.table as usize & TABLES) | StepTables::index(step.bits.peek());

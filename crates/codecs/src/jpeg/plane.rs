@@ -81,7 +81,7 @@ pub struct ComponentLayout {
     pub padded_h: usize,
     /// Side of a decoded block, 1 to 8 samples.
     pub n: usize,
-    /// First sample in the buffer of all planes.
+    /// First sample in the buffer that all planes share.
     pub start: usize,
     /// Visible samples, those included that lie partly outside of the picture.
     pub width: usize,
@@ -117,7 +117,7 @@ pub struct Layout {
     pub mcus_h: usize,
     /// Pixel rows of the full picture that one row of MCUs holds.
     pub mcu_rows: usize,
-    /// Samples of all planes, with their padding.
+    /// Samples of the planes together, with their padding.
     pub samples: usize,
 }
 

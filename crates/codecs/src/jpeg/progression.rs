@@ -10,7 +10,7 @@ use super::scan::Scan;
 pub struct PlannedScan {
     pub scan: Scan,
     pub needed: bool,
-    /// Where in the file the marker behind its data is.
+    /// Where in the file the marker after its data is.
     pub end: usize,
 }
 
@@ -25,8 +25,9 @@ pub struct Plan {
 impl Plan {
     /// Plans for the coefficients up to `last_needed` (in zigzag order).
     ///
-    /// A scan is needed if it carries one of them. A scan that refines needed AC coefficients also holds correction
-    /// bits of all others in its band that are not zero yet: to read over them, the scans that tell which are needed too.
+    /// A scan is needed if it carries one of them. A scan that refines needed AC coefficients also
+    /// holds correction bits of all others in its band that are not zero yet. To read over those,
+    /// the scans that show which they are, are needed too.
     pub fn new(bytes: &[u8], header: &Header, last_needed: usize) -> Result<Self, JpegError> {
         let mut plan = Self {
             scans: Vec::new(),

@@ -9,7 +9,7 @@ use super::plane::{ComponentLayout, Layout};
 use super::scan::{Progress, Scan, ScanComponent};
 use super::symbols::BadCode;
 
-/// What the significance of a block stays below that has no coefficient behind [`LAST_OF_4`].
+/// The significance of a block is below this if it has no coefficient after [`LAST_OF_4`].
 const LOW_END: u64 = 2 << LAST_OF_4;
 
 /// The coefficients of a picture between its scans.
@@ -17,7 +17,7 @@ const LOW_END: u64 = 2 << LAST_OF_4;
 pub struct Coefficients {
     /// Component after component, block after block, as [`super::idct`] wants them.
     values: Vec<i16>,
-    /// Bit k of a block: coefficient k is not zero. Kept where AC coefficients are, of all 63.
+    /// Bit k of a block: coefficient k is not zero. Kept for all 63 where AC coefficients are kept.
     significance: Vec<u64>,
 }
 
@@ -67,7 +67,7 @@ impl Coefficients {
 /// A component's part in a scan.
 pub(super) struct Part<'a> {
     pub layout: &'a ComponentLayout,
-    /// First of its blocks among those of all components.
+    /// The first of its blocks, counted over all components.
     pub first_block: usize,
     /// `None` where the scan does not need them.
     pub dc: Option<&'a DcTable>,
@@ -277,7 +277,7 @@ impl<const N: usize> Band<'_, N> {
             }
             k += 1;
         }
-        // A run of zeros may end with the band, not behind it.
+        // A run of zeros may end with the band, not after it.
         if k <= last + 1 { Ok(()) } else { Err(BadCode) }
     }
 
@@ -326,8 +326,8 @@ impl<const N: usize> Band<'_, N> {
         Ok(())
     }
 
-    /// Corrects the significant coefficients from `k` on, over `zeros` others, and stops at the next of those: gives
-    /// its index, or one behind the band.
+    /// Corrects the significant coefficients from `k` on, over `zeros` others, and stops at the
+    /// next of those: returns its index, or the one after the band.
     ///
     /// Only the coefficients that are kept are looked at one by one. Of the others, it is enough to know how many are
     /// significant: each has one bit.
@@ -378,7 +378,7 @@ impl<const N: usize> Band<'_, N> {
 /// What [`Bits::refill`] makes valid.
 const MOST_BITS_OF_A_REFILL: u32 = 56;
 
-/// The bits of all coefficients below `k`, which may be 64.
+/// The bits of the coefficients below `k`, which may be 64.
 #[inline(always)]
 fn below(k: u32) -> u64 {
     1_u64.checked_shl(k).unwrap_or(0).wrapping_sub(1)

@@ -38,7 +38,7 @@ pub struct SequentialScan<'a> {
 }
 
 impl SequentialScan<'_> {
-    /// Decodes at N/8 into `samples`, the buffer of all planes.
+    /// Decodes at N/8 into `samples`, the buffer that all planes share.
     #[inline(never)]
     pub fn decode<const N: usize>(
         &self,
@@ -164,7 +164,7 @@ impl SequentialScan<'_> {
 #[derive(PartialEq, Eq)]
 enum AcEnd {
     None,
-    /// None behind [`LAST_OF_4`].
+    /// None after [`LAST_OF_4`].
     Low,
     Any,
 }

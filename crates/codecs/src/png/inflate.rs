@@ -8,7 +8,7 @@ use super::wavefront::PADDING_BYTES;
 
 /// Goes that may give less than a full step before the caller is asked: chunks may be short, or empty.
 const MAX_IDLE_GOES: usize = 64;
-/// How far back the codes of deflate reach: what was inflated must stay for so long.
+/// How far back the codes of deflate reach: the size of the window that must be kept.
 const WINDOW_BYTES: usize = 32 << 10;
 /// Inflated in one go. What a damaged stream gave in the go that met the damage is lost.
 const STEP_BYTES: usize = 16 << 10;
@@ -74,7 +74,7 @@ impl<'a> Inflater<'a> {
         &self.buffer[self.start..self.filled]
     }
 
-    /// The same, with at least [`PADDING_BYTES`] of any content behind it.
+    /// The same, followed by at least [`PADDING_BYTES`] of any content.
     pub(super) fn padded_rows(&self) -> &[u8] {
         &self.buffer[self.start..]
     }

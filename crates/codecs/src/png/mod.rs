@@ -20,7 +20,8 @@ use inflate::Inflater;
 
 /// Rows of more bytes are none of ours: the buffers hold many of them.
 pub const MAX_ROW_BYTES: usize = 128 << 10;
-/// Rows that wait for their left neighbours, from which a wavefront of all is faster than one row after the other.
+/// From this many rows that wait for their left neighbours, a wavefront is faster than one row
+/// after the other.
 const MIN_WAVEFRONT_ROWS: usize = 2;
 
 /// Why the rows end before the picture does.
@@ -36,7 +37,7 @@ pub enum Damage {
     TooFewRows,
 }
 
-/// What the header tells of the picture.
+/// What the header declares of the picture.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     /// In pixels.
@@ -148,7 +149,7 @@ impl<'a> RowReader<'a> {
         let (above, out) = self.finished.split_at_mut(stride);
         let waiting = filters.iter().filter(|filter| filter.uses_left()).count();
         if waiting >= MIN_WAVEFRONT_ROWS {
-            // Rows beyond the last are given that one, and nobody looks at what becomes of them.
+            // Rows beyond the last are given that one; the result is not used.
             let raw = std::array::from_fn(|row| &raw[row.min(count - 1) * filtered_bytes + 1..]);
             let mut out = out.chunks_exact_mut(stride);
             let out = std::array::from_fn(|_| out.next().unwrap_or_default());

@@ -14,15 +14,15 @@ use super::lanes::Bytes;
 pub const ROWS: usize = 4 * GROUPS;
 /// Vectors of four rows.
 const GROUPS: usize = 2;
-/// What raw and finished rows must have behind their end: whole blocks are read and written.
+/// What raw and finished rows must have after their end: whole blocks are read and written.
 pub const PADDING_BYTES: usize = 16;
 /// Pixels between two looks at the bounds of the rows.
 const BLOCK: usize = 4;
 
 /// Turns the filtered bytes of [`ROWS`] rows into samples. `above` is the finished row above them, zeros at the top.
 ///
-/// Each row has `width` pixels of `bytes_per_pixel` (1 to 4), and behind them at least [`PADDING_BYTES`], of which those in
-/// `out` change.
+/// Each row has `width` pixels of `bytes_per_pixel` (1 to 4), followed by at least
+/// [`PADDING_BYTES`], of which those in `out` change.
 ///
 /// # Panics
 /// If a row is shorter, or pixels have another number of bytes.
@@ -118,7 +118,7 @@ fn pixel_at(row: &[u8], at: usize) -> u32 {
     pixel_of(block_at(row, at), 0)
 }
 
-/// Where the rows are, each one pixel behind the one above it.
+/// Where the rows are: each is one pixel behind the one above it.
 struct Front<const AVERAGES: bool> {
     groups: [Group<AVERAGES>; GROUPS],
 }

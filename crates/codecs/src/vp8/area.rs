@@ -7,7 +7,8 @@ use super::transform::{add_flat, add_full};
 
 /// Samples from one row of an area to the next.
 pub const STRIDE: usize = 32;
-/// The first sample of the macroblock: a row below the samples above, and behind some room for those to the left.
+/// The first sample of the macroblock: a row below the samples above, and after some room for those
+/// to the left.
 const LUMA_AT: usize = STRIDE + 8;
 /// Both chroma planes lie side by side.
 const CHROMA_AT: [usize; 2] = [STRIDE + 8, STRIDE + 24];

@@ -35,8 +35,8 @@ impl<const SIDE: usize> Plane<SIDE> {
         }
     }
 
-    /// The rows that are finished. With a filter, those are three rows late: none of them before the first row of
-    /// macroblocks, all that are left behind the last.
+    /// The rows that are finished. With a filter, those are three rows late: none of them before
+    /// the first row of macroblocks, and all that are left after the last.
     pub fn finished(
         &self,
         is_filtered: bool,

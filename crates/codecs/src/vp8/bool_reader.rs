@@ -48,7 +48,8 @@ impl<'a> BoolReader<'a> {
         }
     }
 
-    /// The next boolean, which is false with a probability of `probability` / 256. Only four times behind a refill.
+    /// The next boolean, which is false with a probability of `probability` / 256. Only four times
+    /// after a refill.
     #[inline(always)]
     pub fn next(&mut self, probability: u8) -> bool {
         let split = 1 + (((self.range - 1) * u32::from(probability)) >> 8);
@@ -67,7 +68,7 @@ impl<'a> BoolReader<'a> {
         bit
     }
 
-    /// As [`Self::next`], behind a refill of its own.
+    /// Like [`Self::next`], but refills first.
     #[inline(always)]
     pub fn read(&mut self, probability: u8) -> bool {
         self.refill();
@@ -89,18 +90,18 @@ impl<'a> BoolReader<'a> {
         if self.flag() { -value } else { value }
     }
 
-    /// As [`Self::signed`], behind a flag that tells whether it is there.
+    /// Like [`Self::signed`], after a flag for whether it is there.
     pub fn optional_signed(&mut self, bits: u32) -> Option<i32> {
         self.flag().then(|| self.signed(bits))
     }
 
-    /// True once bits behind the end decided something.
+    /// True once bits after the end decided something.
     pub fn has_run_out(&self) -> bool {
         self.position * 8 - self.bits as usize > self.bytes.len() * 8
     }
 }
 
-/// Fewer than eight bytes, and zeros behind them.
+/// Fewer than eight bytes, followed by zeros.
 #[cold]
 fn last_bytes(rest: &[u8]) -> u64 {
     let mut padded = [0; 8];

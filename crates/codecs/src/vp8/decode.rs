@@ -60,10 +60,10 @@ pub fn memory_estimate(size: FrameSize) -> usize {
     FIXED_BYTES + columns * of_column + Plane::<16>::bytes(columns) + 2 * Plane::<8>::bytes(columns)
 }
 
-/// Decodes a key frame, and gives its rows to `rows`. `declared_bytes` is what the container says of the length of `data`,
-/// which may be shorter. Looks at the clock before each row of macroblocks.
+/// Decodes a key frame, and gives its rows to `rows`. `declared_bytes` is the length of `data` by
+/// its container; `data` may be shorter. Looks at the clock before each row of macroblocks.
 ///
-/// Data that ends early is not an error once there is a picture: [`Progress`] tells.
+/// Data that ends early is not an error once there is a picture: see [`Progress`].
 ///
 /// # Errors
 /// [`Vp8Error`] if nothing can be decoded.

@@ -13,7 +13,7 @@ const START_CODE: &[u8] = b"\x9d\x01\x2a";
 const MAX_PARTITIONS: usize = 8;
 const SEGMENTS: usize = 4;
 
-/// The size that a key frame tells, in pixels; up to 16,383 each.
+/// The size that a key frame declares, in pixels; up to 16,383 each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameSize {
     pub width: u16,
@@ -83,21 +83,22 @@ pub struct FilterHeader {
     pub subblock_delta: i32,
 }
 
-/// All that is told of a frame, and the readers of its partitions.
+/// What the header holds of a frame, and the readers of its partitions.
 pub struct Frame<'a> {
     pub size: FrameSize,
     pub filter: FilterHeader,
     pub segments: [Segment; SEGMENTS],
-    /// Probabilities of the segment tree, if macroblocks tell their segment.
+    /// Probabilities of the segment tree, if macroblocks name their segment.
     pub segment_tree: Option<[u8; 3]>,
-    /// The probability that a macroblock has coefficients, if some tell that they have none.
+    /// The probability that a macroblock has coefficients, if macroblocks can lack them.
     pub not_skipped: Option<u8>,
     pub modes: BoolReader<'a>,
     pub partitions: Vec<BoolReader<'a>>,
 }
 
 impl<'a> Frame<'a> {
-    /// `declared_bytes` is what the container says; `data` may be shorter, if the file was cut off.
+    /// `declared_bytes` is the length by the container; `data` may be shorter, if the file was cut
+    /// off.
     pub fn read(
         data: &'a [u8],
         declared_bytes: usize,

@@ -36,7 +36,7 @@ pub enum LumaMode {
     Subblocks([SubMode; 16]),
 }
 
-/// What a macroblock tells before its coefficients.
+/// What a macroblock declares before its coefficients.
 #[derive(Debug, Clone, Copy)]
 pub struct Macroblock {
     pub segment: u8,

@@ -3,8 +3,8 @@
 use super::area::STRIDE;
 use super::modes::{Mode, SubMode};
 
-/// A block of `SIDE` samples a side, 16 for luma and 8 for chroma. `has` tells whether there are macroblocks above and to the
-/// left: DC leaves out what there is not.
+/// A block of `SIDE` samples a side, 16 for luma and 8 for chroma. `has` is whether there are
+/// macroblocks above and to the left: DC leaves out missing ones.
 pub fn predict_whole<const SIDE: usize>(area: &mut [u8], at: usize, mode: Mode, has: (bool, bool)) {
     let mut above = [0; SIDE];
     above.copy_from_slice(&area[at - STRIDE..][..SIDE]);

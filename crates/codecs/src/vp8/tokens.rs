@@ -12,7 +12,8 @@ mod kind {
     pub const LUMA: usize = 3;
 }
 
-/// Sections 13.3 and 13: the band of each position; one more, so that the position behind the last has one too.
+/// Sections 13.3 and 13: the band of each position; an extra one, so that the position after the
+/// last has one too.
 const BANDS: [usize; 17] = [0, 1, 2, 3, 6, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 7, 0];
 const ZIGZAG: [u8; 16] = [0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15];
 
@@ -75,7 +76,7 @@ pub enum Extent {
 pub struct Residual {
     pub blocks: [[i16; 16]; 24],
     pub extents: [Extent; 24],
-    /// A block was larger than 16 bits hold for sure all the way through the transforms, where decoders differ.
+    /// A block may exceed 16 bits in the transforms, where decoders differ.
     #[cfg(any(test, debug_assertions))]
     pub is_extreme: bool,
 }
@@ -182,8 +183,8 @@ fn extent(end: usize, dc: i16) -> Extent {
     }
 }
 
-/// Reads a block from position `first` on, and gives the position behind its last coefficient. The tree of tokens (section
-/// 13.2) is written out; behind a zero no block can end.
+/// Reads a block from position `first` on, and returns the position after its last coefficient. The
+/// tree of tokens (section 13.2) is written out; no block can end after a zero.
 #[inline]
 fn read_block(
     reader: &mut BoolReader<'_>,

@@ -43,7 +43,7 @@ pub(crate) struct Decoded<'s> {
     pub truncated: bool,
 }
 
-/// Reads what the header tells, without decoding any pixel.
+/// Reads the header, without decoding any pixel.
 ///
 /// # Errors
 /// Not an image, a broken header, or more pixels or chunks than allowed.

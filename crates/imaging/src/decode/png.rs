@@ -229,7 +229,7 @@ fn push_rows(
     }
 }
 
-/// Pushes all rows up to the first that can't be read, and tells how many.
+/// Pushes all rows up to the first that can't be read, and returns how many.
 ///
 /// Damage and an early end are treated alike: what was decoded before it is right.
 fn decode_rows(

@@ -33,7 +33,7 @@ impl<'a> Tiff<'a> {
         })
     }
 
-    /// The directory of the image itself; those of its previews come behind it.
+    /// The directory of the image itself; those of its previews follow it.
     pub(super) fn first(self) -> Option<Directory<'a>> {
         self.directory(self.long(self.bytes.get(4..8)?)?)
     }

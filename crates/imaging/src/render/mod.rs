@@ -264,8 +264,8 @@ impl<'s> Picture<'s> {
     }
 }
 
-/// Whether chroma may be resampled to half of the size: it goes out so, and nothing on the way
-/// needs all of it.
+/// Whether chroma may be resampled to half of the size: it is written so, and no step before needs
+/// all of it.
 pub(crate) fn halves_chroma(
     variant: &Variant,
     formats: &[Format],

@@ -35,7 +35,7 @@ pub fn thumbnail(bytes: &[u8], spec: &Variant, limits: &Limits) -> Result<Thumbn
     })
 }
 
-/// What the header tells of an image, and what a thumbnail of it will take.
+/// What the header of an image declares, and what a thumbnail of it will take.
 #[derive(Debug)]
 pub struct Probe {
     pub width: u32,

@@ -1,4 +1,4 @@
-//! Embedded ICC profiles of all kinds of pictures.
+//! Embedded ICC profiles, in all kinds of pictures.
 
 use std::borrow::Cow;
 

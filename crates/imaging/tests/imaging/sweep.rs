@@ -53,7 +53,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What the child tells of one file, a line each.
+/// What the child reports of one file, a line each.
 #[derive(Debug)]
 pub struct Report {
     pub path: String,
@@ -78,7 +78,7 @@ impl Report {
     }
 }
 
-/// Sends the files of a folder through the engine, all in one child process, tells of them, and
+/// Sends the files of a folder through the engine, all in one child process. Reports on them, and
 /// holds each to its time and its memory.
 pub fn sweep(folder: &Path) -> Vec<Report> {
     let files = files_in(folder);
@@ -267,7 +267,7 @@ fn report_all(folder: &Path) {
     }
 }
 
-/// Processor time of this thread where the system tells it, else time on the clock: another process
+/// Processor time of this thread where the system gives it, else time on the clock: another process
 /// must not make a file slow.
 enum Spent {
     Processor(u64),
@@ -296,8 +296,8 @@ impl Spent {
     }
 }
 
-/// Resident memory of this process. Only Linux tells its peak and lets it be reset; elsewhere
-/// the address-space limit has to do.
+/// Resident memory of this process. Only Linux gives its peak and lets it be reset; elsewhere the
+/// address-space limit has to do.
 mod memory {
     /// Forgets the peak so far, and gives what is resident now, in KiB.
     pub fn reset_peak() -> u64 {

@@ -87,7 +87,7 @@ fn kinds_that_nobody_here_decodes_are_named() {
     }
 }
 
-/// The file with its height given behind the scan, by a DNL segment (T.81, B.2.5).
+/// The file with its height given after the scan, by a DNL segment (T.81, B.2.5).
 fn with_height_behind(plain: &[u8]) -> Vec<u8> {
     let at = frame_header(plain) + 5;
     let end = plain.len() - 2;

@@ -29,7 +29,7 @@ fn render(bytes: &[u8], variant: &Variant) -> Rendition {
     try_render(bytes, variant).unwrap().renditions.remove(0)
 }
 
-/// Decodes a rendition by other decoders than ours, and checks that it is as large as it says.
+/// Decodes a rendition by other decoders than ours, and checks that it is as large as it declares.
 fn decoded(rendition: &Rendition) -> DynamicImage {
     let file = rendition.files.last().unwrap();
     let picture = image::load_from_memory(&file.bytes).unwrap();

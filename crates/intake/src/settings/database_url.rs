@@ -13,7 +13,7 @@ use super::redacted::redacted;
 pub enum DatabaseUrl {
     /// The database file; relative paths count from the working directory.
     Sqlite(PathBuf),
-    /// A `postgres://` URL with the options of libpq; only the client can say whether it reads it.
+    /// A `postgres://` URL with the options of libpq; only the client knows whether it can read it.
     Postgres(String),
 }
 
@@ -52,7 +52,7 @@ fn sqlite(path: &str) -> Result<DatabaseUrl, String> {
     if path.contains('?') {
         return Err("options after ? are not supported in a sqlite:// URL".to_owned());
     }
-    // `sqlite:///./jobs.db` is SQLAlchemy's relative path; nobody means `/./jobs.db` by it.
+    // `sqlite:///./jobs.db` is SQLAlchemy's relative path; it never means `/./jobs.db`.
     let path = match path.strip_prefix('/') {
         Some(relative) if relative.starts_with("./") || relative.starts_with("../") => relative,
         _ => path,

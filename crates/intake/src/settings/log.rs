@@ -20,7 +20,7 @@ impl FromStr for LogFormat {
     }
 }
 
-/// What a filter of the log may be, for whoever refuses one.
+/// What a filter of the log may be, for the error that refuses one.
 pub const EXPECTED_FILTER: &str = "expected off, error, warn, info, debug, trace, or directives such \
                                    as info,thumbforge::worker=debug";
 

@@ -46,7 +46,7 @@ pub(super) fn nearest_variable(name: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase())
 }
 
-/// The key that was probably meant, if one resembles `key` enough to say so.
+/// The key that was probably meant, if one resembles `key` closely enough.
 pub(super) fn likely_key(key: &str) -> Option<&'static str> {
     const LIKELY: f64 = 0.8;
     let (nearest, likeness) = nearest_key(key);

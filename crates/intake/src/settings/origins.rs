@@ -1,4 +1,4 @@
-//! The tables `[origins."pattern"]` of `thumbforge.toml`: what is said of hosts by their names.
+//! The tables `[origins."pattern"]` of `thumbforge.toml`: settings for hosts by their names.
 
 use config::{Map, Value, ValueKind};
 

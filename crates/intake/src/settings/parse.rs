@@ -1,4 +1,4 @@
-//! From the text of a setting to its value, or to a sentence that says what was expected.
+//! From the text of a setting to its value, or to a sentence about what was expected.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use super::redacted::redacted;
 
-/// A `REDIS_URL` of a known scheme; only the client can say whether it reads the rest. `Debug` and `Display` hide the password.
+/// A `REDIS_URL` of a known scheme; only the client knows whether it can read the rest. `Debug` and
+/// `Display` hide the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(String);
 

@@ -29,7 +29,7 @@ impl Setting {
     }
 }
 
-/// What holds when nobody says anything.
+/// What holds when no source sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     Text(&'static str),

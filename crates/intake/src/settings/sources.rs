@@ -1,4 +1,4 @@
-//! Where settings are said. Everything that `load` sees of the world is in [`Texts`].
+//! Where settings come from. Everything that `load` sees of the world is in [`Texts`].
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -24,7 +24,7 @@ pub struct Texts {
     pub dot_env: FileText,
     /// The process's variables.
     pub environment: Vec<(OsString, OsString)>,
-    /// Settings by key, as said by flags.
+    /// Settings by key, as given by flags.
     pub flags: Vec<(&'static str, String)>,
     /// What "cores" means in a default.
     pub cores: usize,
@@ -67,7 +67,7 @@ pub(super) struct Findings {
     pub said: OnlyInFile,
 }
 
-/// What only the file can say.
+/// What only the file can set.
 #[derive(Debug, Default)]
 pub(super) struct OnlyInFile {
     /// The most specific pattern first.

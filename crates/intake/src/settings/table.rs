@@ -30,7 +30,7 @@ macro_rules! settings {
         #[derive(Debug, Clone)]
         pub struct Settings {
             $($( #[doc = $help] pub $field: $type, )*)*
-            /// What the file says of hosts by their names, the most specific pattern first.
+            /// Settings from the file for hosts by their names, the most specific pattern first.
             pub origins: Vec<OriginRule>,
             /// Variants that a client asks for by one name.
             pub presets: BTreeMap<String, Variants>,

@@ -10,7 +10,7 @@ use super::super::tables::{Quantization, ZIGZAG};
 /// Quantised coefficients.
 #[derive(Clone)]
 pub struct Block {
-    /// One column of frequencies behind another.
+    /// One column of frequencies after another.
     by_column: [i16; 64],
     /// Bit k is set if the k-th coefficient in zigzag order is not zero.
     pub significant: u64,
@@ -42,7 +42,7 @@ const EXCESS: [f64; 8] = [
     0.275_899_379_282_943,
 ];
 
-/// Where the zigzag's coefficients lie when columns are stored one behind another.
+/// Where the zigzag's coefficients lie when columns are stored one after another.
 const BY_COLUMN: [u8; 64] = {
     let mut places = [0; 64];
     let mut k = 0;

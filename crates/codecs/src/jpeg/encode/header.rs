@@ -82,7 +82,7 @@ pub fn scan(file: &mut Vec<u8>, scan: &Scan) {
     let mut content = vec![scan.components.len() as u8];
     for component in scan.components.clone() {
         let table = u8::from(component > 0);
-        // A table that is not used is 0, as libjpeg has it; the standard does not say.
+        // A table that is not used is 0, as in libjpeg; the standard leaves it open.
         let dc = table * u8::from(scan.first == 0 && scan.high == 0);
         let ac = table * u8::from(scan.last > 0);
         content.extend([component + 1, dc << 4 | ac]);

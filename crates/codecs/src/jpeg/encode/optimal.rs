@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::tables::HuffmanSpec;
 
-/// The longest code that a table can tell.
+/// The longest code that a table can hold.
 const LONGEST: usize = 16;
 
 /// How often each symbol comes.
@@ -95,7 +95,7 @@ mod tests {
             .sum()
     }
 
-    /// Figure K.1 as it stands there: the sum of all inner nodes is what the codes take.
+    /// Figure K.1 literally: the sum of all inner nodes is what the codes take.
     fn least_cost(counts: &Counts) -> u64 {
         let mut weights: Vec<u64> = counts.iter().copied().filter(|&count| count > 0).collect();
         weights.push(1);

@@ -45,7 +45,7 @@ impl<S: Symbols> BlockCoder<S> {
         }
     }
 
-    /// `TABLE`: the component's DC table; behind it stands its AC table.
+    /// `TABLE`: the component's DC table; its AC table follows.
     #[inline(always)]
     fn block<const TABLE: usize>(&mut self, component: usize, block: &Block) {
         let (dc, ac) = (TABLE, TABLE + 1);

@@ -6,12 +6,12 @@ use super::huffman::Codes;
 /// A run of zeros too long for one symbol.
 pub const SIXTEEN_ZEROS: u8 = 0xF0;
 
-/// Where a component's tables stand among the four: DC, and behind it AC.
+/// Where a component's tables stand among the four: DC, then AC.
 pub const fn tables_of(component: usize) -> usize {
     if component == 0 { 0 } else { 2 }
 }
 
-/// Takes the symbols of a scan, one behind another.
+/// Takes the symbols of a scan, one after another.
 pub trait Symbols {
     /// A `symbol` of one of the four tables, and the `count` bits that follow its code.
     fn put(&mut self, table: usize, symbol: u8, bits: u32, count: u32);

@@ -6,7 +6,7 @@ use super::huffman::codes;
 use super::optimal::{self, Counts};
 use super::symbols::Symbols;
 
-/// The most bits behind a code.
+/// The most bits after a code.
 const MOST_BITS: u32 = 15;
 
 /// Bits without a code: those of a fifth table have no length.

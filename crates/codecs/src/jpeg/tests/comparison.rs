@@ -46,7 +46,7 @@ fn check_full(bytes: &[u8], header: &Header, reference: &Reference, name: &str) 
         let boxed = reference.boxed(channel, plane);
         let (rmse, largest) =
             reference::difference(&boxed, |x, y| blurred(plane, x, y, across, down));
-        // Two transforms and a filter, each rounding in its own way.
+        // Two transforms and a filter, each with its own rounding.
         let bound = if across || down {
             (1.0, 3.0)
         } else {

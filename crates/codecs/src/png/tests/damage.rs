@@ -95,7 +95,7 @@ fn a_wrong_checksum_ends_the_rows_where_more_is_wanted_than_its_chunk_holds() {
     let file = File::new(200, 300, 3, Random::new(8).filters(300));
     let stream = file.deflated();
     let bytes = file.with_stream(&stream, &[10_000]);
-    // Signature, header, and so many chunks with their length, type and checksum.
+    // Signature, header, and `chunk` chunks with their length, type and checksum.
     let checksum_of = |chunk: usize| 8 + 25 + chunk * 10_012 + 8 + 10_000;
     for chunk in 0..stream.len() / 10_000 {
         let mut broken = bytes.clone();

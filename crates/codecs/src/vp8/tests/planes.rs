@@ -77,7 +77,7 @@ fn every_picture_is_that_of_the_complete_decoder_to_the_last_bit() {
     }
 }
 
-/// Else the comparison would prove less than it says.
+/// Otherwise the comparison would prove less than it claims.
 #[test]
 fn the_pictures_compared_use_all_that_a_frame_can_tell() {
     let mut tokens = TokenTables::default();

@@ -42,7 +42,7 @@ pub fn compare(data: &[u8], scratch: &mut Scratch) -> Option<Result<(), &'static
         return None;
     }
     let expected = theirs(data)?;
-    // Not `assert_eq`: nobody wants to read the planes.
+    // Not `assert_eq`: it would print whole planes.
     let differs = [
         (planes.luma != expected.luma, "luma"),
         (planes.cb != expected.cb, "Cb"),

@@ -323,7 +323,7 @@ impl Canvas {
     }
 }
 
-/// Pushes the rows that could be decoded, and tells how many.
+/// Pushes the rows that could be decoded, and returns how many.
 fn decode_rows(
     pixels: &mut Lzw<'_>,
     placement: &Placement,

@@ -33,7 +33,7 @@ pub(super) fn memory_bytes(size: Size, thumbnail: Size) -> usize {
         + 2 * BoxReducer::memory_bytes(halved(size), thumbnail, 1)
 }
 
-/// The planes on their way.
+/// The planes while they are being reduced.
 struct Reducers {
     luma: BoxReducer,
     cb: BoxReducer,

@@ -41,7 +41,7 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     let size = facts.size.ok_or_else(|| corrupt("it has no image"))?;
     limits.check_pixels(size.width, size.height)?;
     if facts.lossy_size.is_some_and(|lossy| lossy != Some(size)) || facts.is_contradictory {
-        // The decoder makes room for what the picture says, and only then looks at the file.
+        // The decoder makes room for the declared picture, and only then looks at the file.
         return Err(corrupt("its chunks contradict each other"));
     }
     let code_bytes = facts
@@ -73,7 +73,7 @@ struct Facts<'a> {
     animated: bool,
     frames: u32,
     lossy_bytes: usize,
-    /// What the lossy picture says of itself, if there is one beside frames.
+    /// What the lossy picture declares, if there is one beside frames.
     lossy_size: Option<Option<Size>>,
     /// The first lossy picture beside frames.
     lossy: Option<ChunkPlace>,
@@ -328,10 +328,10 @@ impl WebpFacts {
         reduce_picture(&picture, layout, Format::Webp, sizes, rows, limits)
     }
 
-    /// That decoder reads all of a lossy picture before it decodes, so nothing ends it on its way:
-    /// what it will take is judged before. Measured on a core of an AMD EPYC, and rounded down, so
-    /// that no picture is refused that the deadline leaves time for: 5.4 ns a pixel of one colour,
-    /// and 60 ns a byte.
+    /// That decoder reads all of a lossy picture before it decodes, so nothing can end it half-way.
+    /// So its time is judged before. Measured on a core of an AMD EPYC, and rounded down, so that
+    /// no picture is refused for which the deadline leaves time: 5.4 ns a pixel of one colour, and
+    /// 60 ns a byte.
     ///
     /// The most it can run over its deadline, on such a core, is what 100 megapixels in 32 MiB
     /// take: 2.6 s.

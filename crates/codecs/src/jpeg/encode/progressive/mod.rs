@@ -1,4 +1,5 @@
-//! Progressive coding: each scan brings more frequencies, or one more bit of them (ITU-T T.81, annex G).
+//! Progressive coding: each scan brings more frequencies, or another bit of them (ITU-T T.81, annex
+//! G).
 //!
 //! ```text
 //! coefficients   all blocks of the picture, and which of their coefficients reach each bit

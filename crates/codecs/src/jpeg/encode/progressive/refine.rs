@@ -1,7 +1,7 @@
-//! A scan that brings one more bit of AC coefficients (ITU-T T.81, G.1.2.3).
+//! A scan that brings another bit of AC coefficients (ITU-T T.81, G.1.2.3).
 //!
-//! Symbols tell those that become ±1 with this bit. For those that were not zero before, the bit itself is enough: it
-//! goes behind the symbol whose run passes over them.
+//! Symbols stand for the coefficients that become ±1 with this bit. For those that were not zero
+//! before, the bit itself is enough: it goes after the symbol whose run passes over them.
 
 use super::coefficients::{Coefficients, Leveled};
 use super::eob_run::EobRun;

@@ -1,4 +1,4 @@
-//! Pictures as long as a file can tell.
+//! Pictures as long as a file can hold.
 
 use super::codings::check_all_the_same;
 use super::picture::Picture;
