@@ -1,4 +1,5 @@
-//! Logging: one line an event on stderr, as text or JSON, with fields such as `job.id` to search for.
+//! Logging: one line an event on stderr, as text or JSON, with fields such as `job.id` to search
+//! for.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;

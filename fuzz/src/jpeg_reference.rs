@@ -1,6 +1,7 @@
 //! Our JPEG decoder beside the reference one.
 //!
-//! The rule is that of the codecs' `tests/mutation.rs`: where neither complains, both show the same picture.
+//! The rule is that of the codecs' `tests/mutation.rs`: where neither complains, both show the same
+//! picture.
 
 #[allow(dead_code)] // The tests use all of it.
 #[path = "../../crates/codecs/src/jpeg/tests/reference.rs"]
@@ -92,9 +93,9 @@ fn is_clipped(theirs: &Boxed, ours: &impl Fn(usize, usize) -> f64, x: usize, y: 
     })
 }
 
-/// zune-jpeg 0.5.15 shows luma wrong where a subsampled sequential file has a scan for each component,
-/// where one has restart markers and 4:1:1 (see `tests/matrix.rs`), and where luma has fewer samples
-/// than another component, which libjpeg-turbo shows as we do.
+/// zune-jpeg 0.5.15 shows luma wrong where a subsampled sequential file has a scan for each
+/// component, where one has restart markers and 4:1:1 (see `tests/matrix.rs`), and where luma has
+/// fewer samples than another component, which libjpeg-turbo shows as we do.
 fn reference_is_wrong_on(bytes: &[u8], header: &Header) -> bool {
     let luma = &header.components[0];
     if header

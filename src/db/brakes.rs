@@ -11,8 +11,8 @@ use super::{Database, DbError, clock};
 use crate::domain::Origin;
 
 impl Database {
-    /// Stops or lets on the claims of an origin's jobs; those in work go on. Jobs of others that wait
-    /// because a redirect leads there are due when it is resumed, the first 10,000 of them.
+    /// Stops or lets on the claims of an origin's jobs; those in work go on. Jobs of others that
+    /// wait because a redirect leads there are due when it is resumed, the first 10,000 of them.
     pub async fn pause_origin(&self, origin: &Origin, paused: bool) -> Result<(), DbError> {
         self.pause(origin.to_string(), paused).await?;
         if !paused {

@@ -283,9 +283,9 @@ impl QueryFragment<Pg> for ClaimMany {
         pass.push_bind_param::<Array<sql::Id>, _>(&self.ids)?;
         pass.push_sql(") GROUP BY origin), room AS (SELECT ");
         pass.push_bind_param::<Nullable<Integer>, _>(&self.room)?;
-        // The planner does not know how few are wanted. Where it could choose a join that reads a whole
-        // table, a lateral look-up or an array of ids leaves it no choice.
-        // Without bells, i.e. without a room for what is not named, all that are named are wanted.
+        // The planner does not know how few are wanted. Where it could choose a join that reads a
+        // whole table, a lateral look-up or an array of ids leaves it no choice. Without bells,
+        // i.e. without a room for what is not named, all that are named are wanted.
         pass.push_sql(
             " AS room), wanted AS MATERIALIZED (\
              SELECT origin, room FROM named WHERE (SELECT room FROM room) IS NULL \

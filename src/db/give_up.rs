@@ -43,8 +43,8 @@ struct Overdue {
     updated_at: Moment,
 }
 
-/// A group of an origin's pending jobs for which `$condition` holds. Each index is asked for its own
-/// part: a query for both parts could use none.
+/// A group of an origin's pending jobs for which `$condition` holds. Each index is asked for its
+/// own part: a query for both parts could use none.
 macro_rules! pending_of {
     ($pools:expr, $origin:expr, $condition:expr) => {{
         let origin: String = $origin;
@@ -73,8 +73,8 @@ macro_rules! pending_of {
 }
 
 impl Database {
-    /// Fails pending jobs of `origin` that have used an attempt, a group of them, and returns which.
-    /// `None` if its record no longer says that they are to end.
+    /// Fails pending jobs of `origin` that have used an attempt, a group of them, and returns
+    /// which. `None` if its record no longer says that they are to end.
     pub async fn give_up_tried(&self, origin: &Origin) -> Result<Option<Vec<JobId>>, DbError> {
         let name = origin.as_str().to_owned();
         let openings: Option<i32> = read_query!(self.pools, connection => origins::table

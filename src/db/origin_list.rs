@@ -91,8 +91,8 @@ struct ReportRow {
 }
 
 impl Database {
-    /// At most `limit` of the origins that have jobs to be done, something to be remembered, or ends
-    /// of jobs in the last hour; from the first one `after` a place on.
+    /// At most `limit` of the origins that have jobs to be done, something to be remembered, or
+    /// ends of jobs in the last hour; from the first one `after` a place on.
     pub async fn list_origins(
         &self,
         sort: OriginSort,

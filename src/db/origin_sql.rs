@@ -1,7 +1,7 @@
 //! The text of the queries of origins. It is the same for both databases but for their clocks.
 //!
-//! Origins are walked in their order, each found by one look into an index (a loose scan), so that a
-//! page costs the same however many there are and however long their backlogs are.
+//! Origins are walked in their order, each found by one look into an index (a loose scan), so that
+//! a page costs the same however many there are and however long their backlogs are.
 
 use super::origin_list::OriginSort;
 use super::pools::Pools;

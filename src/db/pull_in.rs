@@ -14,15 +14,16 @@ use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::{JobStatus, Origin, failure};
 
-/// Most jobs that are made due in one statement, and in one call: others have their turn in between.
+/// Most jobs that are made due in one statement, and in one call: others have their turn in
+/// between.
 const LARGEST_GROUP: i64 = 500;
 const MOST_GROUPS: usize = 20;
 /// Most leases that are shortened in one transaction, a round trip each.
 const MOST_LEASES: i64 = 100;
 
 impl Database {
-    /// Makes pending jobs due now that are due later than `longest` from now, 10,000 at most; returns
-    /// how many. What a client asked for (`not_before`) stays.
+    /// Makes pending jobs due now that are due later than `longest` from now, 10,000 at most;
+    /// returns how many. What a client asked for (`not_before`) stays.
     pub async fn pull_in_delays(&self, longest: Duration) -> Result<usize, DbError> {
         let mut pulled = 0;
         for _ in 0..MOST_GROUPS {
@@ -114,8 +115,8 @@ impl Database {
             .await)
     }
 
-    /// Ends leases after `lease` from now that would end later than `longest` from now, 100 at most;
-    /// returns how many. Who still works renews them meanwhile.
+    /// Ends leases after `lease` from now that would end later than `longest` from now, 100 at
+    /// most; returns how many. Who still works renews them meanwhile.
     pub async fn pull_in_leases(
         &self,
         longest: Duration,

@@ -38,8 +38,8 @@ struct ReadyRow {
     is_held: bool,
 }
 
-/// A loose index scan (<https://wiki.postgresql.org/wiki/Loose_indexscan>): each step finds the next
-/// origin in the index, however many jobs the one before has.
+/// A loose index scan (<https://wiki.postgresql.org/wiki/Loose_indexscan>): each step finds the
+/// next origin in the index, however many jobs the one before has.
 fn next_origins() -> String {
     let (known, of_jobs) = (understood(), format!("jobs.{}", understood()));
     format!(
@@ -89,8 +89,8 @@ impl Database {
             .collect())
     }
 
-    /// The origins of these jobs that still wait to be claimed; one whose jobs have several priorities
-    /// comes with the most urgent last.
+    /// The origins of these jobs that still wait to be claimed; one whose jobs have several
+    /// priorities comes with the most urgent last.
     pub async fn origins_of(&self, ids: &[JobId]) -> Result<Vec<ReadyOrigin>, DbError> {
         let ids: Vec<Id> = ids.iter().map(|id| (*id).into()).collect();
         let rows: Vec<(String, i16)> = read_query!(self.pools, connection => jobs::table
@@ -109,8 +109,8 @@ impl Database {
             .collect())
     }
 
-    /// Gives jobs an origin and a place in the order of claims that have none, because a process of an
-    /// older version wrote them; a group of them. Returns how many.
+    /// Gives jobs an origin and a place in the order of claims that have none, because a process of
+    /// an older version wrote them; a group of them. Returns how many.
     pub async fn adopt_strays(&self) -> Result<usize, DbError> {
         let strays: Vec<(Id, String, Moment)> = read_query!(self.pools, connection => jobs::table
             .filter(is_pending())

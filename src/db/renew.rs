@@ -96,8 +96,8 @@ impl Query for RenewMany {
 
 impl QueryFragment<Pg> for RenewMany {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // Locks in the order of the ids, as `finish_many` does: an UPDATE alone locks in an order of
-        // the database's choice, and the two would wait for each other.
+        // Locks in the order of the ids, as `finish_many` does: an UPDATE alone locks in an order
+        // of the database's choice, and the two would wait for each other.
         pass.push_sql("WITH held AS MATERIALIZED (SELECT id FROM jobs WHERE id = ANY(");
         pass.push_bind_param::<Array<sql::Id>, _>(&self.ids)?;
         pass.push_sql(") AND status = 'processing' AND worker_id = ");

@@ -23,7 +23,8 @@ impl Database {
     /// # Errors
     /// [`DbError::Unavailable`] if the database can't be reached or written at present.
     pub async fn try_writing(&self) -> Result<(), DbError> {
-        // A row that moves with the clock: SQLite does not touch the disk for one that stays as it is.
+        // A row that moves with the clock: SQLite does not touch the disk for one that stays as it
+        // is.
         let seen_at = clock::before(LONG_AGO);
         write_query!(self.pools, connection => diesel::insert_into(workers::table)
             .values((workers::id.eq(Id(NOBODY)), workers::seen_at.eq(seen_at)))

@@ -24,8 +24,8 @@ pub struct Failure {
 /// No job waits for longer in one go because a redirect leads to a paused origin.
 pub const LONGEST_PAUSED_STEP: Duration = Duration::from_secs(60);
 
-/// Why a job waits whose redirect leads to an origin that an operator has paused. The origin's resumption
-/// finds the job by it.
+/// Why a job waits whose redirect leads to an origin that an operator has paused. The origin's
+/// resumption finds the job by it.
 pub fn paused_on_the_way(origin: &Origin) -> String {
     format!("a redirect leads to {origin}, which an operator has paused")
 }

@@ -18,8 +18,8 @@ use super::body::BODY_DEADLINE;
 use super::paced_stream::{ANSWER_DEADLINE, Pace, PacedStream};
 use super::state::PART_DEADLINE;
 
-/// For the head of a connection's first request. The library has no limit for later heads: those have
-/// the [`Pace`] alone.
+/// For the head of a connection's first request. The library has no limit for later heads: those
+/// have the [`Pace`] alone.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// Between two requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -68,8 +68,8 @@ fn is_origin_of(origin: &str, url: &Url) -> bool {
     Url::parse(origin).is_ok_and(|origin| origin.origin() == url.origin())
 }
 
-/// True if the page came from where the request goes to. A proxy may speak TLS for us, so the scheme
-/// is the page's.
+/// True if the page came from where the request goes to. A proxy may speak TLS for us, so the
+/// scheme is the page's.
 fn is_of_host(origin: &str, host: Option<&str>) -> bool {
     let Some((scheme @ ("http" | "https"), _)) = origin.split_once("://") else {
         return false;

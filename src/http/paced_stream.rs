@@ -1,8 +1,9 @@
 //! A client's connection that ends unless its requests get somewhere.
 //!
-//! The HTTP library limits the first head of a connection and the time between requests, and handlers
-//! limit the bodies that they read. Nothing limits a second head, or a body that no handler reads: a
-//! client could drip it for ever. Whatever the trick, such a connection is never written to.
+//! The HTTP library limits the first head of a connection and the time between requests, and
+//! handlers limit the bodies that they read. Nothing limits a second head, or a body that no
+//! handler reads: a client could drip it for ever. Whatever the trick, such a connection is never
+//! written to.
 
 use std::io;
 use std::pin::Pin;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Longest time without a write on a connection, or from its start to the first. Longer than an idle
-/// time, the slowest request that is allowed, and the wait for its answer take together.
+/// Longest time without a write on a connection, or from its start to the first. Longer than an
+/// idle time, the slowest request that is allowed, and the wait for its answer take together.
 pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Far more than any request has. A client that posts the photo instead of its URL still gets to

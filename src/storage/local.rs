@@ -52,14 +52,16 @@ impl Storage {
         blocking(move || storage.make_and_try()).await
     }
 
-    /// Writes the files of a job, the first variant's fallback first, flushes them, and renames that
-    /// one into place last. Readers see the old file or the whole new one; the others are known once
-    /// the row names them. After that, [`Self::settle`] is to be called if there are several.
+    /// Writes the files of a job, the first variant's fallback first, flushes them, and renames
+    /// that one into place last. Readers see the old file or the whole new one; the others are
+    /// known once the row names them. After that, [`Self::settle`] is to be called if there are
+    /// several.
     ///
     /// Returns false if the claim was found to be over meanwhile; then nothing is published.
     ///
     /// # Errors
-    /// If the disk refuses; then no file of this claim is left, and what was published before stays.
+    /// If the disk refuses; then no file of this claim is left, and what was published before
+    /// stays.
     pub async fn publish(&self, claim: &Claim, files: Vec<NewFile>) -> Result<bool, StorageError> {
         let temporary = TemporaryFile::of(claim);
         let storage = self.clone();
@@ -88,8 +90,8 @@ impl Storage {
         .await
     }
 
-    /// To be called once the row names the files of `claim`, the first of them `first`: removes what
-    /// earlier claims have left. May be repeated.
+    /// To be called once the row names the files of `claim`, the first of them `first`: removes
+    /// what earlier claims have left. May be repeated.
     pub async fn settle(&self, claim: TemporaryFile, first: String) -> Result<(), StorageError> {
         let storage = self.clone();
         blocking(move || {

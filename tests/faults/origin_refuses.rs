@@ -26,8 +26,8 @@ const AT_ONCE: usize = 10;
 const LIMIT: Duration = Duration::from_secs(90);
 /// The least share of what an origin bears that is used while it is not parked.
 const USED: f64 = 0.8;
-/// A window bears no burst and forgives none: what is served is spread more evenly than it counts, and
-/// this machine may be slow besides.
+/// A window bears no burst and forgives none: what is served is spread more evenly than it counts,
+/// and this machine may be slow besides.
 const USED_OF_A_WINDOW: f64 = 0.6;
 const LOOK: Duration = Duration::from_millis(50);
 

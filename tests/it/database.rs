@@ -45,8 +45,8 @@ impl Fixture {
         }
     }
 
-    /// Runs SQL past ThumbForge, whose only column is a text named `line`; `{}` in it is the name of
-    /// the database (Postgres).
+    /// Runs SQL past ThumbForge, whose only column is a text named `line`; `{}` in it is the name
+    /// of the database (Postgres).
     pub fn lines(&self, sql: &str) -> Vec<String> {
         match &self.target {
             Target::Postgres(url) => {

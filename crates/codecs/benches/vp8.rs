@@ -1,5 +1,5 @@
-//! The VP8 decoder on a computed picture of 0.3 megapixels, with its loop filter and without; and beside it the complete
-//! decoder of `image-webp`, which always filters.
+//! The VP8 decoder on a computed picture of 0.3 megapixels, with its loop filter and without; and
+//! beside it the complete decoder of `image-webp`, which always filters.
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
-//! How many prefix codes a lossless WebP stream brings (RFC 9649, section 3), read before it is decoded.
+//! How many prefix codes a lossless WebP stream brings (RFC 9649, section 3), read before it is
+//! decoded.
 //!
 //! The decoder builds five look-up tables for each group of codes. The number of groups is the
 //! largest number in a small picture, the entropy image: one pixel of it can ask for 65,536 groups,

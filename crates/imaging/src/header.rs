@@ -102,7 +102,8 @@ impl EmbeddedProfile<'_> {
     }
 }
 
-/// A profile begins with its own size in bytes (ICC.1:2022, 7.2.2): no more of a deflated one is inflated.
+/// A profile begins with its own size in bytes (ICC.1:2022, 7.2.2): no more of a deflated one is
+/// inflated.
 pub(super) fn declared_bytes(profile: &mut impl Read) -> Option<usize> {
     let mut size = [0; 4];
     profile.read_exact(&mut size).ok()?;

@@ -168,8 +168,8 @@ fn average_columns<T: Copy + Into<u32>, const CHANNELS: usize>(
                 *sum += (*sample).into();
             }
         }
-        // Multiplying by the reciprocal: a division per sample would cost more than the sums. The 24 bits of a float are
-        // more than a byte needs.
+        // Multiplying by the reciprocal: a division per sample would cost more than the sums. The
+        // 24 bits of a float are more than a byte needs.
         let reciprocal = 1.0 / ((samples.len() / CHANNELS) as u32 * rows) as f32;
         for (out, sum) in out.iter_mut().zip(sums) {
             *out = (sum as i32 as f32 * reciprocal + 0.5) as i32 as u8;

@@ -96,7 +96,8 @@ fn status(value: &str) -> Result<JobStatus, &'static str> {
         .map_err(|_| "must be pending, processing, completed or failed")
 }
 
-/// In a query `+` stands for a space, so `…T12:00:00+02:00` arrives with a space where the sign was.
+/// In a query `+` stands for a space, so `…T12:00:00+02:00` arrives with a space where the sign
+/// was.
 fn moment(value: &str) -> Result<Timestamp, &'static str> {
     let mut text = value.to_owned();
     if let (Some(space), Some(colon)) = (value.rfind(' '), value.find(':'))

@@ -38,7 +38,8 @@ pub struct SubmitBody {
         example = "https://images.example.org/harbour.jpg"
     )]
     pub url: String,
-    /// 0 runs first, 9 last. What has waited a minute longer comes before what is one step more urgent.
+    /// 0 runs first, 9 last. What has waited a minute longer comes before what is one step more
+    /// urgent.
     #[serde(default, deserialize_with = "read_priority")]
     #[schema(value_type = Option<u8>, minimum = 0, maximum = 9, default = 5, example = 5)]
     pub priority: Option<Priority>,
@@ -52,7 +53,8 @@ pub struct SubmitBody {
     /// The name of variants that the operator has set; instead of `variants`.
     #[schema(example = json!(null))]
     pub preset: Option<String>,
-    /// What happens if the URL is known and the same is to be made of it; else the service's policy.
+    /// What happens if the URL is known and the same is to be made of it; else the service's
+    /// policy.
     #[serde(default, deserialize_with = "read_policy")]
     #[schema(
         value_type = Option<String>,

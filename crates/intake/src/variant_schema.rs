@@ -90,8 +90,8 @@ struct Members {
     width: Option<u32>,
     #[schema(minimum = 1, maximum = 8192, example = 240)]
     height: Option<u32>,
-    /// `inside`: all of it, as large as fits. `cover`: fills the box, and what sticks out is cut off.
-    /// `contain`: all of it, on a canvas of the box. `fill`: stretched to the box.
+    /// `inside`: all of it, as large as fits. `cover`: fills the box, and what sticks out is cut
+    /// off. `contain`: all of it, on a canvas of the box. `fill`: stretched to the box.
     #[schema(
         value_type = Option<String>,
         default = "inside",
@@ -99,9 +99,9 @@ struct Members {
         example = "cover"
     )]
     fit: Option<String>,
-    /// Which part `cover` keeps and where `contain` puts the picture: `center`, `north`, `northeast`,
-    /// `east`, `southeast`, `south`, `southwest`, `west`, `northwest`, `attention` (the most salient
-    /// part), or `x,y`, a point in shares of width and height from 0 to 1.
+    /// Which part `cover` keeps and where `contain` puts the picture: `center`, `north`,
+    /// `northeast`, `east`, `southeast`, `south`, `southwest`, `west`, `northwest`, `attention`
+    /// (the most salient part), or `x,y`, a point in shares of width and height from 0 to 1.
     #[schema(
         default = "center",
         pattern = "^(center|attention|(north|south)(east|west)?|east|west|(0?\\.[0-9]+|[01]|1\\.0+),(0?\\.[0-9]+|[01]|1\\.0+))$",

@@ -62,7 +62,8 @@ handler! {
 handler! {
     /// Reset an origin
     ///
-    /// Forgets what was learned of it: its park, its rate and its failures, but not that it is paused.
+    /// Forgets what was learned of it: its park, its rate and its failures, but not that it is
+    /// paused.
     reset_origin("/v1/origins/reset", "resetOrigin", OriginBody) -> OriginItem,
     "The origin, as if nothing had been learned",
     by one(Brake::Reset)

@@ -18,8 +18,8 @@ pub const DUPLICATE_HEADER: &str = "thumbforge-duplicate";
 
 /// Submit an image
 ///
-/// Accepts the URL of an image and answers with the job that will make its thumbnail, or the variants
-/// that are asked for. What was accepted is stored: the job ends `completed` or `failed`.
+/// Accepts the URL of an image and answers with the job that will make its thumbnail, or the
+/// variants that are asked for. What was accepted is stored: the job ends `completed` or `failed`.
 #[utoipa::path(
     post,
     path = "/v1/images",

@@ -19,8 +19,9 @@ const PRIVATE_CACHING: &str = "private, max-age=86400, immutable";
 
 /// Get a thumbnail
 ///
-/// The first variant of the job, or its only thumbnail. If that has several formats, `Accept` chooses
-/// one. Answers conditional and range requests. There is a thumbnail once the job is `completed`.
+/// The first variant of the job, or its only thumbnail. If that has several formats, `Accept`
+/// chooses one. Answers conditional and range requests. There is a thumbnail once the job is
+/// `completed`.
 #[utoipa::path(
     get,
     path = "/v1/images/{job_id}/thumbnail",

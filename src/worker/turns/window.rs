@@ -1,6 +1,6 @@
-//! How many requests an origin bears at once, learned as TCP learns its window (RFC 5681): it doubles
-//! with each round of answers until answers stopped coming once, then grows by one a round, and
-//! falls to one when they stop coming.
+//! How many requests an origin bears at once, learned as TCP learns its window (RFC 5681): it
+//! doubles with each round of answers until answers stopped coming once, then grows by one a round,
+//! and falls to one when they stop coming.
 
 /// Where every origin starts.
 pub(super) const FIRST: u32 = 8;

@@ -164,7 +164,8 @@ impl Api {
             .await;
     }
 
-    /// Publishes `files`, the first one first, and completes the job with this record of its variants.
+    /// Publishes `files`, the first one first, and completes the job with this record of its
+    /// variants.
     pub async fn publish(&self, claim: &Claim, files: Vec<NewFile>, variants: Vec<VariantRecord>) {
         let result = JobResult {
             thumbnail_path: files[0].path.clone(),

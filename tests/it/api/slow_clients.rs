@@ -1,5 +1,5 @@
-//! Clients that would hold a connection for ever with bytes that lead to no answer, and clients that
-//! are slow or eager as they may be.
+//! Clients that would hold a connection for ever with bytes that lead to no answer, and clients
+//! that are slow or eager as they may be.
 
 use std::time::Duration;
 

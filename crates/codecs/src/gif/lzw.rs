@@ -39,7 +39,8 @@ struct Text {
 pub struct Lzw<'a> {
     data: SubBlocks<'a>,
     texts: Box<[Text; MAX_CODES]>,
-    /// The first code that has no string. The string before it lacks its last byte until that is given out.
+    /// The first code that has no string. The string before it lacks its last byte until that is
+    /// given out.
     next: usize,
     clear: usize,
     bits: u32,
@@ -152,8 +153,8 @@ impl<'a> Lzw<'a> {
         self.table = self.end..self.end;
     }
 
-    /// Moves the history down over what no string and no row needs any more. Each byte that is moved pays for one that
-    /// was given out.
+    /// Moves the history down over what no string and no row needs any more. Each byte that is
+    /// moved pays for one that was given out.
     fn drop_dead_bytes(&mut self) {
         if self.next == MAX_CODES && self.read > self.table.end + MAX_DEAD_BYTES {
             self.history

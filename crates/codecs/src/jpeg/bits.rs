@@ -3,7 +3,8 @@ use std::time::Instant;
 use super::error::JpegError;
 use super::markers;
 
-/// The window of unstuffed bytes that the decoder works in: small enough to stay in the first cache levels.
+/// The window of unstuffed bytes that the decoder works in: small enough to stay in the first cache
+/// levels.
 const WINDOW: usize = 32 * 1024;
 /// More than any MCU takes: 10 blocks of 64 symbols of 16 + 15 bits.
 const MAX_MCU_BYTES: usize = 2500;
@@ -20,10 +21,12 @@ impl Default for Window {
     }
 }
 
-/// Position in the [`Window`] and the next bits. Small and `Copy`, so that a scan keeps it in registers.
+/// Position in the [`Window`] and the next bits. Small and `Copy`, so that a scan keeps it in
+/// registers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bits {
-    /// The next bits, from the top. Below the `count` valid ones stand bits that the next refill repeats.
+    /// The next bits, from the top. Below the `count` valid ones stand bits that the next refill
+    /// repeats.
     word: u64,
     count: u64,
     /// Where in the window the next refill reads.
@@ -44,7 +47,8 @@ impl Bits {
         self.count = self.count.wrapping_sub(bits);
     }
 
-    /// Makes at least 56 bits valid, without a branch (variant 4 of F. Giesen, "Reading bits in far too many ways").
+    /// Makes at least 56 bits valid, without a branch (variant 4 of F. Giesen, "Reading bits in far
+    /// too many ways").
     #[inline(always)]
     pub fn refill(&mut self, window: &Window) {
         // The mask never bites, see `Input::top_up`; it spares the bounds check.
@@ -73,7 +77,8 @@ impl Bits {
     }
 }
 
-/// The entropy-coded data of one scan: taken from the file in windows, byte stuffing removed, up to the next marker.
+/// The entropy-coded data of one scan: taken from the file in windows, byte stuffing removed, up to
+/// the next marker.
 pub struct Input<'a> {
     source: &'a [u8],
     /// Where in `source` the window ends.
@@ -120,7 +125,8 @@ impl<'a> Input<'a> {
         bits.position <= self.limit
     }
 
-    /// Call before each MCU: makes sure that it is in the window, and that what was decoded before was there.
+    /// Call before each MCU: makes sure that it is in the window, and that what was decoded before
+    /// was there.
     #[inline(always)]
     pub fn begin_mcu(&mut self, bits: &mut Bits) -> Result<(), JpegError> {
         if bits.position > self.limit {

@@ -45,7 +45,8 @@ pub struct Decoded<'s> {
 /// [`Decoded::rows_decoded`].
 ///
 /// # Errors
-/// [`JpegError`] if nothing can be decoded: wrong or missing tables, headers that break the format, too many scans.
+/// [`JpegError`] if nothing can be decoded: wrong or missing tables, headers that break the format,
+/// too many scans.
 pub fn decode_scaled<'s>(
     bytes: &[u8],
     header: &Header,

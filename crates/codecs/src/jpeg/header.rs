@@ -72,8 +72,9 @@ impl Header {
 /// Reads the header up to the first scan, without decoding anything.
 ///
 /// # Errors
-/// [`JpegError::Unsupported`] for a kind of JPEG that is left to another decoder, [`JpegError::Corrupt`] or
-/// [`JpegError::Truncated`] for a file that breaks off or breaks the format before its first scan.
+/// [`JpegError::Unsupported`] for a kind of JPEG that is left to another decoder,
+/// [`JpegError::Corrupt`] or [`JpegError::Truncated`] for a file that breaks off or breaks the
+/// format before its first scan.
 pub fn read_header(bytes: &[u8]) -> Result<Header, JpegError> {
     let mut reader = MarkerReader::new(bytes)?;
     let mut header = None;

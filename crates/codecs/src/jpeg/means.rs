@@ -1,8 +1,10 @@
-//! Sequential scans at 1/8, where a block is its mean: only DC coefficients matter, all AC symbols are stepped over.
+//! Sequential scans at 1/8, where a block is its mean: only DC coefficients matter, all AC symbols
+//! are stepped over.
 //!
-//! Where a block ends cannot be predicted, and a loop that branches on it loses more time to the processor's wrong
-//! guesses than to look-ups. So there is one loop over look-ups whose steps are all alike: each takes the DC difference
-//! of a block or several AC symbols, and what comes next (which table, which block) is computed without a branch.
+//! Where a block ends cannot be predicted, and a loop that branches on it loses more time to the
+//! processor's wrong guesses than to look-ups. So there is one loop over look-ups whose steps are
+//! all alike: each takes the DC difference of a block or several AC symbols, and what comes next
+//! (which table, which block) is computed without a branch.
 
 use std::hint::select_unpredictable;
 
@@ -92,8 +94,8 @@ impl SequentialScan<'_> {
 /// The blocks of an MCU, at most 10 (16 for a cheap bounds check).
 struct Mcu<'t> {
     entries: &'t [u16; 8 * ENTRIES],
-    /// First entry of the table for a block's AC coefficients in the lower half, of that for the DC coefficient of the
-    /// block that follows in the upper.
+    /// First entry of the table for a block's AC coefficients in the lower half, of that for the DC
+    /// coefficient of the block that follows in the upper.
     tables: [u64; 16],
     /// Codes of these tables.
     codes: [(Option<&'t HuffmanCode>, Option<&'t HuffmanCode>); 16],
@@ -145,8 +147,8 @@ struct Step {
     done: usize,
 }
 
-/// Decodes as many blocks as `entries` has places, less one that the loop writes to without meaning it. What it writes
-/// are entries of DC tables.
+/// Decodes as many blocks as `entries` has places, less one that the loop writes to without meaning
+/// it. What it writes are entries of DC tables.
 #[inline(never)]
 fn step_over(
     bits: Bits,
@@ -178,8 +180,8 @@ fn step_over(
     }
 }
 
-/// Goes on as long as nothing has to be checked: the window has enough, the tables know the symbols, and more blocks are
-/// missing than a round can begin.
+/// Goes on as long as nothing has to be checked: the window has enough, the tables know the
+/// symbols, and more blocks are missing than a round can begin.
 #[inline(always)]
 fn fast_steps(mut step: Step, input: &Input<'_>, mcu: &Mcu<'_>, entries: &mut [u16]) -> Step {
     while step.done + STEPS < entries.len() && input.holds_mcu(step.bits) {

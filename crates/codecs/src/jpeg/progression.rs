@@ -99,7 +99,8 @@ impl Default for Progression {
 }
 
 impl Progression {
-    /// The order that T.81, G.1.1 asks for. Besides being the rule, it bounds how much work a small file can make.
+    /// The order that T.81, G.1.1 asks for. Besides being the rule, it bounds how much work a small
+    /// file can make.
     fn advance(&mut self, scan: &Scan) -> Result<(), JpegError> {
         const UNUSUAL: JpegError = JpegError::Unsupported("order of progressive scans");
         if scan.first > 0 && self.0[0].is_none() {

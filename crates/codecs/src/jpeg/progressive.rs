@@ -1,4 +1,5 @@
-//! Scans of progressive pictures (ITU-T T.81, annex G), of whose coefficients only the lowest are kept.
+//! Scans of progressive pictures (ITU-T T.81, annex G), of whose coefficients only the lowest are
+//! kept.
 
 use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
@@ -30,7 +31,8 @@ impl Coefficients {
         self.significance.resize(if n > 1 { blocks } else { 0 }, 0);
     }
 
-    /// Turns all blocks into samples: the same as of a sequential file, which knows the same of each block.
+    /// Turns all blocks into samples: the same as of a sequential file, which knows the same of
+    /// each block.
     #[inline(never)]
     pub fn transform<const N: usize>(
         &self,
@@ -329,8 +331,8 @@ impl<const N: usize> Band<'_, N> {
     /// Corrects the significant coefficients from `k` on, over `zeros` others, and stops at the
     /// next of those: returns its index, or the one after the band.
     ///
-    /// Only the coefficients that are kept are looked at one by one. Of the others, it is enough to know how many are
-    /// significant: each has one bit.
+    /// Only the coefficients that are kept are looked at one by one. Of the others, it is enough to
+    /// know how many are significant: each has one bit.
     #[inline(always)]
     fn correct_run(&mut self, bits: &mut Bits, k: u32, last: u32, zeros: u32) -> u32 {
         let band = below(last + 1) & !below(k);
@@ -343,7 +345,8 @@ impl<const N: usize> Band<'_, N> {
         end
     }
 
-    /// Reads one bit for each of the significant coefficients in `band`, and corrects those that are kept.
+    /// Reads one bit for each of the significant coefficients in `band`, and corrects those that
+    /// are kept.
     #[inline(always)]
     fn correct(&mut self, bits: &mut Bits, band: u64) {
         let corrected = *self.significance & band;

@@ -41,7 +41,8 @@ pub fn slow_dc(
     Ok((bits, difference))
 }
 
-/// Steps over the coefficients from `k` to the end of the block. Wants 36 valid bits, leaves any number.
+/// Steps over the coefficients from `k` to the end of the block. Wants 36 valid bits, leaves any
+/// number.
 #[inline(always)]
 pub fn skip_ac(
     bits: &mut Bits,

@@ -6,17 +6,19 @@ use super::Damage;
 use super::chunks::{Chunk, Chunks};
 use super::wavefront::PADDING_BYTES;
 
-/// Goes that may give less than a full step before the caller is asked: chunks may be short, or empty.
+/// Goes that may give less than a full step before the caller is asked: chunks may be short, or
+/// empty.
 const MAX_IDLE_GOES: usize = 64;
 /// How far back the codes of deflate reach: the size of the window that must be kept.
 const WINDOW_BYTES: usize = 32 << 10;
 /// Inflated in one go. What a damaged stream gave in the go that met the damage is lost.
 const STEP_BYTES: usize = 16 << 10;
-/// Read in one go: a stream may hold megabytes that give nothing, and the caller wants to look at the clock.
+/// Read in one go: a stream may hold megabytes that give nothing, and the caller wants to look at
+/// the clock.
 const INPUT_STEP_BYTES: usize = 64 << 10;
 
-/// Inflates into one buffer, in which the rows are read where they lie. They must not change there: the codes that follow
-/// refer to them.
+/// Inflates into one buffer, in which the rows are read where they lie. They must not change there:
+/// the codes that follow refer to them.
 pub(super) struct Inflater<'a> {
     chunks: Chunks<'a>,
     chunk: Option<Chunk<'a>>,
@@ -54,8 +56,8 @@ impl<'a> Inflater<'a> {
         }
     }
 
-    /// Inflates until `wanted` bytes are there, at most one batch, or all that ever will. False if it stopped before, as
-    /// the input gave little for its length.
+    /// Inflates until `wanted` bytes are there, at most one batch, or all that ever will. False if
+    /// it stopped before, as the input gave little for its length.
     pub(super) fn fill(&mut self, wanted: usize) -> bool {
         let mut goes = 0..2 * wanted.div_ceil(STEP_BYTES) + MAX_IDLE_GOES;
         while self.filled - self.start < wanted && self.remaining > 0 && self.end.is_none() {
@@ -105,7 +107,8 @@ impl<'a> Inflater<'a> {
         self.filled += written;
         self.remaining -= written;
         if written == 0 && (read == 0 || self.input.is_empty()) {
-            // All is read, or the stream has ended. Before, it may have held a last symbol back for want of input.
+            // All is read, or the stream has ended. Before, it may have held a last symbol back for
+            // want of input.
             return self.next_chunk();
         }
         Ok(())
@@ -135,8 +138,8 @@ impl<'a> Inflater<'a> {
     }
 }
 
-/// The buffer of a picture that is not smaller: the window, a batch that is not yet taken, and room for another, so that
-/// moving is rare.
+/// The buffer of a picture that is not smaller: the window, a batch that is not yet taken, and room
+/// for another, so that moving is rare.
 pub(super) fn buffer_bytes(batch: usize) -> usize {
     WINDOW_BYTES + 2 * batch.max(WINDOW_BYTES)
 }

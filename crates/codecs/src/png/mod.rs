@@ -1,8 +1,9 @@
-//! The rows of the usual PNG: 8 bits a sample, no palette, not interlaced (<https://www.w3.org/TR/png-3/>).
+//! The rows of the usual PNG: 8 bits a sample, no palette, not interlaced
+//! (<https://www.w3.org/TR/png-3/>).
 //!
-//! The png crate unfilters row by row, and each pixel of a row waits for its left neighbour: half of its time. Here
-//! eight rows are unfiltered at once ([`wavefront`]), from the buffer that the inflater writes ([`inflate`]). A photo of
-//! 2 megapixels takes 12 ms in place of 21.
+//! The png crate unfilters row by row, and each pixel of a row waits for its left neighbour: half
+//! of its time. Here eight rows are unfiltered at once ([`wavefront`]), from the buffer that the
+//! inflater writes ([`inflate`]). A photo of 2 megapixels takes 12 ms in place of 21.
 
 mod chunks;
 mod filter;
@@ -80,7 +81,8 @@ pub struct RowReader<'a> {
 }
 
 impl<'a> RowReader<'a> {
-    /// Of the first sequence of `IDAT` chunks in a file whose header has this shape. None if its rows are too wide.
+    /// Of the first sequence of `IDAT` chunks in a file whose header has this shape. None if its
+    /// rows are too wide.
     pub fn new(file: &'a [u8], shape: Shape) -> Option<Self> {
         if !shape.is_usual() {
             return None;
@@ -95,15 +97,16 @@ impl<'a> RowReader<'a> {
         })
     }
 
-    /// What a reader allocates at most, beside the tables of the inflater. None if the rows are too wide.
+    /// What a reader allocates at most, beside the tables of the inflater. None if the rows are too
+    /// wide.
     pub fn memory_bytes(shape: Shape) -> Option<usize> {
         shape.is_usual().then(|| {
             inflate::buffer_bytes(ROWS * shape.filtered_bytes()) + (1 + ROWS) * shape.stride()
         })
     }
 
-    /// The next rows, at most [`ROWS`]; zero of them if much was read for nothing, such that the caller may look at the
-    /// clock. None at the end of the picture, or of what can be read of it.
+    /// The next rows, at most [`ROWS`]; zero of them if much was read for nothing, such that the
+    /// caller may look at the clock. None at the end of the picture, or of what can be read of it.
     pub fn next_rows(&mut self) -> Option<impl ExactSizeIterator<Item = &[u8]>> {
         if self.unknown_filter.is_some() {
             return None;
@@ -122,7 +125,8 @@ impl<'a> RowReader<'a> {
         Some(rows.take(count).map(move |row| &row[..row_bytes]))
     }
 
-    /// Of the rows that are there, and their number: at most `wanted`, and none from the first unknown filter on.
+    /// Of the rows that are there, and their number: at most `wanted`, and none from the first
+    /// unknown filter on.
     fn filters(&mut self, wanted: usize) -> ([Filter; ROWS], usize) {
         let mut filters = [Filter::None; ROWS];
         let rows = self
@@ -141,7 +145,8 @@ impl<'a> RowReader<'a> {
         (filters, count)
     }
 
-    /// The first `count` rows that are inflated to the rows of `finished`, below the last of those that were there.
+    /// The first `count` rows that are inflated to the rows of `finished`, below the last of those
+    /// that were there.
     fn unfilter_rows(&mut self, filters: [Filter; ROWS], count: usize) {
         let (row_bytes, stride) = (self.shape.row_bytes(), self.shape.stride());
         let filtered_bytes = self.shape.filtered_bytes();

@@ -64,7 +64,8 @@ impl<const SIDE: usize> Plane<SIDE> {
         self.samples.copy_within(start.., 0);
     }
 
-    /// Filters a macroblock by the normal filter: left edge, edges within, upper edge, edges within.
+    /// Filters a macroblock by the normal filter: left edge, edges within, upper edge, edges
+    /// within.
     pub fn filter(
         &mut self,
         strength: &Strength,

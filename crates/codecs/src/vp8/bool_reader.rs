@@ -1,12 +1,15 @@
 //! The boolean entropy decoder (RFC 6386, section 7).
 
-/// Reads booleans of given probabilities from a partition. Behind its end it reads zeros, and remembers that it did.
+/// Reads booleans of given probabilities from a partition. Behind its end it reads zeros, and
+/// remembers that it did.
 ///
-/// The value that section 7.3 keeps in two bytes stands here at the top of 64 bits, and is refilled by up to seven bytes.
+/// The value that section 7.3 keeps in two bytes stands here at the top of 64 bits, and is refilled
+/// by up to seven bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct BoolReader<'a> {
     window: u64,
-    /// Bits of the window that are accounted for in `position`. Those below them may be there too, or zero.
+    /// Bits of the window that are accounted for in `position`. Those below them may be there too,
+    /// or zero.
     bits: u32,
     /// 128 to 255.
     range: u32,
@@ -14,8 +17,8 @@ pub struct BoolReader<'a> {
     bytes: &'a [u8],
 }
 
-/// A refill leaves at least this many bits: enough for six booleans, each of which takes at most seven, the last of them to be
-/// compared by eight.
+/// A refill leaves at least this many bits: enough for six booleans, each of which takes at most
+/// seven, the last of them to be compared by eight.
 const REFILLED_BITS: u32 = 56;
 /// With fewer bits there may be too few for four booleans.
 const FEW_BITS: u32 = 32;

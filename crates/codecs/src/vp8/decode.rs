@@ -10,15 +10,16 @@ use super::header::{Frame, FrameSize};
 use super::modes::{Macroblock, SubMode, read_macroblock};
 use super::tokens::{Context, Residual, TokenTables};
 
-/// Whether the loop filter is applied. Other samples are never predicted from filtered ones, so without it the picture is the
-/// same but for the edges of its blocks.
+/// Whether the loop filter is applied. Other samples are never predicted from filtered ones, so
+/// without it the picture is the same but for the edges of its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoopFilter {
     Apply,
     LeaveOut,
 }
 
-/// Takes the rows of a picture from top to bottom: YCbCr 4:2:0 in the range of ITU-R BT.601 (luma 16 to 235, chroma 16 to 240).
+/// Takes the rows of a picture from top to bottom: YCbCr 4:2:0 in the range of ITU-R BT.601 (luma
+/// 16 to 235, chroma 16 to 240).
 pub trait Rows {
     /// A row of luma, as wide as the picture.
     fn luma(&mut self, row: &[u8]);

@@ -28,7 +28,8 @@ impl FrameSize {
     }
 }
 
-/// Reads the size of a key frame, and no more. The scaling that a player is asked for is left out, as all WebP decoders do.
+/// Reads the size of a key frame, and no more. The scaling that a player is asked for is left out,
+/// as all WebP decoders do.
 ///
 /// # Errors
 /// Not a key frame, or a start code that is wrong or missing.
@@ -78,7 +79,8 @@ pub struct FilterHeader {
     /// 0: no filter at all.
     pub level: u8,
     pub sharpness: u8,
-    /// What macroblocks that are predicted from their own frame add to their level, and those of sub-blocks besides.
+    /// What macroblocks that are predicted from their own frame add to their level, and those of
+    /// sub-blocks besides.
     pub intra_delta: i32,
     pub subblock_delta: i32,
 }
@@ -273,8 +275,8 @@ fn reader_of(data: &[u8], start: usize, end: usize) -> Result<BoolReader<'_>, Vp
     reader(&data[start.min(end)..end])
 }
 
-/// The coder's value is always less than its range, which begins at 255 (section 7.3): no encoder writes 255 as the first
-/// byte, and of what follows it decoders make different pictures.
+/// The coder's value is always less than its range, which begins at 255 (section 7.3): no encoder
+/// writes 255 as the first byte, and of what follows it decoders make different pictures.
 fn reader(partition: &[u8]) -> Result<BoolReader<'_>, Vp8Error> {
     match partition.first() {
         Some(&u8::MAX) => Err(Vp8Error::Corrupt("a partition begins as none can")),

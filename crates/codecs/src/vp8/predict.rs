@@ -58,8 +58,8 @@ fn dc<const SIDE: usize>(
     mean as u8
 }
 
-/// A block of 4 × 4. The samples around it are named as in section 12.3: `e` goes from the lowest one to the left, over the
-/// corner, to the eighth above.
+/// A block of 4 × 4. The samples around it are named as in section 12.3: `e` goes from the lowest
+/// one to the left, over the corner, to the eighth above.
 pub fn predict_subblock(area: &mut [u8], at: usize, mode: SubMode) {
     let mut e = [0_u16; 13];
     for y in 0..4 {

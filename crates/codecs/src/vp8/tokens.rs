@@ -44,7 +44,8 @@ impl TokenTables {
     }
 }
 
-/// Which of the neighbouring blocks have coefficients: four of luma, two of each chroma plane, and the block of luma's DC.
+/// Which of the neighbouring blocks have coefficients: four of luma, two of each chroma plane, and
+/// the block of luma's DC.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context {
     luma: [bool; 4],
@@ -53,7 +54,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Section 13.3: a macroblock without coefficients leaves the context of the block of DC values as it is, if it has none.
+    /// Section 13.3: a macroblock without coefficients leaves the context of the block of DC values
+    /// as it is, if it has none.
     pub fn clear(&mut self, has_second: bool) {
         *self = Self {
             second: self.second && !has_second,
@@ -72,7 +74,8 @@ pub enum Extent {
     Full,
 }
 
-/// The dequantised coefficients of a macroblock: 16 blocks of luma, four of each chroma plane. All zero from one to the next.
+/// The dequantised coefficients of a macroblock: 16 blocks of luma, four of each chroma plane. All
+/// zero from one to the next.
 pub struct Residual {
     pub blocks: [[i16; 16]; 24],
     pub extents: [Extent; 24],

@@ -1,8 +1,10 @@
-//! The inverse transforms (RFC 6386, section 14), in 16 bits as the decoders that are in use have them.
+//! The inverse transforms (RFC 6386, section 14), in 16 bits as the decoders that are in use have
+//! them.
 
 use super::area::STRIDE;
 
-/// One pass over four columns at once. Of section 14.3's constants, the sine of which is more than half: it is taken less one.
+/// One pass over four columns at once. Of section 14.3's constants, the sine of which is more than
+/// half: it is taken less one.
 #[inline(always)]
 fn pass(rows: [[i16; 4]; 4]) -> [[i16; 4]; 4] {
     const COSINE_LESS_ONE: i32 = 20_091;

@@ -168,8 +168,8 @@ fn shape(size: Size, channels: usize) -> Shape {
     }
 }
 
-/// The decoder panics at a colour that is cut off, or has no number of eight bits (found by fuzzing). The
-/// palette that a truecolour picture may suggest is not read.
+/// The decoder panics at a colour that is cut off, or has no number of eight bits (found by
+/// fuzzing). The palette that a truecolour picture may suggest is not read.
 fn check_palette(info: &Info<'_>) -> Result<(), ImagingError> {
     let is_indexed = info.color_type == ColorType::Indexed;
     match &info.palette {

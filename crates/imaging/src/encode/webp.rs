@@ -1,4 +1,5 @@
-//! Lossy WebP by libwebp's encoder, which sees nothing but our own pixels. Alpha is kept, losslessly.
+//! Lossy WebP by libwebp's encoder, which sees nothing but our own pixels. Alpha is kept,
+//! losslessly.
 
 use ::webp::{Encoder, WebPConfig};
 

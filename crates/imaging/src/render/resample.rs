@@ -222,12 +222,12 @@ fn lanczos3(part: Region) -> ResizeOptions {
 
 const LANCZOS3_RADIUS: f64 = 3.0;
 
-/// The Lanczos kernel sinc(x) · sinc(x / 3), sinc(x) being sin(πx) / πx (C. E. Duchon, "Lanczos filtering in one and two
-/// dimensions", 1979), to 1e-8.
+/// The Lanczos kernel sinc(x) · sinc(x / 3), sinc(x) being sin(πx) / πx (C. E. Duchon, "Lanczos
+/// filtering in one and two dimensions", 1979), to 1e-8.
 ///
-/// The resampler's own calls the sine twice for each weight, which took a tenth of the time of a small picture. With
-/// t = πx/3 and q = sin(t)/t, sin(3t) = 3 sin(t) - 4 sin³(t) makes the product q² · (1 - 4/3 t²q²), and q a Taylor
-/// polynomial in t².
+/// The resampler's own calls the sine twice for each weight, which took a tenth of the time of a
+/// small picture. With t = πx/3 and q = sin(t)/t, sin(3t) = 3 sin(t) - 4 sin³(t) makes the product
+/// q² · (1 - 4/3 t²q²), and q a Taylor polynomial in t².
 fn lanczos3_weight(x: f64) -> f64 {
     const TERMS: usize = 10;
     /// (-1)ⁿ / (2n + 1)!

@@ -399,7 +399,8 @@ fn the_first_frame_looks_as_it_should() {
     }
 }
 
-/// A screen of 100 × 80 whose first frame, 40 × 30 at 30, 20, is red, with a clear lower half; the second is blue.
+/// A screen of 100 × 80 whose first frame, 40 × 30 at 30, 20, is red, with a clear lower half; the
+/// second is blue.
 fn gif_with_a_small_first_frame() -> Vec<u8> {
     let palette = [255, 255, 0, 220, 20, 20, 20, 20, 220, 0, 0, 0];
     let mut bytes = Vec::new();

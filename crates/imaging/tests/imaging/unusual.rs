@@ -1,6 +1,8 @@
-//! JPEGs of rare kinds: the same picture as in a usual file, or a typed error. Never another picture.
+//! JPEGs of rare kinds: the same picture as in a usual file, or a typed error. Never another
+//! picture.
 //!
-//! `unusual/plain.jpg` and all others hold one picture of 101 × 75 pixels, by libjpeg-turbo's `cjpeg` and `jpegtran`.
+//! `unusual/plain.jpg` and all others hold one picture of 101 × 75 pixels, by libjpeg-turbo's
+//! `cjpeg` and `jpegtran`.
 
 use thumbforge_imaging::ErrorKind;
 

@@ -24,8 +24,9 @@ impl FromStr for DatabaseUrl {
     type Err = String;
 
     /// Reads `sqlite://relative`, `sqlite:///absolute`, `postgres://…` and `postgresql://…`, and
-    /// SQLAlchemy's forms with a driver: `postgresql+asyncpg://…`, and `sqlite+aiosqlite:///relative`,
-    /// where, as in SQLAlchemy, only a fourth slash makes the path absolute.
+    /// SQLAlchemy's forms with a driver: `postgresql+asyncpg://…`, and
+    /// `sqlite+aiosqlite:///relative`, where, as in SQLAlchemy, only a fourth slash makes the path
+    /// absolute.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (scheme, rest) = text.split_once("://").ok_or(EXPECTED)?;
         let (dialect, driver) = match scheme.split_once('+') {

@@ -69,7 +69,8 @@ fn json(value: Value) -> Json {
         ValueKind::Boolean(value) => value.into(),
         ValueKind::I64(number) => number.into(),
         ValueKind::U64(number) => number.into(),
-        // TOML knows numbers that JSON does not; as texts they are refused where a number is asked for.
+        // TOML knows numbers that JSON does not; as texts they are refused where a number is asked
+        // for.
         ValueKind::Float(number) if !number.is_finite() => number.to_string().into(),
         ValueKind::Float(number) => number.into(),
         ValueKind::String(text) => text.into(),

@@ -1,7 +1,8 @@
 //! The forward transform of 8 × 8 samples, and the quantisation of what it gives.
 //!
 //! The transform is that of Y. Arai, T. Agui and M. Nakajima (1988), in which all but five
-//! multiplications are left to the quantisation: each coefficient comes out too large by a factor of its own.
+//! multiplications are left to the quantisation: each coefficient comes out too large by a factor
+//! of its own.
 
 use super::super::idct::transpose_8;
 use super::super::lanes::F4;
@@ -26,7 +27,8 @@ impl Block {
 
 /// Quantises by one table.
 pub struct Quantizer {
-    /// What a coefficient is multiplied with, by column and row of frequency; four columns of eight a side.
+    /// What a coefficient is multiplied with, by column and row of frequency; four columns of eight
+    /// a side.
     factors: [[F4; 8]; 2],
 }
 
@@ -88,7 +90,8 @@ impl Quantizer {
         }
     }
 
-    /// Transforms and quantises the 8 × 8 samples at the start of `samples`, whose rows are `stride` apart.
+    /// Transforms and quantises the 8 × 8 samples at the start of `samples`, whose rows are
+    /// `stride` apart.
     #[inline]
     pub fn block(&self, samples: &[u8], stride: usize) -> Block {
         let mid_grey = F4::splat(128.0);

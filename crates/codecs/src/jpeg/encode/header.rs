@@ -22,7 +22,8 @@ pub struct Scan {
     /// Of the coefficients in zigzag order.
     pub first: u8,
     pub last: u8,
-    /// The bit that the scans before ended with, 0 if there were none; and the one that this scan ends with.
+    /// The bit that the scans before ended with, 0 if there were none; and the one that this scan
+    /// ends with.
     pub high: u8,
     pub low: u8,
 }

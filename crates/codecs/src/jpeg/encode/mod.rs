@@ -32,7 +32,8 @@ pub enum Coding {
     Baseline,
     /// Sequential, with Huffman tables made for the picture.
     Optimized,
-    /// In scans that each show more of the picture, with Huffman tables made for each: mostly the smallest.
+    /// In scans that each show more of the picture, with Huffman tables made for each: mostly the
+    /// smallest.
     Progressive,
 }
 

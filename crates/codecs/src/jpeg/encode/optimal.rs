@@ -10,7 +10,8 @@ const LONGEST: usize = 16;
 /// How often each symbol comes.
 pub type Counts = [u64; 256];
 
-/// The table that codes these symbols in the fewest bits, with no code all of ones. `None` if there is no symbol.
+/// The table that codes these symbols in the fewest bits, with no code all of ones. `None` if there
+/// is no symbol.
 pub fn table(id: u8, counts: &Counts) -> Option<HuffmanSpec> {
     let mut symbols: Vec<u8> = (0..=255)
         .filter(|&symbol| counts[usize::from(symbol)] > 0)
@@ -36,8 +37,9 @@ pub fn table(id: u8, counts: &Counts) -> Option<HuffmanSpec> {
 
 /// How many codes an optimal set has of each length, for `weights` in ascending order.
 ///
-/// The nodes that are made of two others come in ascending order by themselves: the two lightest nodes are always at
-/// the heads of two queues, and no search is needed as in the standard's figure K.1.
+/// The nodes that are made of two others come in ascending order by themselves: the two lightest
+/// nodes are always at the heads of two queues, and no search is needed as in the standard's figure
+/// K.1.
 fn lengths(weights: &[u64]) -> Vec<u16> {
     let leaves = weights.len();
     let nodes = 2 * leaves - 1;
@@ -66,8 +68,8 @@ fn lengths(weights: &[u64]) -> Vec<u16> {
     lengths
 }
 
-/// Shortens what is too long (figure K.3): of two such codes, one takes the place that they forked from; the other and
-/// a shorter code fork from the shorter one's place.
+/// Shortens what is too long (figure K.3): of two such codes, one takes the place that they forked
+/// from; the other and a shorter code fork from the shorter one's place.
 fn limit(lengths: &mut [u16]) {
     for length in (LONGEST + 1..lengths.len()).rev() {
         while lengths[length] > 0 {

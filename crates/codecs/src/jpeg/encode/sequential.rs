@@ -31,7 +31,8 @@ pub fn write_optimized(file: &mut Vec<u8>, source: &Source<'_>) {
     blocks.symbols.write(file, &Scan::whole(&source.picture));
 }
 
-/// Turns blocks into symbols, each block with the difference to its component's last DC coefficient.
+/// Turns blocks into symbols, each block with the difference to its component's last DC
+/// coefficient.
 struct BlockCoder<S> {
     symbols: S,
     last_dc: [i16; 3],
@@ -71,7 +72,8 @@ impl<S: Symbols> BlockCoder<S> {
         }
     }
 
-    /// Apart from the code of luma, which has most of the blocks and is inlined: 2 % of a picture's time.
+    /// Apart from the code of luma, which has most of the blocks and is inlined: 2 % of a picture's
+    /// time.
     #[inline(never)]
     fn chroma(&mut self, component: usize, block: &Block) {
         self.block::<2>(component, block);

@@ -18,7 +18,8 @@ pub const CHROMINANCE: Quantization = [
     99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
 ];
 
-/// A table for a quality of 1 to 100, scaled as libjpeg does it (`jpeg_quality_scaling` in jcparam.c).
+/// A table for a quality of 1 to 100, scaled as libjpeg does it (`jpeg_quality_scaling` in
+/// jcparam.c).
 pub fn quantization(base: &Quantization, quality: u8) -> Quantization {
     let quality = u16::from(quality.clamp(1, 100));
     let percent = if quality < 50 {

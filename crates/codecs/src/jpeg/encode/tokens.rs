@@ -12,9 +12,11 @@ const MOST_BITS: u32 = 15;
 /// Bits without a code: those of a fifth table have no length.
 const NO_CODE: usize = 4 << 8;
 
-/// The symbols of one scan, each with the bits that follow it: `table << 28 | symbol << 20 | count << 16 | bits`.
+/// The symbols of one scan, each with the bits that follow it: `table << 28 | symbol << 20 | count
+/// << 16 | bits`.
 ///
-/// A picture's symbols take less room than its coefficients, and to go over them again takes less time.
+/// A picture's symbols take less room than its coefficients, and to go over them again takes less
+/// time.
 pub struct Tokens {
     tokens: Vec<u32>,
     counts: [Counts; 4],

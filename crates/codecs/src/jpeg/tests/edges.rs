@@ -1,5 +1,5 @@
-//! A picture whose size was made smaller in its header, within its last MCUs: of the samples that are left, the whole
-//! ones must be those of the larger picture, and the others repeat them.
+//! A picture whose size was made smaller in its header, within its last MCUs: of the samples that
+//! are left, the whole ones must be those of the larger picture, and the others repeat them.
 
 use jpeg_encoder::SamplingFactor;
 

@@ -1,4 +1,5 @@
-//! Files that end early or are broken. What is read before is right, and never less than the png crate reads.
+//! Files that end early or are broken. What is read before is right, and never less than the png
+//! crate reads.
 
 use super::files::{File, Random, deflate};
 use super::{read, reference};

@@ -46,7 +46,8 @@ fn webp_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Compares every picture of every file, and gives their number. (`image-webp` refuses a few files of its own crash tests.)
+/// Compares every picture of every file, and gives their number. (`image-webp` refuses a few files
+/// of its own crash tests.)
 fn compare_all(folder: &Path) -> usize {
     let mut compared = 0;
     let mut scratch = Scratch::default();
@@ -125,7 +126,8 @@ fn picture_of(name: &str) -> Vec<u8> {
 
 #[test]
 fn a_picture_cut_anywhere_gives_the_rows_that_are_there() {
-    /// The edge below the last row that is there is not filtered, and eight bits of a partition may be missing unseen.
+    /// The edge below the last row that is there is not filtered, and eight bits of a partition may
+    /// be missing unseen.
     const UNSURE_ROWS: usize = 3 + 16;
     let mut scratch = Scratch::default();
     for (name, width, height) in [

@@ -1,4 +1,5 @@
-//! The planes of a picture, by our decoder and by the complete one of `image-webp`. For the tests and the fuzz target.
+//! The planes of a picture, by our decoder and by the complete one of `image-webp`. For the tests
+//! and the fuzz target.
 
 use crate::vp8::{LoopFilter, Progress, Rows, Scratch, Vp8Error, decode};
 
@@ -32,7 +33,8 @@ pub fn ours(
     Ok((planes, progress))
 }
 
-/// Decodes by both. `None` where one of them complains, or the values are beyond what decoders agree on.
+/// Decodes by both. `None` where one of them complains, or the values are beyond what decoders
+/// agree on.
 ///
 /// # Errors
 /// The name of the plane in which they differ.

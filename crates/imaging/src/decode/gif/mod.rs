@@ -1,6 +1,7 @@
 //! The first frame of a GIF (<https://www.w3.org/Graphics/GIF/spec-gif89a.txt>).
 //!
-//! The `gif` crate reads what stands before the pixels; these are read by [`Lzw`], in a third of the time.
+//! The `gif` crate reads what stands before the pixels; these are read by [`Lzw`], in a third of
+//! the time.
 
 use std::borrow::Cow;
 use std::io::Cursor;

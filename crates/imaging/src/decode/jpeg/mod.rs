@@ -19,9 +19,9 @@ use thumbforge_codecs::jpeg::{self as codec, JpegError, read_header};
 const EXIF_PREFIX: &[u8] = b"Exif\0\0";
 const ICC_PREFIX: &[u8] = b"ICC_PROFILE\0";
 
-/// A file that proves unusual, not corrupt, only while it is decoded goes to the full decoder if that takes
-/// no more than this: the scaled decoder's estimate must hold, or a hundred megapixels would
-/// be reserved for each picture in case it is damaged.
+/// A file that proves unusual, not corrupt, only while it is decoded goes to the full decoder if
+/// that takes no more than this: the scaled decoder's estimate must hold, or a hundred megapixels
+/// would be reserved for each picture in case it is damaged.
 const FALLBACK_BYTES: usize = 32 << 20;
 
 pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
@@ -81,7 +81,8 @@ fn unsupported_kind(frame: u8, precision: u8) -> Option<&'static str> {
     }
 }
 
-/// True if the first component of a frame header has the most samples, and all others a whole fraction of them.
+/// True if the first component of a frame header has the most samples, and all others a whole
+/// fraction of them.
 fn is_evenly_sampled(frame: &[u8]) -> bool {
     let components = frame.get(6..).unwrap_or_default().chunks_exact(3);
     let mut factors = components.map(|component| (component[1] >> 4, component[1] & 15));

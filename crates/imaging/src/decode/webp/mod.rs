@@ -1,7 +1,8 @@
 //! WebP (<https://www.rfc-editor.org/rfc/rfc9649>): the picture, or the first frame.
 //!
-//! Lossy pictures without alpha go to our own decoder. What is lossless, has alpha or is animated goes to another, which gives
-//! whole pictures or an error, so that such a file is corrupt if it is truncated.
+//! Lossy pictures without alpha go to our own decoder. What is lossless, has alpha or is animated
+//! goes to another, which gives whole pictures or an error, so that such a file is corrupt if it is
+//! truncated.
 
 mod lossy;
 

@@ -17,7 +17,8 @@ struct Component {
     rows: usize,
 }
 
-/// A block of quantised coefficients, and which of them are not zero yet when their lowest bits are taken off.
+/// A block of quantised coefficients, and which of them are not zero yet when their lowest bits are
+/// taken off.
 pub struct Leveled {
     pub block: Block,
     /// Of `reached[n]` bit k is set if the k-th coefficient is 2ⁿ or more, whatever its sign.
@@ -61,7 +62,8 @@ impl Coefficients {
         })
     }
 
-    /// Row by row the blocks that hold a part of the picture: what a scan of one component holds (A.2.2).
+    /// Row by row the blocks that hold a part of the picture: what a scan of one component holds
+    /// (A.2.2).
     pub fn of_component(&self, index: u8) -> impl Iterator<Item = &Leveled> {
         let component = &self.components[usize::from(index)];
         let shift = component.shift;

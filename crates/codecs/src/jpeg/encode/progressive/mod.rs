@@ -19,8 +19,8 @@ use super::header::{self, Scan};
 use super::tokens::Tokens;
 use coefficients::Coefficients;
 
-/// The scans that libjpeg's `jpeg_simple_progression` writes of a YCbCr picture; those of luma are what it writes of a
-/// grey one.
+/// The scans that libjpeg's `jpeg_simple_progression` writes of a YCbCr picture; those of luma are
+/// what it writes of a grey one.
 const SCRIPT: [Scan; 10] = [
     Scan::new(0..3, [0, 0], [0, 1]),
     // Something of luma in a hurry.

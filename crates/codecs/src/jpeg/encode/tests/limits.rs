@@ -27,7 +27,8 @@ fn flat_blocks_may_be_more_than_one_run_tells() {
 
 #[test]
 fn blocks_with_nothing_new_may_be_more_than_one_run_tells() {
-    // Waves that are strong enough to be there before the last bits: these are all that the last scan brings.
+    // Waves that are strong enough to be there before the last bits: these are all that the last
+    // scan brings.
     let wave = |x: usize, y: usize| {
         let cosine = |at: usize| ((2 * at + 1) as f64 * std::f64::consts::PI / 16.0).cos();
         (128.0 + 50.0 * cosine(x) * cosine(y) + 40.0 * cosine(x)).round() as u8
