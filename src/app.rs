@@ -32,12 +32,12 @@ pub enum AppError {
         address: SocketAddr,
         cause: std::io::Error,
     },
-    #[error("the folder of the database, {folder}, can't be made: {cause}")]
+    #[error("the folder of the database, {folder}, can't be created: {cause}")]
     DatabaseFolder {
         folder: String,
         cause: std::io::Error,
     },
-    #[error("{database}: {cause}; is the schema there? `thumbforge init-db` makes it")]
+    #[error("{database}: {cause}; is the schema there? `thumbforge init-db` creates it")]
     Schema { database: String, cause: DbError },
     /// `database` is its URL without the password.
     #[error("{database}: {cause}")]
@@ -215,7 +215,7 @@ impl App {
         // Without the API there is nothing to work for.
         stop.cancel();
         if let Err(error) = working.await {
-            tracing::error!(%error, "the workers have broken");
+            tracing::error!(%error, "the workers have failed");
         }
         served
     }

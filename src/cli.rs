@@ -90,7 +90,7 @@ pub fn command() -> clap::Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Turns image URLs into thumbnails, and never loses one")
         .after_help(
-            "`thumbforge all` runs whole, without any configuration. --help shows every setting.",
+            "`thumbforge all` runs everything, without any configuration. --help shows every setting.",
         )
         .after_long_help(settings_help())
         .subcommand_required(true)
@@ -114,7 +114,7 @@ fn thumbnail() -> clap::Command {
             .help(help)
     };
     clap::Command::new(THUMBNAIL)
-        .about("Make the thumbnail of a local file, and print what is known of it as JSON")
+        .about("Make the thumbnail of a local file, and print its metadata as JSON")
         .arg(file(SOURCE, "IN", "The image, or - for standard input"))
         .arg(file(
             TARGET,

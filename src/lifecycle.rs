@@ -66,7 +66,7 @@ async fn obey(mut signals: Signals, stop: &CancellationToken, grace: Duration) {
             process::exit(EXIT_BY_SECOND_SIGNAL);
         }
         () = tokio::time::sleep(grace + LATENESS) => {
-            say(|| tracing::warn!("the grace period is over; what hangs is left behind"));
+            say(|| tracing::warn!("the grace period is over; whatever hangs is abandoned"));
             // It was asked to end, and no job is lost.
             process::exit(0);
         }

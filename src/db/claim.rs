@@ -200,7 +200,7 @@ const LARGEST_TAKEOVER: i64 = 100;
 const fn lost_message(code: FailureCode) -> &'static str {
     match code {
         FailureCode::Poison => {
-            "the worker died or stalled while it worked on this job, as often as attempts are allowed"
+            "the worker died or stalled while it worked on this job, at every allowed attempt"
         }
         _ => "the worker died or stalled during the last attempt",
     }

@@ -22,7 +22,7 @@ pub(super) enum FetchError {
     #[error("the source redirects in a circle")]
     RedirectLoop,
     #[error(
-        "the source redirects in a circle and sets a cookie on the way: it wants cookies, which are not kept"
+        "the source redirects in a circle and sets a cookie: it needs cookies, which are not kept"
     )]
     CookieLoop,
     #[error("the host name does not exist")]

@@ -78,7 +78,7 @@ impl Fields<'_> {
             206 if self.is_whole_range() => Ok(()),
             status @ (101 | 600..) => Err(FetchError::InvalidResponse(match status {
                 101 => "it switches protocols",
-                _ => "its status is none of HTTP's",
+                _ => "its status is not an HTTP status",
             })),
             408 => Err(FetchError::RequestTimeout(self.retry_after())),
             429 => Err(FetchError::RateLimited(self.retry_after())),

@@ -37,11 +37,11 @@ pub enum ApiKeysError {
     Unreadable(std::io::Error),
     #[error("line {line} is not `name:sha256` or `name:sha256:scopes`, with 64 hexadecimal digits")]
     Malformed { line: usize },
-    #[error("line {line} names scopes that are not of `read`, `submit` and `operate`, with commas")]
+    #[error("line {line} names scopes other than `read`, `submit` and `operate`, with commas")]
     Scope { line: usize },
     #[error("line {line} repeats a name or a key")]
     Repeated { line: usize },
-    #[error("there is no key in it, so nobody could use the API")]
+    #[error("it has no key, so no client could use the API")]
     Empty,
 }
 

@@ -16,7 +16,7 @@ pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Optio
         return unauthorized("Send the key as `Authorization: Bearer <key>`.");
     };
     let Some((name, scopes)) = keys.find(token) else {
-        return unauthorized("The key is not known here.");
+        return unauthorized("The key is unknown.");
     };
     tracing::debug!(api_key.name = name, "caller known by its key");
     let needed = Scope::needed(request.method(), request.path());

@@ -76,7 +76,7 @@ async fn read_bytes(request: &HttpRequest, payload: Payload) -> Result<Bytes, Pr
     let too_large = || {
         Problem::new(
             ProblemKind::BodyTooLarge,
-            format!("The body may have {MAX_BODY_BYTES} bytes."),
+            format!("The body may have at most {MAX_BODY_BYTES} bytes."),
         )
     };
     let announced = request

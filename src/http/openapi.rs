@@ -34,7 +34,7 @@ use crate::domain::JobId;
     ),
     tags(
         (name = "images", description = "Jobs and their thumbnails"),
-        (name = "operation", description = "For those who run the service; health checks need no key"),
+        (name = "operation", description = "For operators; health checks need no key"),
     ),
     paths(
         routes::submit::submit,

@@ -47,12 +47,12 @@ impl OriginsQuery {
                     asked.after = Some(place);
                 }
                 "limit" => asked.limit = limit(value, max_limit)?,
-                _ => return Err("is not known; there are sort, cursor and limit"),
+                _ => return Err("is not known; expected sort, cursor or limit"),
             }
             Ok(())
         })?;
         if sort_of_cursor.is_some_and(|sort| sort != asked.sort) {
-            let fault = RequestFault::in_parameter("cursor", "is one of another sort");
+            let fault = RequestFault::in_parameter("cursor", "belongs to another sort");
             return Err(InvalidQuery(vec![fault]));
         }
         Ok(asked)

@@ -72,7 +72,7 @@ impl Problem {
     pub fn internal() -> Self {
         Self::new(
             ProblemKind::Internal,
-            "The fault is ours; it has been logged.",
+            "The error is in the service; it has been logged.",
         )
     }
 

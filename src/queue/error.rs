@@ -29,7 +29,9 @@ impl QueueError {
 impl From<redis::RedisError> for QueueError {
     fn from(error: redis::RedisError) -> Self {
         if error.code() == Some("WRONGTYPE") {
-            return Self::Refused(format!("the key of QUEUE_NAME holds no list ({error})"));
+            return Self::Refused(format!(
+                "the key named by QUEUE_NAME is not a list ({error})"
+            ));
         }
         let refused = match error.kind() {
             redis::ErrorKind::AuthenticationFailed | redis::ErrorKind::InvalidClientConfig => true,

@@ -75,7 +75,7 @@ fn the_limits_in_the_security_document_are_those_of_the_code() {
         if let Some(name) = variable {
             let key = name.to_ascii_lowercase();
             let setting = TABLE.iter().find(|setting| setting.key == key);
-            let setting = setting.unwrap_or_else(|| panic!("{place} is no setting"));
+            let setting = setting.unwrap_or_else(|| panic!("{place} is not a setting"));
             let expected = match setting.default {
                 Preset::Text("") | Preset::Unset | Preset::Cores(_) => setting.default.to_string(),
                 Preset::Text(text) => format!("`{text}`"),

@@ -46,7 +46,7 @@ impl ListQuery {
             }
             _ => {
                 return Err(
-                    "is not known; there are status, created_after, created_before, limit and offset",
+                    "is not known; expected status, created_after, created_before, limit or offset",
                 );
             }
         }

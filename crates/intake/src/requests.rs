@@ -20,7 +20,7 @@ const NO_MOMENT: &str =
     "must be an RFC 3339 date and time with its offset, e.g. 2026-01-31T12:00:00Z";
 const TOO_FAR: &str = "must be at most ten years ahead";
 const NO_POLICY: &str = "must be allow-retry, reuse-completed or reject-active";
-const NOT_BOTH: &str = "can't stand beside variants";
+const NOT_BOTH: &str = "can't be given together with variants";
 const NO_ORIGIN: &str =
     "must be the scheme, host and port of http or https, e.g. https://example.com:443";
 

@@ -83,7 +83,7 @@ handler! {
     ///
     /// Jobs start again, but those of origins that are paused or parked by themselves.
     resume_queue("/v1/queue/resume", "resumeQueue", NothingBody) -> QueueBody,
-    "Nothing is paused but single origins",
+    "Nothing is paused, except single origins",
     by all(false)
 }
 

@@ -74,7 +74,7 @@ fn what_to_make(body: &SubmitBody, state: &ApiState) -> Result<Option<Variants>,
     };
     let preset = state.settings.presets.get(name).cloned();
     preset.map(Some).ok_or_else(|| {
-        let fault = RequestFault::in_body("#/preset", "is not among those that are set here");
+        let fault = RequestFault::in_body("#/preset", "is not one of the configured presets");
         let detail = "There is no preset of this name.";
         Problem::new(ProblemKind::InvalidBody, detail).with_errors(vec![fault])
     })

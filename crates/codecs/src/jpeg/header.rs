@@ -148,7 +148,7 @@ fn parse_frame(segment: &[u8], progressive: bool) -> Result<Header, JpegError> {
         return Err(JpegError::Corrupt("width 0"));
     }
     if height == 0 {
-        return Err(JpegError::Unsupported("height given behind the first scan"));
+        return Err(JpegError::Unsupported("height given after the first scan"));
     }
     if !matches!(count, 1 | 3 | 4) {
         return Err(JpegError::Unsupported(

@@ -51,7 +51,7 @@ fn preset(name: &str, value: Value) -> Result<Variants, Vec<String>> {
     faults.extend(
         strangers
             .iter()
-            .map(|key| format!("{key}: unknown key; there is variants")),
+            .map(|key| format!("{key}: unknown key; expected variants")),
     );
     match variants {
         Some(Ok(variants)) if faults.is_empty() => return Ok(variants),

@@ -202,7 +202,7 @@ fn say_variable(
         Meaning::Unknown => {
             let nearest = nearest_variable(name);
             findings.notices.push(format!(
-                "{variable}{place} is no setting and is ignored; the nearest one is {nearest}"
+                "{variable}{place} is not a setting and is ignored; the nearest one is {nearest}"
             ));
             return;
         }
