@@ -54,7 +54,7 @@ pub enum AppError {
     Http(#[source] std::io::Error),
 }
 
-/// The address of the API; taken first, so that a busy port is noticed before anything is touched.
+/// The address of the API; taken first, so that a busy port is noticed before anything is changed.
 ///
 /// # Errors
 /// If the address can't be bound.
@@ -62,7 +62,7 @@ pub fn reserve(address: SocketAddr) -> Result<ReservedAddress, AppError> {
     ReservedAddress::new(address).map_err(|cause| AppError::Listen { address, cause })
 }
 
-/// Listens where an address was reserved. Until then clients are refused: they would wait in vain
+/// Listens where an address was reserved. Until then clients are refused: otherwise they would wait
 /// for a process whose start waits for its database.
 ///
 /// # Errors
@@ -73,7 +73,7 @@ pub fn listen(reserved: ReservedAddress) -> Result<TcpListener, AppError> {
     listening.map_err(|cause| AppError::Listen { address, cause })
 }
 
-/// The keys that may use the API, or `None` where it asks for none.
+/// The keys that may use the API, or `None` if it needs none.
 ///
 /// # Errors
 /// If there is a file of keys that can't be read, or that has a fault or no key.
@@ -116,8 +116,8 @@ pub struct App {
 }
 
 impl App {
-    /// Opens database, queue and storage, and applies pending migrations unless told not to.
-    /// Redis may be away: jobs are accepted and worked on without it.
+    /// Opens database, queue and storage, and applies pending migrations unless that is switched
+    /// off. Redis may be away: jobs are accepted and worked on without it.
     ///
     /// # Errors
     /// If the database can't be reached, or the storage can't be written.
@@ -149,7 +149,7 @@ impl App {
             Err(error @ QueueError::Unavailable(_)) => {
                 tracing::warn!(%error, "starting without the queue");
             }
-            // A wrong password or database number does not pass.
+            // A wrong password or database number won't correct itself.
             Err(error) => return Err(error.into()),
         }
         Ok(Self {
@@ -212,7 +212,7 @@ impl App {
             .with_workers(consuming_probe(&workers));
         let working = tokio::spawn(workers.run(stop.clone()));
         let served = self.run_api(listener, state, stop.clone()).await;
-        // Without the API there is nothing to work for.
+        // Without the API there is no reason to go on.
         stop.cancel();
         if let Err(error) = working.await {
             tracing::error!(%error, "the workers have failed");
@@ -331,7 +331,8 @@ fn consuming_probe(workers: &Workers) -> http::Probe {
     })
 }
 
-/// As many of the downloads that are wished for as the system lets a process open files.
+/// As many downloads as were asked for, within the number of files that the system lets a process
+/// open.
 fn downloads_that_fit(wished: usize, share: u64) -> usize {
     let Some(open_files) = http::raise_open_files() else {
         return wished;

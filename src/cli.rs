@@ -33,7 +33,7 @@ pub struct ThumbnailArguments {
     /// Longest side in pixels.
     pub max_side: u32,
     pub jpeg_quality: u8,
-    /// Members of a variant each, as `name=card,width=320`; then the target is a folder.
+    /// The members of each variant, as `name=card,width=320`; then the target is a folder.
     pub variants: Vec<String>,
     pub preset: Option<String>,
     pub config_file: Option<std::path::PathBuf>,

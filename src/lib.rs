@@ -9,7 +9,7 @@
 //! | [`cli`], [`commands`] | the command line, and one file a command |
 //! | [`app`] | the composition root: settings become parts |
 //! | [`lifecycle`], [`telemetry`] | signals and drain; logging |
-//! | [`db`] | the truth: Postgres or SQLite, every query written once |
+//! | [`db`] | the truth: Postgres or SQLite, and every query |
 //! | [`queue`] | the hint: job ids in a Redis list or in this process |
 //! | [`storage`] | where thumbnails live |
 //! | [`fetch`] | the guarded download: resolver, redirects, limits |

@@ -28,7 +28,7 @@ fn postgres(url: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `tokio-postgres` leaves verification to its TLS connector and knows no word for it.
+/// `tokio-postgres` leaves verification to its TLS connector and has no word for it.
 fn with_known_sslmode(url: &str) -> String {
     url.replace("sslmode=verify-full", "sslmode=require")
         .replace("sslmode=verify-ca", "sslmode=require")

@@ -30,7 +30,7 @@ pub fn after(delay: std::time::Duration) -> Clock {
     }
 }
 
-/// `delay` as the database counts it; longer ones than 292 million years are cut.
+/// `delay` as the database counts it; delays longer than 292 million years are cut.
 pub fn millis(delay: std::time::Duration) -> i64 {
     i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 1000)
 }

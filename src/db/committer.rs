@@ -1,5 +1,5 @@
-//! Group commit: writes that wait at the same time share one transaction, and so one flush to
-//! disk. Alone, a write goes through at once.
+//! Group commit: writes that wait at the same time share one transaction, and so one flush to disk.
+//! A write that is alone goes through at once.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,7 +10,7 @@ use super::submit::{self, NewJob, Submission};
 
 /// Most writes in one transaction.
 const LARGEST_GROUP: usize = 128;
-/// Writes that may wait; beyond it callers wait for room.
+/// Writes that may wait; with more, callers wait for room.
 const CAPACITY: usize = 4096;
 
 /// A write, and the channel on which its caller waits.
@@ -98,7 +98,7 @@ where
                 let _ = waiting.reply.send(Err(error.clone()));
             }
         }
-        // One of the group is at fault: each for itself, so that it takes no other down.
+        // One write of the group is at fault: each runs alone, so that it takes no other down.
         Err(_) => {
             for waiting in group {
                 let output = commit(vec![waiting.input.clone()]).await;

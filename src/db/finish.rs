@@ -11,7 +11,7 @@ use super::types::{Document, Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::{Claim, Event, Outcome};
 
-/// A claim with what is to be written under it.
+/// A claim, and what is to be written under it.
 #[derive(Debug, Clone)]
 pub(super) struct Ending {
     pub id: Id,
@@ -27,7 +27,7 @@ pub(super) struct Change {
     pub error_code: Option<&'static str>,
     pub error_variant: Option<String>,
     pub source_status: Option<u16>,
-    /// When a job that is pending again is due.
+    /// When a job that is pending again becomes due.
     pub due_after: Option<std::time::Duration>,
     /// Attempts that do not count after all.
     pub refunded_attempts: i32,

@@ -1,4 +1,4 @@
-//! Ending jobs whose origin can't be asked.
+//! Ends jobs whose origin stays unavailable.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::{Database, DbError, clock};
 use crate::domain::origin_record::PROBES_TO_GIVE_UP;
 use crate::domain::{Event, FailureCode, JobId, Origin, Priority};
 
-/// Most jobs that end in one statement: others have their turn in between.
+/// Most jobs that end in one statement: others get their turn in between.
 const LARGEST_GROUP: i64 = 500;
 
 const UNAVAILABLE: &str = "the source's origin could not be asked for too long: \
@@ -43,8 +43,8 @@ struct Overdue {
     updated_at: Moment,
 }
 
-/// A group of an origin's pending jobs for which `$condition` holds. Each index is asked for its
-/// own part: a query for both parts could use none.
+/// A group of an origin's pending jobs for which `$condition` holds. Each index answers its own
+/// part: a query for both parts could use neither.
 macro_rules! pending_of {
     ($pools:expr, $origin:expr, $condition:expr) => {{
         let origin: String = $origin;

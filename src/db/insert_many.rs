@@ -15,8 +15,8 @@ use crate::domain::{Priority, Schedule};
 
 const DEFAULT_MILLIS: i64 = Priority::DEFAULT.millis();
 
-/// Inserts all of `new_jobs` under `allow-retry`, whatever else of their URLs is there. Returns
-/// them, and the moment that all of them were created at.
+/// Inserts all of `new_jobs` under `allow-retry`, even if other jobs of their URLs exist. Returns
+/// them, and the moment at which all of them were created.
 pub(super) async fn insert_many(
     pool: &Pool<diesel_async::AsyncPgConnection>,
     new_jobs: Vec<NewJob>,
@@ -31,9 +31,9 @@ pub(super) async fn insert_many(
     }
 }
 
-/// Diesel's own batches differ in their text with each length and are prepared anew each time;
-/// this is one statement. What no job of a group asks for is not sent: the columns have their
-/// defaults, which costs the database less.
+/// The text of Diesel's own batches differs with each length, so each is prepared anew; this is one
+/// statement. Columns that no job of a group needs are not sent: they have their defaults, which
+/// costs the database less.
 struct InsertMany<'a> {
     ids: Vec<Id>,
     urls: Vec<&'a str>,
@@ -43,7 +43,7 @@ struct InsertMany<'a> {
     specs: Option<Specs<'a>>,
 }
 
-/// When the jobs begin.
+/// When the jobs may begin.
 struct Schedules {
     priorities: Vec<i16>,
     not_before: Vec<Option<Moment>>,

@@ -1,8 +1,9 @@
-//! The truth: jobs in Postgres or SQLite, every query written once.
+//! The truth: jobs in Postgres or SQLite. Queries are written once for both, except the hot writes
+//! ([`insert_many`], [`finish_many`], [`renew`]).
 //!
 //! Each state change is one conditional statement, so that it holds under any number of processes.
-//! Writes that come often (new jobs, ends of attempts) go through the [`committer`], which puts
-//! those that wait into one transaction.
+//! Frequent writes (new jobs, ends of attempts) go through the [`committer`], which puts those that
+//! wait into one transaction.
 
 mod begin;
 mod brakes;

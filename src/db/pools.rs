@@ -1,4 +1,4 @@
-//! The two kinds of pool, and the macros that run one query on whichever is there.
+//! The two kinds of pool, and the macros that run one query on either.
 
 use std::future::Future;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) type Pool<C> = deadpool::managed::Pool<AsyncDieselConnectionManager<C
 
 /// Longest wait for one statement or transaction. A frozen server must not freeze us.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for a free connection, and for a new one to be made.
+/// Longest wait for a free connection, and for a new one to open.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]

@@ -34,8 +34,8 @@ pub struct JobCounts {
 }
 
 impl Database {
-    /// A round trip to the database. It may answer and yet not take a write: for that there is
-    /// [`Self::try_writing`].
+    /// A round trip to the database. A database that answers it may still refuse a write:
+    /// [`Self::try_writing`] finds that out.
     pub async fn ping(&self) -> Result<(), DbError> {
         read_query!(self.pools, connection =>
             jobs::table.select(jobs::id).limit(1).load::<Id>(connection).await.map(|_| ()))

@@ -1,5 +1,5 @@
-//! Keeping jobs: leases are prolonged together. In Postgres that is one statement over an array, so
-//! that a worker of any size costs one round trip; SQLite has no arrays and no round trips.
+//! Renews the leases of a worker together. In Postgres that is one statement over an array, so that
+//! a worker of any size costs one round trip; SQLite has no arrays and no round trips.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use super::{Database, DbError, clock};
 use crate::domain::{Claim, JobId};
 
 impl Database {
-    /// Prolongs the leases of `held` and returns those of them that are still held: the others
-    /// were taken over, and work on them must stop.
+    /// Extends the leases of `held` and returns those that are still held: the others were taken
+    /// over, and work on them must stop.
     pub async fn renew(
         &self,
         held: &[Claim],

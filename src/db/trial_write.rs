@@ -11,7 +11,7 @@ use super::schema::workers;
 use super::types::Id;
 use super::{Database, DbError, clock};
 
-/// Under this id no worker runs.
+/// No worker runs under this id.
 const NOBODY: uuid::Uuid = uuid::Uuid::nil();
 /// When the row was last seen, by its own account: it never counts as alive, and is forgotten as
 /// old workers are.
@@ -23,7 +23,7 @@ impl Database {
     /// # Errors
     /// [`DbError::Unavailable`] if the database can't be reached or written at present.
     pub async fn try_writing(&self) -> Result<(), DbError> {
-        // A row that moves with the clock: SQLite does not touch the disk for one that stays as it
+        // The row changes with the clock: SQLite does not touch the disk for one that stays as it
         // is.
         let seen_at = clock::before(LONG_AGO);
         write_query!(self.pools, connection => diesel::insert_into(workers::table)

@@ -23,7 +23,7 @@ pub enum Event {
     Failed,
     /// The lease ended without a sign of its worker, and no attempt is left.
     WorkerLost,
-    /// The origin could not be asked for too long.
+    /// The origin was unavailable for too long.
     OriginGivenUp,
 }
 

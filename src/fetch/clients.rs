@@ -1,4 +1,4 @@
-//! The HTTP client, set up so that nothing leads past the guard.
+//! The HTTP client, set up so that nothing gets past the guard.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(super) struct Clients {
     kept: Arc<KeptOrigins>,
 }
 
-/// What all connections have to pass.
+/// The checks that all connections have to pass.
 pub(super) struct Guards {
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) names: Arc<AddressPolicy>,
@@ -47,7 +47,7 @@ impl Clients {
         })
     }
 
-    /// The client for the next request to `origin`, and what to hold on to for as long.
+    /// The client for the next request to `origin`, and a guard to hold until it has ended.
     pub(super) fn of(&self, origin: &Origin) -> (&Client, Option<Keep>) {
         match self.kept.keep(origin) {
             Some(keep) => (&self.keeping, Some(keep)),
@@ -55,7 +55,7 @@ impl Clients {
         }
     }
 
-    /// The client that surely opens a new connection.
+    /// The client that certainly opens a new connection.
     pub(super) fn fresh(&self) -> &Client {
         &self.closing
     }

@@ -103,13 +103,13 @@ impl FetchError {
         }
     }
 
-    /// True if a kept connection may simply have been closed by its server meanwhile; or if a
-    /// body broke off, but what came of it may be worth something.
+    /// True if the server may simply have closed a kept connection meanwhile; or if a body broke
+    /// off, but the part that came may be useful.
     pub(super) fn is_closed_connection(&self) -> bool {
         matches!(self, Self::Broken | Self::EndedEarly)
     }
 
-    /// True if the origin is to blame for it as a whole, not just for this answer.
+    /// True if the origin as a whole is to blame, not just this answer.
     pub(super) fn is_failure_of_origin(&self) -> bool {
         matches!(
             self,

@@ -85,7 +85,7 @@ impl Fetcher {
 }
 
 impl Inner {
-    /// `status` is the one that came last, of the hop that the download ended with.
+    /// `status` is the last one, from the hop at which the download ended.
     async fn follow(
         &self,
         url: &SourceUrl,
@@ -147,7 +147,7 @@ impl Inner {
 
     fn judge(&self, url: &SourceUrl) -> Result<(), Forbidden> {
         let proxy = self.settings.egress_proxy.as_ref();
-        // Its name is the only one that is not judged by what it resolves to.
+        // Its name is the only one that is not judged by its addresses.
         if proxy.is_some_and(|proxy| url.as_url().host_str() == Some(proxy.host())) {
             return Err(Forbidden::Name);
         }

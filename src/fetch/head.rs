@@ -1,4 +1,4 @@
-//! The head of an answer, reduced to what is used.
+//! The head of an answer, reduced to the parts that are used.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use super::coding::Coding;
 use super::error::FetchError;
 use super::retry_after;
 
-/// A longer content type is no content type.
+/// A longer content type counts as none.
 const MAX_CONTENT_TYPE_BYTES: usize = 255;
 
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Fields<'_> {
         retry_after::parse(self.text(&RETRY_AFTER)?, SystemTime::now())
     }
 
-    /// Of an answer that has the source as its body; an error of any other.
+    /// The head of an answer that has the source as its body; an error for any other answer.
     pub(super) fn of_source(&self) -> Result<Head, FetchError> {
         self.check_framing()?;
         self.check_status()?;
@@ -99,7 +99,7 @@ impl Fields<'_> {
         range.is_some_and(|(last, length)| last.checked_add(1) == Some(length))
     }
 
-    /// The client takes a body for chunked whatever else is done to it.
+    /// The client takes a body for chunked, whatever else is done to it.
     fn check_framing(&self) -> Result<(), FetchError> {
         let codings = self.tokens(&TRANSFER_ENCODING);
         if codings.is_empty() || codings == ["chunked"] {

@@ -1,4 +1,4 @@
-//! What a download asks of each origin that it visits, and what it reports of it.
+//! What a download asks about each origin that it visits, and what it reports.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ pub trait Hops: Send + Sync {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HopReport {
-    /// The head of an answer came, `after` so long from the start of the request.
+    /// The head of an answer came, `after` this long from the start of the request.
     Answered {
         status: u16,
-        /// `Retry-After`, where the answer has one.
+        /// `Retry-After`, if the answer has one.
         retry_after: Option<Duration>,
         after: Duration,
     },
-    /// No answer, or no whole one: refused, reset, timed out, TLS. A name that does not exist, and
-    /// an address that may not be fetched, are no failure of the origin and not reported.
+    /// No answer, or only part of one: refused, reset, timed out, TLS. A name that does not exist,
+    /// and an address that may not be fetched, are no failures of the origin and are not reported.
     Failed,
 }
 

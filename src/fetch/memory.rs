@@ -57,7 +57,7 @@ impl DownloadMemory {
         }
     }
 
-    /// A download begins, with no bytes yet. Who began earlier is the older one.
+    /// A download begins, with no bytes yet. The one that began earlier is the older.
     pub(super) fn begin(&self) -> Reservation {
         let stop = Arc::new(Notify::new());
         let id = self.shared.lock().begin(Arc::clone(&stop));
@@ -72,7 +72,7 @@ impl DownloadMemory {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Ledger> {
-        // Nothing between lock and unlock leaves the ledger half changed.
+        // No step between lock and unlock leaves the ledger half changed.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,7 +93,7 @@ impl Reservation {
     /// Has at least `bytes`, at once or after a while.
     pub(super) async fn grow_to(&mut self, bytes: u64) -> Result<(), OutOfMemory> {
         loop {
-            // Made before the question, so that no answer is missed.
+            // Created before the question, so that no answer is missed.
             let changed = self.shared.changed.notified();
             let reply = self.shared.lock().ask(self.id, bytes);
             match reply {

@@ -6,7 +6,7 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValu
 use super::settings::{FetchSettings, FetchSetupError};
 use crate::domain::{Origin, OriginRule};
 
-/// What the engine reads; a server that negotiates sends none of the newer formats then.
+/// What the engine can read; a server that negotiates then sends none of the newer formats.
 const ACCEPT_IMAGES: &str = "image/jpeg,image/png,image/gif,image/webp,image/bmp,*/*;q=0.1";
 
 pub(super) struct RequestFields {

@@ -56,7 +56,7 @@ impl Resolve for SystemResolver {
 
 fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
     let hints = AddrInfoHints {
-        // Else each address comes once for each kind of socket.
+        // Otherwise each address comes once for each kind of socket.
         socktype: SockType::Stream.into(),
         ..AddrInfoHints::default()
     };

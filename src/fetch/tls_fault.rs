@@ -30,7 +30,7 @@ pub(super) enum TlsFault {
 }
 
 impl TlsFault {
-    /// What `error` comes to.
+    /// The fault that `error` stands for.
     pub(super) fn of(error: &Error) -> Self {
         match error {
             Error::InvalidCertificate(error) => Self::of_certificate(error),

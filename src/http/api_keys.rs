@@ -30,7 +30,7 @@ struct KeyEntry {
     scopes: Scopes,
 }
 
-/// Why a keys file can't be used. Tells lines, never their content.
+/// Why a keys file can't be used. Names lines, never their content.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiKeysError {
     #[error("can't be read: {0}")]
@@ -71,7 +71,7 @@ impl ApiKeys {
         Ok(Self { entries })
     }
 
-    /// The name under which `key` is known, and what it may do. Takes the same time whichever key
+    /// The name that belongs to `key`, and what it may do. Takes the same time whichever key
     /// matches, if any.
     pub(super) fn find(&self, key: &str) -> Option<(&str, Scopes)> {
         let presented: [u8; 32] = Sha256::digest(key).into();

@@ -59,8 +59,8 @@ fn check_head(request: &ServiceRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Gives an error of the framework (405, 412, 416 …) the body that all errors have; its headers,
-/// like `Allow` or `Content-Range`, stay.
+/// Gives an error of the framework (405, 412, 416 …) the same body as all errors; its headers, like
+/// `Allow` or `Content-Range`, stay.
 fn in_problem_form(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let already = response
         .headers()

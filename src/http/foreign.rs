@@ -1,7 +1,7 @@
-//! Refuses to change anything for pages that are not our own. A browser sends their requests with
-//! the reach of its machine: into the local network, and where no key is asked for.
+//! Refuses changes for pages that are not our own. A browser sends a page's requests to whatever
+//! its machine can reach: the local network, and services without keys.
 //!
-//! Programs that are no browsers send neither `Origin` nor `Sec-Fetch-Site`.
+//! Programs other than browsers send neither `Origin` nor `Sec-Fetch-Site`.
 
 use std::net::Ipv4Addr;
 
@@ -24,7 +24,7 @@ const FOREIGN_NAME: &str = "The service is not known under this host name: name 
 /// Names that the public DNS does not have, so that it can't point them here from outside.
 const LOCAL_SUFFIXES: [&str; 3] = [".localhost", ".local", ".internal"];
 
-/// Why a request must not pass, if it must not: requests that change nothing pass, and those of our
+/// Why a request is refused, if it is. Requests that change nothing pass, and so do those of our
 /// own and known pages.
 pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Option<Problem> {
     if !is_changing(request.method()) {
@@ -68,8 +68,8 @@ fn is_origin_of(origin: &str, url: &Url) -> bool {
     Url::parse(origin).is_ok_and(|origin| origin.origin() == url.origin())
 }
 
-/// True if the page came from where the request goes to. A proxy may speak TLS for us, so the
-/// scheme is the page's.
+/// True if the page came from where the request goes. A proxy may speak TLS for us, so the page's
+/// scheme counts.
 fn is_of_host(origin: &str, host: Option<&str>) -> bool {
     let Some((scheme @ ("http" | "https"), _)) = origin.split_once("://") else {
         return false;
@@ -84,7 +84,7 @@ fn authority(scheme: &str, host: &str) -> Option<Url> {
     url?.ok()
 }
 
-/// True unless a stranger's DNS may have led a page of theirs here.
+/// True unless a stranger's DNS may have led a page here.
 fn is_known_name(host: &str, public: Option<&Url>) -> bool {
     let (before_port, _) = host.rsplit_once(':').unwrap_or((host, ""));
     if before_port.parse::<Ipv4Addr>().is_ok() {

@@ -57,7 +57,7 @@ use crate::domain::JobId;
 )]
 struct Successes;
 
-/// What can go wrong before any handler runs.
+/// The errors that may come before any handler runs.
 const EVERYWHERE: &[ProblemKind] = &[
     ProblemKind::UriTooLong,
     ProblemKind::HeadersTooLarge,
@@ -102,7 +102,7 @@ fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
     document
 }
 
-/// The presets are known once the settings are; and one stands instead of variants.
+/// The presets are known once the settings are; and a preset excludes variants.
 fn describe_presets<'a>(components: &mut Components, names: impl Iterator<Item = &'a str>) {
     let Some(RefOr::T(Schema::Object(mut members))) = components.schemas.remove("Submission")
     else {

@@ -7,7 +7,7 @@ use thumbforge_intake::query::{InvalidQuery, limit, read_parameters};
 
 use crate::db::{OriginPlace, OriginSort};
 
-/// What `GET /v1/origins` was asked for.
+/// The parameters of `GET /v1/origins`.
 #[derive(Debug, Clone)]
 pub struct OriginsQuery {
     pub sort: OriginSort,
@@ -22,7 +22,7 @@ const SORTS: [(&str, OriginSort); 4] = [
     ("failed", OriginSort::Failed),
 ];
 
-/// Longer than that of any stored origin.
+/// Longer than the name of any stored origin.
 const MAX_CURSOR_BYTES: usize = 4096;
 
 impl OriginsQuery {

@@ -1,9 +1,9 @@
-//! A client's connection that ends unless its requests get somewhere.
+//! A client's connection that ends unless its requests make progress.
 //!
 //! The HTTP library limits the first head of a connection and the time between requests, and
 //! handlers limit the bodies that they read. Nothing limits a second head, or a body that no
-//! handler reads: a client could drip it for ever. Whatever the trick, such a connection is never
-//! written to.
+//! handler reads: a client could send it byte by byte for ever. Whatever the trick, nothing is ever
+//! written to such a connection.
 
 use std::io;
 use std::pin::Pin;
@@ -109,7 +109,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         match Pin::new(&mut this.stream).poll_write(context, bytes) {
-            // Nobody reads any more once the client has ended its half.
+            // The server no longer reads once the client has closed its half.
             Poll::Pending => this.poll_clock(context),
             Poll::Ready(Ok(written)) => {
                 if written > 0 {

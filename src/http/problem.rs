@@ -23,7 +23,7 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 /// answer would be a hundred times its size.
 pub const MAX_FAULTS: usize = 20;
 
-/// An error as the client reads it. Never holds anything internal.
+/// An error as the client reads it. Never contains anything internal.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub kind: ProblemKind,
@@ -68,7 +68,7 @@ impl Problem {
         problem
     }
 
-    /// For faults of ours; the cause must have been logged by the caller.
+    /// For faults of the service; the caller must have logged the cause.
     pub fn internal() -> Self {
         Self::new(
             ProblemKind::Internal,

@@ -67,7 +67,7 @@ problem_kinds! {
 }
 
 impl ProblemKind {
-    /// The kind for a status that was set outside of our handlers (by the framework).
+    /// The kind for a status that was set outside our handlers (by the framework).
     pub fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {
             404 => Self::NotFound,

@@ -4,14 +4,14 @@
 pub enum QueueError {
     #[error("the queue is not available: {0}")]
     Unavailable(String),
-    /// The server answers, but will not serve us: a setting is wrong.
+    /// The server answers, but refuses to serve us: a setting is wrong.
     #[error("Redis refuses: {0}")]
     Refused(String),
     #[error("the Redis URL can't be used: {0}")]
     Url(String),
 }
 
-/// First words of errors that no waiting mends: no password, a wrong one, a user without the
+/// First words of errors that waiting does not cure: no password, a wrong one, a user without the
 /// right.
 const REFUSALS: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
 
@@ -35,7 +35,7 @@ impl From<redis::RedisError> for QueueError {
         }
         let refused = match error.kind() {
             redis::ErrorKind::AuthenticationFailed | redis::ErrorKind::InvalidClientConfig => true,
-            // A database number that is not there is a general error (`ERR`) to the client.
+            // To the client, a database number that does not exist is a general error (`ERR`).
             _ if error.to_string().contains("refused to switch database") => true,
             _ => REFUSALS.iter().any(|code| error.code() == Some(code)),
         };

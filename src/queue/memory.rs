@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::domain::JobId;
 
-/// Most ids held (16 MB); more are left to be found in the database.
+/// Most ids held (16 MB); the others are found in the database.
 const CAPACITY: usize = 1_000_000;
 
 #[derive(Clone, Default)]

@@ -128,7 +128,7 @@ impl RedisQueue {
     }
 
     pub(super) async fn ping(&self) -> Result<(), QueueError> {
-        // A server may take a connection and serve no command on it, or not on this key.
+        // A server may accept a connection and serve no command on it, or none on this key.
         self.backlog().await?;
         let tried = bounded(async {
             let mut connection = self.pool.get().await?;
@@ -159,7 +159,7 @@ fn is_out_of_range(error: &redis::RedisError) -> bool {
     matches!(error.detail(), Some("no such key" | "index out of range"))
 }
 
-/// Other programs push here too: what is no UUID can't be a job.
+/// Other programs push here too: a text that is not a UUID can't be a job.
 fn read_id(word: &[u8]) -> Option<JobId> {
     let id = std::str::from_utf8(word)
         .ok()

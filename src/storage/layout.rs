@@ -2,12 +2,12 @@
 
 use crate::domain::{Claim, JobId};
 
-/// Where the first variant's fallback lies, and the only file of most jobs.
+/// The path of the first variant's fallback, which is the only file of most jobs.
 pub fn first_path(id: JobId, extension: &str) -> String {
     format!("{id}.{extension}")
 }
 
-/// Where another file lies that is made under `claim`. No other claim writes to the same path.
+/// The path of another file that is made under `claim`. No other claim writes to the same path.
 pub fn other_path(claim: &Claim, variant: &str, extension: &str) -> String {
     let name = other_name(variant, claim.fence, extension);
     format!("{}/{name}", folder_of(claim.id))

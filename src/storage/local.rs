@@ -13,7 +13,7 @@ use thumbforge_imaging::formats::FORMATS;
 
 /// A disk with less room than this is full.
 const PROBE_BYTES: usize = 64 * 1024;
-/// How often a folder is made that others remove.
+/// How often to make a folder that others remove.
 const MAX_FOLDER_TRIES: u32 = 10;
 
 /// A file to be published.
@@ -31,7 +31,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Opens the folder; makes it where it is missing, and tries to write there.
+    /// Opens the folder; makes it if it is missing, and tries to write there.
     ///
     /// # Errors
     /// If it can't be made or written.
@@ -43,7 +43,7 @@ impl Storage {
         Ok(storage)
     }
 
-    /// The same once more, after it has failed: it may have come back empty.
+    /// The same again, after it has failed: it may have come back empty.
     ///
     /// # Errors
     /// If it still can't be made or written.
@@ -54,8 +54,7 @@ impl Storage {
 
     /// Writes the files of a job, the first variant's fallback first, flushes them, and renames
     /// that one into place last. Readers see the old file or the whole new one; the others are
-    /// known once the row names them. After that, [`Self::settle`] is to be called if there are
-    /// several.
+    /// known once the row names them. After that, call [`Self::settle`] if there are several.
     ///
     /// Returns false if the claim was found to be over meanwhile; then nothing is published.
     ///
@@ -90,8 +89,8 @@ impl Storage {
         .await
     }
 
-    /// To be called once the row names the files of `claim`, the first of them `first`: removes
-    /// what earlier claims have left. May be repeated.
+    /// Call it once the row names the files of `claim`, the first of them `first`: removes what
+    /// earlier claims have left. May be repeated.
     pub async fn settle(&self, claim: TemporaryFile, first: String) -> Result<(), StorageError> {
         let storage = self.clone();
         blocking(move || {

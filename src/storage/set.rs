@@ -1,4 +1,4 @@
-//! The steps of publishing several files, each of which may be the last one that a process takes.
+//! The steps of publishing several files; a process may die after any of them.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -32,7 +32,7 @@ impl<'a> FileSet<'a> {
         self.folder().join(other_name("", self.of.fence, "first"))
     }
 
-    /// Says that files of this claim may be there.
+    /// Marks that files of this claim may be there.
     pub(super) fn mark(&self) -> io::Result<()> {
         let marker = self.marker();
         create(&marker)?;
@@ -60,8 +60,8 @@ impl<'a> FileSet<'a> {
     }
 
     /// Renames the first file into place, unless the claim was found to be over meanwhile; then its
-    /// files go, and this is false. Who finds that removes the files, the marker, and once more the
-    /// files: what is written later is seen here.
+    /// files are removed, and this is false. A clean-up that finds a claim over removes its files,
+    /// then the marker, and then the files again: what is written later is seen here.
     pub(super) fn publish(&self, first: &Path) -> io::Result<bool> {
         if !self.marker().try_exists()? {
             self.remove_where(|fence| fence == self.of.fence)?;
@@ -79,7 +79,7 @@ impl<'a> FileSet<'a> {
         remove_if_there(&self.marker())
     }
 
-    /// After the claim has ended without being the one that completed the job.
+    /// Called after the claim has ended without completing the job.
     pub(super) fn discard(&self) -> io::Result<()> {
         self.remove_where(|fence| fence == self.of.fence)?;
         remove_if_there(&self.marker())?;
@@ -104,7 +104,7 @@ impl<'a> FileSet<'a> {
                 remove_if_there(&entry.path())?;
             }
         }
-        // Others may be in it, or have removed it; another job may just make a folder beside it.
+        // Others may be in it, or have removed it; another job may be making a folder beside it.
         if fs::remove_dir(&folder).is_ok()
             && let Some(parent) = folder.parent()
         {

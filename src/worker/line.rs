@@ -13,7 +13,7 @@ const BATCHES: usize = 4;
 pub(super) struct Line {
     standing: AtomicUsize,
     places: usize,
-    /// How many are waited for, so that one claim serves several.
+    /// How many places are waited for, so that one claim serves several.
     batch: usize,
     left: Notify,
 }
@@ -31,7 +31,7 @@ impl Line {
         })
     }
 
-    /// Takes free places, `most` at most; waits for enough of them that a claim is worth it.
+    /// Takes up to `most` free places; waits until there are enough to make a claim worth while.
     pub(super) async fn join(self: &Arc<Self>, most: usize) -> Vec<Standing> {
         loop {
             let left = self.left.notified();
@@ -45,7 +45,7 @@ impl Line {
         }
     }
 
-    /// Takes free places, `most` at most, perhaps none.
+    /// Takes up to `most` free places, perhaps none.
     pub(super) fn try_join(self: &Arc<Self>, most: usize) -> Vec<Standing> {
         let mut taken = 0;
         let _ = self

@@ -20,7 +20,8 @@ pub(super) async fn clear(parts: &Parts, files: &[TemporaryFile]) {
 }
 
 async fn clear_one(parts: &Parts, file: TemporaryFile) {
-    // A claim that completed its job may have died before it could remove what came before it.
+    // A claim that completed its job may have died before it could remove the files of earlier
+    // claims.
     let cleared = match parts.database.completed_under(file.id, file.fence).await {
         Ok(Some(result)) => parts.storage.settle(file, result.thumbnail_path).await,
         Ok(None) => parts.storage.discard(file).await,
@@ -135,7 +136,7 @@ mod tests {
         };
         assert!(parts.database.finish(&lost, &released).await.unwrap());
 
-        // The next one completes the job, and dies before it tidies up.
+        // The next one completes the job, and dies before it cleans up.
         let claim = claimed(&parts, &url).await;
         let new = publish(&parts, &claim).await;
         let outcome = completed(&new[0]);

@@ -113,7 +113,7 @@ async fn remove(parts: &Parts, claim: &Claim) {
     }
 }
 
-/// What the database does not take once it will not take again: the job ends with a plain failure.
+/// A refused write is not retried: the job ends with a plain failure.
 async fn refused(parts: &Parts, claim: &Claim) {
     let failed = Outcome::Failed {
         code: FailureCode::Internal,

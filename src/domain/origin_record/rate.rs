@@ -1,24 +1,24 @@
-//! How the rate is learned that an origin bears, without knowing how it counts: by a bucket, by a
-//! window, or by the time between two requests.
+//! Learns the rate that an origin bears, without knowing how it counts: by a bucket, by a window,
+//! or by the time between two requests.
 //!
 //! A refusal costs what would have been served while the origin is parked. So the rate settles a
-//! little below the one that was refused, stays there for a time that is long beside the park, and
-//! then rises slowly until the next refusal, which leads back to where it stood.
+//! little below the one that was refused. It stays there for a time that is long compared with the
+//! park. Then it rises slowly until the next refusal, which leads back to where it stood.
 
 use std::time::Duration;
 
 use super::{EPOCH, OriginRecord, Refusal, millis, seconds};
 
-/// What is left of a rate that was refused while it was in use.
+/// What remains of a rate that was refused while it was in use.
 const CUT: f64 = 0.9;
-/// The same when it was rising fast, and is not known so well.
+/// The same when it was rising fast, and is not known as well.
 const FAST_CUT: f64 = 0.8;
-/// What an answer adds to the rate, i.e. by what part a rate that is used grows in a second: while
+/// What an answer adds to the rate, i.e. the part by which a rate in use grows in a second: while
 /// hardly anything is known …
 const SEARCH: f64 = 0.5;
 /// … while it is a guess, or well above the one that was refused, because the limit was lifted …
 const FAST_RISE: f64 = 0.1;
-/// … and when it is tried whether a little more is borne.
+/// … and while it is tested whether the origin bears a little more.
 const RISE: f64 = 0.02;
 /// A rate that has risen to this multiple of its old value is beyond what was refused.
 const LIFTED: f64 = 1.3;
@@ -31,16 +31,16 @@ const HELD_PARKS_OF_GUESS: u32 = 2;
 const LONGEST_HOLD: Duration = Duration::from_secs(3600);
 /// A guess below it says hardly anything: a request or two were served.
 const INFORMED: f64 = 2.0;
-/// Where a rate begins of which nothing is known, because the first request was refused.
+/// The rate at which an unknown origin begins, because its first request was refused.
 const UNKNOWN_RATE: f64 = 1.0;
 pub(super) const LOWEST_RATE: f64 = 0.1;
-/// A rate that rose so high is no limit any more.
+/// A rate that rose this high is no longer a limit.
 pub(super) const HIGHEST_RATE: f64 = 1000.0;
 /// How long after the first refusal other processes still report what they were served.
 const GUESSING: Duration = Duration::from_secs(3);
 /// Answers are counted over at most this many seconds; then the older half is forgotten.
 const COUNTED_SECONDS: f64 = 4.0;
-/// One that counts by a window of a second has refused by then what is too much.
+/// An origin that counts by a window of a second has refused any excess by then.
 const WINDOW_SECONDS: f64 = 2.0;
 
 impl OriginRecord {
@@ -103,7 +103,7 @@ impl OriginRecord {
         (self.served, self.served_since) = (0, None);
     }
 
-    /// What to go on with when `rate` was refused.
+    /// The rate to continue with after `rate` was refused.
     fn below(&self, rate: f64, now: i64) -> f64 {
         let settled = self.settled_rate.unwrap_or(rate);
         let served = self
@@ -137,7 +137,8 @@ impl OriginRecord {
         (self.rate, self.settled_rate) = (Some(rate), Some(rate));
     }
 
-    /// Lets the rate stay as it is for a time that is long beside a park of `wait` until `parked`.
+    /// Keeps the rate unchanged for a time that is long compared with a park of `wait` until
+    /// `parked`.
     pub(super) fn hold_rate(&mut self, parked: i64, wait: Duration) {
         let parks = if self.is_measured {
             HELD_PARKS
@@ -148,7 +149,7 @@ impl OriginRecord {
         self.held_until = self.held_until.max(Some(until));
     }
 
-    /// Another process met the same refusal: a first guess is what all were served.
+    /// Another process met the same refusal: a first guess is the sum of what all were served.
     pub(super) fn add_to_guess(&mut self, served_a_second: Option<f64>, now: i64) {
         let is_fresh = self.cut_at.is_some_and(|cut| now - cut < millis(GUESSING));
         if let (Some(rate), Some(served)) = (self.rate, served_a_second)

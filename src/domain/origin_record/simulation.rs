@@ -1,6 +1,6 @@
-//! Processes that share a record, against origins that count in several ways: how long a backlog
-//! takes beside what the origin would have borne. Time and chance are made, so that it is the same
-//! each time.
+//! Simulates processes that share a record, against origins that count in several manners: how long
+//! a backlog takes compared with what the origin would have borne. Time and chance are simulated
+//! too, so that each run is the same.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -18,9 +18,9 @@ const FIRST_WINDOW: f64 = 8.0;
 enum Kind {
     /// Holds what comes in a second, and is full at first.
     Bucket,
-    /// So many in any second.
+    /// This many in any second.
     Sliding,
-    /// So many in each second of the clock.
+    /// This many in each second of the clock.
     Fixed,
     /// One request after another at a fixed distance, as nginx's `limit_req` without a burst.
     Leaky,
@@ -305,7 +305,7 @@ fn a_backlog_takes_not_much_longer_than_the_origin_needs() {
     });
 }
 
-/// Over five minutes three tenths are lost at most.
+/// Over five minutes at most three tenths are lost.
 #[test]
 fn refusals_stay_rare() {
     each(|kind, rate, retry_after, processes, chance| {

@@ -81,7 +81,7 @@ handler! {
 handler! {
     /// Resume everything
     ///
-    /// Jobs start again, but those of origins that are paused or parked by themselves.
+    /// Jobs start again, except those of origins that are paused or parked themselves.
     resume_queue("/v1/queue/resume", "resumeQueue", NothingBody) -> QueueBody,
     "Nothing is paused, except single origins",
     by all(false)

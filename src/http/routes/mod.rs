@@ -71,7 +71,7 @@ where
         .route(web::head().to(handler))
 }
 
-/// A resource that answers POST alone.
+/// A resource that answers only POST.
 fn changing<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,

@@ -13,8 +13,8 @@ use thumbforge_intake::RequestFault;
 
 /// Get a variant
 ///
-/// As the thumbnail. Of several formats, `format` names one, or `Accept` chooses: a format that it
-/// names, or else the last, which is the fallback.
+/// Like the thumbnail. If there are several formats, `format` names one, or `Accept` chooses: a
+/// format that it names, or else the last, which is the fallback.
 #[utoipa::path(
     get,
     path = "/v1/images/{job_id}/variants/{name}",

@@ -27,7 +27,7 @@ use crate::db::{Flow, Held, HeldBack, LimitedClaim, OriginState, ReadyOrigin};
 use crate::domain::Origin;
 use crate::domain::origin_record::{Caps, Observed};
 
-/// Origins that wait for their turn at most; what is beyond is found when there are fewer.
+/// Origins that wait for their turn at most; further ones are found when there are fewer.
 const MOST_HUNGRY: usize = 10_000;
 /// An origin that the sweep found ready is asked about after this time, whatever was known before:
 /// its park may have been ended by hand.
@@ -37,12 +37,12 @@ const SWEPT: Duration = Duration::from_secs(1);
 /// How long a refusal without `Retry-After`, or a row of failures, holds until the record decides.
 const UNTIL_TOLD: Duration = Duration::from_secs(1);
 
-/// What an operator allows of an origin.
+/// The operator's limits for an origin.
 pub type CapsOf = Arc<dyn Fn(&Origin) -> Caps + Send + Sync>;
 
 pub(super) struct Turns {
     state: Mutex<State>,
-    /// Somebody's turn may have come.
+    /// An origin's turn may have come.
     changed: Notify,
     /// There is something to report.
     news: Notify,
@@ -61,14 +61,14 @@ struct State {
     paused_until: Option<Instant>,
 }
 
-/// So many jobs of an origin are to be claimed.
+/// How many jobs of an origin to claim.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Turn {
     pub origin: Origin,
     pub jobs: u32,
     /// How many of its jobs had ended when the turn was taken.
     pub ended: u64,
-    /// Under its record and these caps; `None`: nothing is special about it.
+    /// Under its record and these caps; `None`: it is not restricted.
     pub limits: Option<Caps>,
 }
 
@@ -185,7 +185,7 @@ impl Turns {
             known.in_flight += jobs;
             known.unanswered += jobs;
             known.last_turn = now;
-            // Its room may have been smaller than its bells were many.
+            // Its room may have been smaller than the number of its bells.
             if *jobs >= room || known.room(self.downloads, now) == 0 {
                 state.set_hungry(origin, true);
                 state.place(origin, self.downloads, now);
@@ -193,12 +193,12 @@ impl Turns {
         }
     }
 
-    /// The room that an origin has of which nothing is known.
+    /// The room of an origin of which nothing is known.
     pub(super) const fn first_room() -> u32 {
         window::FIRST
     }
 
-    /// What bells may claim of origins whose room is another.
+    /// How many jobs bells may claim of origins whose room differs.
     pub(super) fn rooms(&self) -> Vec<(Origin, u32)> {
         let now = Instant::now();
         let state = self.state();
@@ -215,7 +215,7 @@ impl Turns {
                 } else {
                     known.room(self.downloads, now)
                 };
-                // The first room does as long as it is there.
+                // The room of an unknown origin will do while there is that much.
                 let matters = room < window::FIRST || known.in_flight >= window::FIRST / 2;
                 matters.then(|| (origin.clone(), room))
             })
@@ -271,7 +271,7 @@ impl Turns {
             let known = state.get(&origin, self, now);
             known.set_limits(true, now);
             known.is_remembered = true;
-            // The sweep finds it again when its record holds it back no more.
+            // The sweep finds it again when its record no longer holds it back.
             state.set_hungry(&origin, ask_again < SWEPT);
             if !ask_again.is_zero() {
                 state.sleep(&origin, now + ask_again);
@@ -290,7 +290,7 @@ impl Turns {
         let mut state = self.state();
         let known = state.get(origin, self, now);
         known.has_limits = claimed.is_limited;
-        // What it waits for may have come meanwhile.
+        // The event that it waits for may have come meanwhile.
         let has_ended = claimed.awaits_end && known.ended != turn.ended;
         if let Some(ask_again) = claimed.ask_again.filter(|_| !has_ended) {
             state.sleep(origin, now + ask_again);
@@ -371,7 +371,7 @@ impl Turns {
         self.changed.notify_one();
     }
 
-    /// Its jobs that have used an attempt are not to end any more.
+    /// Its jobs that have used an attempt are no longer to end.
     pub(super) fn does_not_give_up(&self, origin: &Origin) {
         if let Some(known) = self.state().known.get_mut(origin) {
             known.gives_up = false;
@@ -385,7 +385,7 @@ impl Turns {
         heard.is_some_and(|heard| heard.elapsed() < SWEPT)
     }
 
-    /// The record of an origin where a redirect leads holds it back, or does not.
+    /// Whether the record of an origin that a redirect leads to holds it back.
     pub(super) fn heard(&self, origin: &Origin, held: Option<Held>) {
         let now = Instant::now();
         let mut state = self.state();
@@ -428,7 +428,7 @@ impl Turns {
         }
     }
 
-    /// Forgets origins that nothing is known of any more, and lets those that wait come earlier.
+    /// Forgets origins of which nothing is known any longer, and lets those that wait come earlier.
     pub(super) fn tidy(&self) {
         let now = Instant::now();
         let mut state = self.state();
@@ -473,7 +473,7 @@ impl State {
         }
     }
 
-    /// Puts the origin into the order of turns, or takes it out, as it is hungry and has room.
+    /// Puts the origin into the order of turns if it is hungry and has room, or takes it out.
     fn place(&mut self, origin: &Origin, downloads: u32, now: Instant) {
         let Some(known) = self.known.get_mut(origin) else {
             return;

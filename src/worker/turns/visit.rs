@@ -133,7 +133,7 @@ impl Visit {
 
 impl Hops for Visit {
     fn may_visit<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, bool> {
-        // Its own was asked for with the claim.
+        // Its own origin was asked for with the claim.
         Box::pin(async move {
             if *origin == self.origin {
                 return true;
