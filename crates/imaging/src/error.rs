@@ -59,7 +59,7 @@ pub enum ImagingError {
     },
     #[error("decoding took longer than allowed")]
     Timeout,
-    /// A fault of ours, not of the image.
+    /// A fault of the engine, not of the image.
     #[error("the image engine failed: {0}")]
     Internal(String),
 }
@@ -90,7 +90,7 @@ impl ImagingError {
     }
 }
 
-/// What can be done about an [`ImagingError`], for a caller that has its own words for it.
+/// The remedies for an [`ImagingError`], for a caller that has its own words for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     Empty,

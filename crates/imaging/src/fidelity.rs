@@ -23,8 +23,8 @@ const LEAST_DB: f64 = 40.0;
 /// What each plane alone must reach.
 const LEAST_DB_OF_A_PLANE: f64 = 38.0;
 
-/// A computed picture with what photographs have: the spectrum of natural scenes (amplitude as 1/f;
-/// D. J. Field, 1987), an edge, and grain.
+/// A computed picture with the traits of photographs: the spectrum of natural scenes (amplitude as
+/// 1/f; D. J. Field, 1987), an edge, and grain.
 fn photograph(width: usize, height: usize) -> Vec<u8> {
     let mut seed = 9_u32;
     let mut random = move || {
@@ -181,8 +181,8 @@ fn odd_sizes_lose_nothing_at_their_edges() {
     }
 }
 
-/// The same file with another size in its frame header: what lies outside of that becomes padding,
-/// as after a lossless crop.
+/// The same file with another size in its frame header: everything outside that becomes padding, as
+/// after a lossless crop.
 fn cropped(mut bytes: Vec<u8>, size: Size) -> Vec<u8> {
     let frame = bytes
         .windows(2)
@@ -320,7 +320,7 @@ fn lossy_webp_comes_within_forty_decibels_with_its_loop_filter_and_without() {
     let header = decode::inspect(&file, &Limits::default()).unwrap();
     // The only chunk.
     let data = &file[20..];
-    // From 116 on downwards it is left out.
+    // From 116 downwards it is left out.
     for max_side in [350, 300, 256, 200, 176, 175, 128, 117, 116, 100, 64] {
         let target = thumbnail_size(header.size, max_side);
         let (short, long) = (short_way(&file, target), long_way_of_webp(data, target));

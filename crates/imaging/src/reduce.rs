@@ -123,8 +123,8 @@ impl BoxReducer {
         debug_assert_eq!(self.pixels.len(), reduced.area() * self.layout.channels());
         Raster {
             size: reduced,
-            // The last box of a row or column may hold fewer pixels than the others: it covers
-            // less of the picture, and the resampling must know.
+            // The last box of a row or column may hold fewer pixels than the others: it covers less
+            // of the picture, and the resampling must know that.
             span: (
                 f64::from(self.source.width) / f64::from(self.averaged.width),
                 f64::from(self.source.height) / f64::from(self.averaged.height),

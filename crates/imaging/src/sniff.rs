@@ -1,4 +1,4 @@
-//! The format by its magic bytes; names and content types are not believed.
+//! Finds the format by the magic bytes; names and content types are not trusted.
 
 use super::error::ImagingError;
 use crate::formats::Format;
@@ -43,11 +43,11 @@ const MARKUP: &[(&[u8], &str)] = &[
     (b"<?xml", "an XML document"),
 ];
 
-/// Tells the format of `bytes`.
+/// Finds the format of `bytes`.
 ///
 /// # Errors
-/// [`ImagingError::Empty`], or [`ImagingError::Unsupported`] for anything that is not a JPEG,
-/// PNG, GIF, WebP or BMP file.
+/// [`ImagingError::Empty`], or [`ImagingError::Unsupported`] for anything that is not a JPEG, PNG,
+/// GIF, WebP or BMP file.
 pub(crate) fn sniff(bytes: &[u8]) -> Result<Format, ImagingError> {
     if bytes.is_empty() {
         return Err(ImagingError::Empty);

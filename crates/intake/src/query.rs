@@ -8,7 +8,7 @@ use crate::{JobFilter, JobStatus, RequestFault, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidQuery(pub Vec<RequestFault>);
 
-/// What `GET /v1/images` was asked for.
+/// The parameters of `GET /v1/images`.
 #[derive(Debug, Clone)]
 pub struct ListQuery {
     pub filter: JobFilter,
@@ -54,7 +54,7 @@ impl ListQuery {
     }
 }
 
-/// Hands each parameter to `set`, whose error is what is wrong with it.
+/// Passes each parameter to `set`, which returns what is wrong with it.
 ///
 /// # Errors
 /// What `set` refused, and every parameter that is given more than once.
@@ -80,7 +80,7 @@ pub fn read_parameters(
     Err(InvalidQuery(faults))
 }
 
-/// What is larger than `max_limit` is capped.
+/// A value above `max_limit` is capped.
 ///
 /// # Errors
 /// What is expected, worded to follow the parameter's name.

@@ -11,13 +11,13 @@ use super::sub_blocks::SubBlocks;
 /// Longest code in bits.
 const MAX_BITS: u32 = 12;
 const MAX_CODES: usize = 1 << MAX_BITS;
-/// Strings up to this long are copied as one piece, whatever their length.
+/// Strings up to this length are copied as one piece, whatever their length.
 const PIECE: usize = 16;
 /// More than any string and a piece.
 const MARGIN: usize = MAX_CODES + PIECE;
 /// Every byte stands at its own place at the start of the history: the strings of one byte.
 const LITERALS: usize = 256;
-/// How much of what is no longer needed may stand in the history before it is dropped.
+/// How many bytes that are no longer needed may stand in the history before they are dropped.
 const MAX_DEAD_BYTES: usize = 64 << 10;
 /// All strings of one table: the first is at most one byte long, the next two, and so on.
 const MAX_TABLE_BYTES: usize = MAX_CODES * MAX_CODES / 2;
@@ -39,8 +39,8 @@ struct Text {
 pub struct Lzw<'a> {
     data: SubBlocks<'a>,
     texts: Box<[Text; MAX_CODES]>,
-    /// The first code that has no string. The string before it lacks its last byte until that is
-    /// given out.
+    /// The first code that has no string. The string before it lacks its last byte until that byte
+    /// is given out.
     next: usize,
     clear: usize,
     bits: u32,
@@ -153,8 +153,8 @@ impl<'a> Lzw<'a> {
         self.table = self.end..self.end;
     }
 
-    /// Moves the history down over what no string and no row needs any more. Each byte that is
-    /// moved pays for one that was given out.
+    /// Moves the history down over the bytes that no string and no row needs any longer. Each byte
+    /// that is moved pays for one that was given out.
     fn drop_dead_bytes(&mut self) {
         if self.next == MAX_CODES && self.read > self.table.end + MAX_DEAD_BYTES {
             self.history
@@ -232,7 +232,7 @@ mod tests {
         blocks
     }
 
-    /// The rows that can be read, and the longest that the history was.
+    /// The rows that can be read, and the greatest length of the history.
     fn decode(bytes: &[u8], width: usize) -> (Vec<u8>, usize) {
         let mut lzw = Lzw::new(bytes, 0).unwrap();
         let (mut pixels, mut row, mut longest) = (Vec::new(), vec![0; width], 0);

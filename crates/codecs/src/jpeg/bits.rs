@@ -51,7 +51,7 @@ impl Bits {
     /// too many ways").
     #[inline(always)]
     pub fn refill(&mut self, window: &Window) {
-        // The mask never bites, see `Input::top_up`; it spares the bounds check.
+        // The mask never takes effect, see `Input::top_up`; it spares the bounds check.
         let at = self.position & (WINDOW - 1);
         let bytes = [
             window.0[at],
@@ -119,13 +119,13 @@ impl<'a> Input<'a> {
         self.window
     }
 
-    /// Whether the window has a whole MCU more, or more bytes than any if the data ends in it.
+    /// Whether the window has another whole MCU, or more bytes than any MCU if the data ends in it.
     #[inline(always)]
     pub fn holds_mcu(&self, bits: Bits) -> bool {
         bits.position <= self.limit
     }
 
-    /// Call before each MCU: makes sure that it is in the window, and that what was decoded before
+    /// Call before each MCU: makes sure that it is in the window, and that the one decoded before
     /// was there.
     #[inline(always)]
     pub fn begin_mcu(&mut self, bits: &mut Bits) -> Result<(), JpegError> {

@@ -14,10 +14,10 @@ use super::scan::{Progress, Scan};
 use super::sequential::SequentialScan;
 use super::tables::Tables;
 
-/// A sample that no scan has given: mid-grey, what libjpeg shows too.
+/// A sample that no scan has given: mid-grey, as libjpeg shows too.
 const MISSING: u8 = 128;
 
-/// Buffers to be kept by each thread from picture to picture.
+/// Buffers that each thread keeps from picture to picture.
 #[derive(Default)]
 pub struct Scratch {
     window: Box<Window>,
@@ -137,7 +137,7 @@ impl Decoder<'_> {
         scratch: &mut Scratch,
     ) -> Result<Progress, JpegError> {
         let mut reader = MarkerReader::new(self.bytes)?;
-        // Rows of each component, once its scan was met.
+        // Rows of each component, once its scan has been read.
         let mut rows = vec![None; self.header.components.len()];
         loop {
             let stopped = match self.next_scan(&mut reader) {
@@ -225,7 +225,7 @@ impl Decoder<'_> {
         }
         scratch.coefficients.reset(self.layout, N);
         let mut reader = MarkerReader::new(self.bytes)?;
-        // Rows that each component has DC coefficients for.
+        // Rows for which each component has DC coefficients.
         let mut rows = vec![None; self.header.components.len()];
         let mut stopped = plan.stopped;
         for planned in &plan.scans {

@@ -8,8 +8,8 @@
 
 use super::plane::{ComponentLayout, Layout};
 
-/// Repeats the last whole samples in place of those that lie partly outside of the picture. A side
-/// that has no whole sample stays as it is; [`super::Header::scale_for`] chooses no such scale.
+/// Repeats the last whole samples in place of those that lie partly outside the picture. A side
+/// without a whole sample stays as it is; [`super::Header::scale_for`] chooses no such scale.
 pub fn repeat_whole_samples(layout: &Layout, samples: &mut [u8]) {
     for component in &layout.components {
         let plane = &mut samples[component.start..component.start + component.samples()];

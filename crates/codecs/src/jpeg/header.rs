@@ -1,7 +1,7 @@
 use super::error::JpegError;
 use super::markers::{self, MarkerReader};
 
-/// How the planes of a picture are to be understood.
+/// How to interpret the planes of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColorKind {
     Grey,

@@ -199,8 +199,8 @@ pub struct AcSkipTable {
 }
 
 /// Most bits that one entry of an [`AcSkipTable`] takes, so that after a refill (56 bits) a DC
-/// look-up and two of these fit, or three of these. Magnitude bits need not be seen to be skipped:
-/// this may exceed `LOOKUP_BITS`.
+/// look-up and two of these fit, or three of these. Magnitude bits can be skipped unseen: this may
+/// exceed `LOOKUP_BITS`.
 pub const MAX_SKIPPED_BITS: u32 = 18;
 
 impl LookupTable for AcSkipTable {

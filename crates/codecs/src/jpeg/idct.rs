@@ -52,7 +52,7 @@ pub const fn slots(n: usize) -> [u8; 64] {
     slots
 }
 
-/// What turns coefficients of one component into samples.
+/// Turns coefficients of one component into samples.
 #[derive(Debug, Clone)]
 pub struct Transform {
     /// Quantisation steps, laid out like the coefficients of a block, times what
@@ -224,7 +224,7 @@ impl Transform {
     }
 }
 
-/// In zigzag order, the last coefficient before the first outside of the 4 × 4 lowest.
+/// In zigzag order, the last coefficient before the first outside the 4 × 4 lowest.
 pub const LAST_OF_4: u32 = 9;
 
 /// What must be added to the DC coefficient, after dequantisation, for the level shift of T.81,

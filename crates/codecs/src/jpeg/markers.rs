@@ -71,8 +71,8 @@ impl<'a> MarkerReader<'a> {
 
     /// Steps over the segment of a marker that means nothing to the picture.
     ///
-    /// Any other marker is refused: it may be a table whose marker was damaged, and without it the
-    /// rest decodes to something else.
+    /// Any other marker is refused: it may be a table whose marker was damaged, and without that
+    /// table the rest decodes to something else.
     pub fn skip_segment(&mut self, code: u8) -> Result<(), JpegError> {
         match code {
             APP0..=APP15 | COM | DNL => self.segment().map(|_| ()),

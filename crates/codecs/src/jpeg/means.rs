@@ -1,10 +1,10 @@
-//! Sequential scans at 1/8, where a block is its mean: only DC coefficients matter, all AC symbols
-//! are stepped over.
+//! Sequential scans at 1/8, where a block is its mean: only DC coefficients matter, and all AC
+//! symbols are skipped.
 //!
-//! Where a block ends cannot be predicted, and a loop that branches on it loses more time to the
+//! The end of a block cannot be predicted, and a loop that branches on it loses more time to the
 //! processor's wrong guesses than to look-ups. So there is one loop over look-ups whose steps are
-//! all alike: each takes the DC difference of a block or several AC symbols, and what comes next
-//! (which table, which block) is computed without a branch.
+//! all alike. Each takes the DC difference of a block or several AC symbols, and computes without a
+//! branch what comes next (which table, which block).
 
 use std::hint::select_unpredictable;
 
@@ -147,8 +147,8 @@ struct Step {
     done: usize,
 }
 
-/// Decodes as many blocks as `entries` has places, less one that the loop writes to without meaning
-/// it. What it writes are entries of DC tables.
+/// Decodes as many blocks as `entries` has places, less one, to which the loop writes without
+/// meaning to. It writes entries of DC tables.
 #[inline(never)]
 fn step_over(
     bits: Bits,
@@ -205,7 +205,7 @@ const STEPS: usize = 3;
 fn advance(step: Step, mcu: &Mcu<'_>, entries: &mut [u16]) -> Option<Step> {
     let at = (step.table as usize & TABLES) | StepTables::index(step.bits.peek());
     let entry = mcu.entries[at];
-    // Behind a DC look-up `done` moves on; what others write is overwritten by the next.
+    // After a DC look-up `done` moves on; the next step overwrites what others write.
     *entries.get_mut(step.done)? = entry;
     let next = step.k + (usize::from(entry >> 6) & 63 & step.dc.wrapping_sub(1));
     if entry & 63 == 0 || next > 63 {
@@ -213,7 +213,7 @@ fn advance(step: Step, mcu: &Mcu<'_>, entries: &mut [u16]) -> Option<Step> {
     }
     let mut bits = step.bits;
     bits.consume(u32::from(entry & 63));
-    // The block of what was just read, known since the step before.
+    // The block of the last look-up, known since the step before.
     let block = step.block ^ (mcu.to_next[step.block & 15] & step.dc.wrapping_neg());
     let tables = mcu.tables[block & 15];
     let ends = (entry as i16) < 0;

@@ -1,4 +1,4 @@
-//! Which scans of a progressive picture have to be decoded for its lowest frequencies.
+//! Finds the scans of a progressive picture that must be decoded for its lowest frequencies.
 
 use super::error::{JpegError, MAX_SCANS};
 use super::header::Header;
@@ -99,8 +99,7 @@ impl Default for Progression {
 }
 
 impl Progression {
-    /// The order that T.81, G.1.1 asks for. Besides being the rule, it bounds how much work a small
-    /// file can make.
+    /// The order that T.81, G.1.1 requires. It also bounds how much work a small file can make.
     fn advance(&mut self, scan: &Scan) -> Result<(), JpegError> {
         const UNUSUAL: JpegError = JpegError::Unsupported("order of progressive scans");
         if scan.first > 0 && self.0[0].is_none() {

@@ -1,5 +1,4 @@
-//! Scans of progressive pictures (ITU-T T.81, annex G), of whose coefficients only the lowest are
-//! kept.
+//! Scans of progressive pictures (ITU-T T.81, annex G). Only the lowest coefficients are kept.
 
 use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
@@ -13,7 +12,7 @@ use super::symbols::BadCode;
 /// The significance of a block is below this if it has no coefficient after [`LAST_OF_4`].
 const LOW_END: u64 = 2 << LAST_OF_4;
 
-/// The coefficients of a picture between its scans.
+/// The coefficients of a picture from scan to scan.
 #[derive(Default)]
 pub struct Coefficients {
     /// Component after component, block after block, as [`super::idct`] wants them.
@@ -31,8 +30,8 @@ impl Coefficients {
         self.significance.resize(if n > 1 { blocks } else { 0 }, 0);
     }
 
-    /// Turns all blocks into samples: the same as of a sequential file, which knows the same of
-    /// each block.
+    /// Turns all blocks into samples, exactly like those of a sequential file, which knows the same
+    /// of each block.
     #[inline(never)]
     pub fn transform<const N: usize>(
         &self,
@@ -87,7 +86,7 @@ pub struct ProgressiveScan<'a> {
 #[derive(Default)]
 struct State {
     bits: Bits,
-    /// Blocks, this one included, that have no symbols any more.
+    /// Blocks, including this one, that have no more symbols.
     end_of_band_run: u32,
 }
 
@@ -283,7 +282,8 @@ impl<const N: usize> Band<'_, N> {
         if k <= last + 1 { Ok(()) } else { Err(BadCode) }
     }
 
-    /// One bit more of each coefficient, and those that this bit makes more than zero (G.1.2.3).
+    /// Another bit of each coefficient, and the coefficients that this bit makes non-zero
+    /// (G.1.2.3).
     #[inline(always)]
     fn refine(
         &mut self,

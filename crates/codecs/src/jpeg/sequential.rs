@@ -17,7 +17,7 @@ struct Coder<'t> {
     transform: &'t Transform,
 }
 
-/// A block of the MCU: whose it is, and where its samples go.
+/// A block of the MCU: which component it belongs to, and where its samples go.
 pub(super) struct BlockPlace {
     pub coder: usize,
     /// First sample of the block in the MCU row's first MCU, for MCU row 0.

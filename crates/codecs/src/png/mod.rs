@@ -19,7 +19,7 @@ pub use wavefront::{PADDING_BYTES, ROWS, unfilter};
 
 use inflate::Inflater;
 
-/// Rows of more bytes are none of ours: the buffers hold many of them.
+/// Rows with more bytes are left to the other reader: the buffers hold many of them.
 pub const MAX_ROW_BYTES: usize = 128 << 10;
 /// From this many rows that wait for their left neighbours, a wavefront is faster than one row
 /// after the other.
@@ -81,8 +81,8 @@ pub struct RowReader<'a> {
 }
 
 impl<'a> RowReader<'a> {
-    /// Of the first sequence of `IDAT` chunks in a file whose header has this shape. None if its
-    /// rows are too wide.
+    /// From the first sequence of `IDAT` chunks in a file whose header has this shape. `None` if
+    /// its rows are too wide.
     pub fn new(file: &'a [u8], shape: Shape) -> Option<Self> {
         if !shape.is_usual() {
             return None;
@@ -97,16 +97,16 @@ impl<'a> RowReader<'a> {
         })
     }
 
-    /// What a reader allocates at most, beside the tables of the inflater. None if the rows are too
-    /// wide.
+    /// The most that a reader allocates, apart from the tables of the inflater. `None` if the rows
+    /// are too wide.
     pub fn memory_bytes(shape: Shape) -> Option<usize> {
         shape.is_usual().then(|| {
             inflate::buffer_bytes(ROWS * shape.filtered_bytes()) + (1 + ROWS) * shape.stride()
         })
     }
 
-    /// The next rows, at most [`ROWS`]; zero of them if much was read for nothing, such that the
-    /// caller may look at the clock. None at the end of the picture, or of what can be read of it.
+    /// The next rows, at most [`ROWS`]; zero of them if much was read for nothing, so that the
+    /// caller may look at the clock. `None` at the end of the picture, or of its readable part.
     pub fn next_rows(&mut self) -> Option<impl ExactSizeIterator<Item = &[u8]>> {
         if self.unknown_filter.is_some() {
             return None;
@@ -125,7 +125,7 @@ impl<'a> RowReader<'a> {
         Some(rows.take(count).map(move |row| &row[..row_bytes]))
     }
 
-    /// Of the rows that are there, and their number: at most `wanted`, and none from the first
+    /// From the rows that are there, and their number: at most `wanted`, and none from the first
     /// unknown filter on.
     fn filters(&mut self, wanted: usize) -> ([Filter; ROWS], usize) {
         let mut filters = [Filter::None; ROWS];

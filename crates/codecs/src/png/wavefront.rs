@@ -2,11 +2,11 @@
 //!
 //! A pixel needs its left neighbour first, so one row is a chain of steps that each wait for the
 //! one before. The rows are therefore taken as a wavefront: at step t, row k is at pixel t − k. Its
-//! neighbours above then are what row k − 1 gave one and two steps ago, and the pixels of a step
-//! don't wait for each other.
+//! neighbours above are then the results of row k − 1 one and two steps ago, and the pixels of a
+//! step don't wait for each other.
 //!
-//! Four rows are one vector. Two vectors take the time of one, as the processor waits for neither;
-//! with three or four it is busy, and there is little more to gain.
+//! Four rows are one vector. Two vectors take the time of one, because the processor waits for
+//! neither; with three or four it is busy, and there is little more to gain.
 
 use super::filter::Filter;
 use super::lanes::Bytes;
@@ -88,7 +88,7 @@ fn run<const BPP: usize, const AVERAGES: bool>(
             step += blocks * BLOCK;
             continue;
         }
-        // Where the front is not yet in all rows, or no longer.
+        // Steps at which the front is not yet in all rows, or no longer.
         let inside = |row: usize| step.checked_sub(row).filter(|x| *x < width);
         let filtered =
             std::array::from_fn(|row| inside(row).map_or(0, |x| pixel_at(raw[row], x * BPP)));
@@ -134,7 +134,7 @@ impl<const AVERAGES: bool> Front<AVERAGES> {
     }
 
     /// One pixel of each row. The first pixels of a row have zeros to their left: rows that the
-    /// front has not reached yet are given zeros, and give zeros.
+    /// front has not reached yet get zeros, and give zeros.
     #[inline(always)]
     fn advance(&mut self, above: u32, filtered: [u32; ROWS]) -> [u32; ROWS] {
         let mut finished = [0; ROWS];
@@ -153,7 +153,7 @@ impl<const AVERAGES: bool> Front<AVERAGES> {
 
 /// Four rows of the front.
 struct Group<const AVERAGES: bool> {
-    /// What the last step gave: the left neighbours.
+    /// The results of the last step: the left neighbours.
     left: Bytes,
     /// The upper neighbours of the last step: now the upper left ones.
     upper_left: Bytes,

@@ -1,5 +1,5 @@
-//! The macroblock that is being made, with the samples around it that it is predicted from (RFC
-//! 6386, section 12).
+//! The macroblock in progress, with the samples around it from which it is predicted (RFC 6386,
+//! section 12).
 
 use super::modes::{LumaMode, Macroblock};
 use super::predict::{predict_subblock, predict_whole};
@@ -14,7 +14,7 @@ const LUMA_AT: usize = STRIDE + 8;
 /// Both chroma planes lie side by side.
 const CHROMA_AT: [usize; 2] = [STRIDE + 8, STRIDE + 24];
 
-/// Section 12.2: what lies above the picture, and to its left.
+/// Section 12.2: the samples above the picture, and to its left.
 const ABOVE_PICTURE: u8 = 127;
 const LEFT_OF_PICTURE: u8 = 129;
 
@@ -117,7 +117,7 @@ impl Area {
     }
 
     /// Section 12.3: the sub-blocks of the last column have the same samples above to the right,
-    /// whatever their row: those of the macroblock there. Behind the last macroblock, the last
+    /// whatever their row: those of the macroblock there. After the last macroblock, the last
     /// sample is repeated.
     fn set_above_right(&mut self, above: &Above, column: usize, row: usize) {
         let samples = match above.luma.get(column + 1) {

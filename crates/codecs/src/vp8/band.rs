@@ -1,4 +1,4 @@
-//! A row of macroblocks as planes, and what of the row above its filter still needs.
+//! A row of macroblocks as planes, and the part of the row above that its filter still needs.
 
 use super::filter::{
     Across, Strength, filter_macroblock_edge, filter_simple, filter_subblock_edge,
@@ -49,7 +49,7 @@ impl<const SIDE: usize> Plane<SIDE> {
         self.rows(first, end)
     }
 
-    /// What the rows kept hold back, if no more macroblocks come.
+    /// The rows that are held back, once no more macroblocks come.
     pub fn held_back(&self) -> impl Iterator<Item = &[u8]> {
         self.rows(KEPT - UNFINISHED, KEPT)
     }

@@ -1,6 +1,6 @@
 //! The boolean entropy decoder (RFC 6386, section 7).
 
-/// Reads booleans of given probabilities from a partition. Behind its end it reads zeros, and
+/// Reads booleans of given probabilities from a partition. After its end it reads zeros, and
 /// remembers that it did.
 ///
 /// The value that section 7.3 keeps in two bytes stands here at the top of 64 bits, and is refilled

@@ -1,4 +1,4 @@
-//! The door: macroblock row by macroblock row, each given away when it is made.
+//! The entry point: macroblock row by macroblock row, each given away when it is made.
 
 use std::time::Instant;
 
@@ -10,8 +10,8 @@ use super::header::{Frame, FrameSize};
 use super::modes::{Macroblock, SubMode, read_macroblock};
 use super::tokens::{Context, Residual, TokenTables};
 
-/// Whether the loop filter is applied. Other samples are never predicted from filtered ones, so
-/// without it the picture is the same but for the edges of its blocks.
+/// Whether the loop filter is applied. Samples are never predicted from filtered ones, so
+/// without it the picture is the same except for the edges of its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoopFilter {
     Apply,
@@ -27,7 +27,7 @@ pub trait Rows {
     fn chroma(&mut self, cb: &[u8], cr: &[u8]);
 }
 
-/// How far the picture was decoded.
+/// How much of the picture was decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Rows of luma.
@@ -36,7 +36,7 @@ pub struct Progress {
     pub stopped: Option<Vp8Error>,
 }
 
-/// Buffers to be kept by each thread from picture to picture.
+/// Buffers that each thread keeps from picture to picture.
 #[derive(Default)]
 pub struct Scratch {
     tokens: TokenTables,
@@ -115,7 +115,7 @@ pub fn decode(
 }
 
 impl Scratch {
-    /// The last picture had values of which decoders may differ in what they make.
+    /// The last picture had values on which decoders may differ.
     #[cfg(any(test, debug_assertions))]
     pub fn was_extreme(&self) -> bool {
         self.residual.is_extreme
@@ -258,7 +258,7 @@ impl Decoder<'_, '_> {
     }
 }
 
-/// Gives rows away as far as the picture goes.
+/// Gives rows away, up to the height of the picture.
 struct Given<'r, R> {
     rows: &'r mut R,
     width: usize,

@@ -1,4 +1,4 @@
-//! What stands before the macroblocks (RFC 6386, sections 9.1 to 9.11 and 19.2).
+//! The header before the macroblocks (RFC 6386, sections 9.1 to 9.11 and 19.2).
 
 use super::bool_reader::BoolReader;
 use super::error::Vp8Error;
@@ -28,8 +28,8 @@ impl FrameSize {
     }
 }
 
-/// Reads the size of a key frame, and no more. The scaling that a player is asked for is left out,
-/// as all WebP decoders do.
+/// Reads the size of a key frame, and no more. The scaling that it asks players for is ignored, as
+/// in all WebP decoders.
 ///
 /// # Errors
 /// Not a key frame, or a start code that is wrong or missing.
@@ -63,7 +63,7 @@ pub struct Steps {
     pub chroma: [i16; 2],
 }
 
-/// What macroblocks share that are of one segment.
+/// The values that macroblocks of one segment share.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Segment {
     pub steps: Steps,
@@ -112,7 +112,7 @@ impl<'a> Frame<'a> {
         if first_end > declared_bytes {
             return Err(Vp8Error::Corrupt("its first partition is too long"));
         }
-        // Without all of the modes there is hardly a row of the picture.
+        // Without all the modes there is hardly a row of the picture.
         let first = data
             .get(KEY_FRAME_HEADER_BYTES..first_end)
             .ok_or(Vp8Error::Truncated)?;
@@ -275,8 +275,8 @@ fn reader_of(data: &[u8], start: usize, end: usize) -> Result<BoolReader<'_>, Vp
     reader(&data[start.min(end)..end])
 }
 
-/// The coder's value is always less than its range, which begins at 255 (section 7.3): no encoder
-/// writes 255 as the first byte, and of what follows it decoders make different pictures.
+/// The coder's value is always less than its range, which begins at 255 (section 7.3). So no
+/// encoder writes 255 as the first byte, and decoders make different pictures of what follows it.
 fn reader(partition: &[u8]) -> Result<BoolReader<'_>, Vp8Error> {
     match partition.first() {
         Some(&u8::MAX) => Err(Vp8Error::Corrupt("a partition begins as none can")),

@@ -109,7 +109,7 @@ pub fn read_macroblock(
     }
 }
 
-/// What a whole macroblock's mode counts for beside sub-blocks.
+/// The sub-block mode that stands for a whole macroblock's mode.
 fn as_submode(mode: Mode) -> SubMode {
     match mode {
         Mode::Dc => SubMode::Dc,

@@ -55,7 +55,7 @@ pub struct Context {
 
 impl Context {
     /// Section 13.3: a macroblock without coefficients leaves the context of the block of DC values
-    /// as it is, if it has none.
+    /// as it is, if it has no such block.
     pub fn clear(&mut self, has_second: bool) {
         *self = Self {
             second: self.second && !has_second,
@@ -64,7 +64,7 @@ impl Context {
     }
 }
 
-/// How much of a block there is.
+/// How many coefficients a block has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Extent {
     #[default]
@@ -224,7 +224,7 @@ fn read_block(
         }
         let value = if reader.next(128) { -value } else { value };
         let step = steps[usize::from(at > 0)];
-        // Only a broken file has larger values than 16 bits hold; a saturated one is extreme.
+        // Only a broken file has values beyond 16 bits; a saturated one is extreme.
         block[usize::from(ZIGZAG[at] & 15)] = value.saturating_mul(step);
         at += 1;
     }

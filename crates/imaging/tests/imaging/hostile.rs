@@ -138,7 +138,7 @@ fn profile_of_one_large_table() -> Vec<u8> {
     profile
 }
 
-/// PNG files whose metadata inflates to `bytes`, or to all that is taken.
+/// PNG files whose metadata inflates to `bytes`, or to the most that is taken.
 pub fn metadata_bombs(bytes: usize) -> Vec<(&'static str, Vec<u8>)> {
     let zeros = deflated(&vec![0; bytes]);
     let bomb = |kind, prefix: &[u8]| png_with(kind, &[prefix, &zeros].concat());

@@ -11,7 +11,7 @@ use zune_core::options::DecoderOptions;
 
 pub static SPEC: LazyLock<Variant> = LazyLock::new(|| Variant::thumbnail(256, 95));
 
-/// The usual thumbnail, and what its source is.
+/// The usual thumbnail, and the facts of its source.
 #[derive(Debug, PartialEq)]
 pub struct Thumbnail {
     pub jpeg: Vec<u8>,

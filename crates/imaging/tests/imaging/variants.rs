@@ -1,4 +1,4 @@
-//! Variants: which part they show, how they are turned, and what each format keeps.
+//! Variants: the part that they show, how they are turned, and what each format keeps.
 
 use image::DynamicImage;
 use jpeg_encoder::ColorType;
@@ -81,7 +81,7 @@ fn corners_and_middle(picture: &DynamicImage) -> [usize; 5] {
     ]
 }
 
-/// What is stored when this is seen, at an EXIF orientation.
+/// How the picture is stored when this is seen, at an EXIF orientation.
 fn stored(seen: &Picture, orientation: u8) -> Picture {
     match orientation {
         2 => seen.mirrored(),

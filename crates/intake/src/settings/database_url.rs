@@ -1,4 +1,4 @@
-//! Where the database is, in the forms that people have at hand.
+//! The place of the database, in the forms that people have at hand.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -59,7 +59,7 @@ impl<'a> Merged<'a> {
         Self { said, judge }
     }
 
-    /// The parsed value, or `None` and one line more in `faults`.
+    /// The parsed value, or `None` and another line in `faults`.
     pub(super) fn read<T>(
         &self,
         key: &str,

@@ -5,8 +5,8 @@ use config::{Map, Value, ValueKind};
 use super::parse::{Parsed, user_agent};
 use crate::{HostPattern, OriginRule};
 
-/// Fields that a request is framed or addressed by, that would have the source send only a part,
-/// or that have a key of their own.
+/// Fields that frame or address a request, that would make the source send only a part, or that
+/// have a key of their own.
 const REFUSED_HEADERS: &[&str] = &[
     "accept-encoding",
     "connection",
@@ -26,7 +26,7 @@ const REFUSED_HEADERS: &[&str] = &[
     "user-agent",
 ];
 
-/// Every rule, the most specific first. `file` is where `value` stands.
+/// Every rule, the most specific first. `file` is the file that holds `value`.
 pub(super) fn rules(value: Value, file: &str, faults: &mut Vec<String>) -> Vec<OriginRule> {
     let ValueKind::Table(tables) = value.kind else {
         faults.push(format!(
@@ -124,7 +124,7 @@ fn headers(value: Value) -> Parsed<Vec<(String, String)>> {
         {
             return Err(format!("{name} is given twice"));
         }
-        // What stands there may be a secret: it is never quoted.
+        // The value may be a secret: it is never quoted.
         let value = text(value).map_err(|fault| format!("{name}: {fault}"))?;
         if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return Err(format!("{name}: expected visible ASCII"));

@@ -1,4 +1,4 @@
-//! Where Redis is.
+//! The place of Redis.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use super::redacted::redacted;
 pub struct RedisUrl(String);
 
 impl RedisUrl {
-    /// The whole URL, password included: for the client only.
+    /// The whole URL, including the password: for the client only.
     pub fn as_str(&self) -> &str {
         &self.0
     }

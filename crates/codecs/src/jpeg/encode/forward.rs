@@ -1,8 +1,8 @@
-//! The forward transform of 8 × 8 samples, and the quantisation of what it gives.
+//! The forward transform of 8 × 8 samples, and the quantisation of its results.
 //!
-//! The transform is that of Y. Arai, T. Agui and M. Nakajima (1988), in which all but five
-//! multiplications are left to the quantisation: each coefficient comes out too large by a factor
-//! of its own.
+//! The transform is that of Y. Arai, T. Agui and M. Nakajima (1988), which leaves all but five
+//! multiplications to the quantisation: each coefficient comes out too large by a factor of its
+//! own.
 
 use super::super::idct::transpose_8;
 use super::super::lanes::F4;
@@ -27,8 +27,8 @@ impl Block {
 
 /// Quantises by one table.
 pub struct Quantizer {
-    /// What a coefficient is multiplied with, by column and row of frequency; four columns of eight
-    /// a side.
+    /// The factor of each coefficient, by column and row of frequency; four columns of eight a
+    /// side.
     factors: [[F4; 8]; 2],
 }
 
@@ -117,7 +117,7 @@ impl Quantizer {
             out.copy_from_slice(&words);
             places |= u64::from(significant) << (8 * column);
         }
-        // Most are zero: a look at each that is not costs less than to sort all.
+        // Most are zero: a look at each other one costs less than sorting all.
         let mut significant = 0;
         while places != 0 {
             let place = places.trailing_zeros() as usize & 63;

@@ -22,14 +22,14 @@ pub struct Scan {
     /// Of the coefficients in zigzag order.
     pub first: u8,
     pub last: u8,
-    /// The bit that the scans before ended with, 0 if there were none; and the one that this scan
-    /// ends with.
+    /// The bit at which the scans before ended, 0 if there were none; and the one at which this
+    /// scan ends.
     pub high: u8,
     pub low: u8,
 }
 
 impl Scan {
-    /// All there is of a picture.
+    /// The whole description of a picture.
     pub fn whole(picture: &Picture<'_>) -> Self {
         Self::new(0..picture.shifts().len() as u8, [0, 63], [0, 0])
     }
@@ -44,7 +44,7 @@ impl Scan {
         }
     }
 
-    /// What the scan holds of a picture, if anything.
+    /// The part of a picture that the scan holds, if any.
     pub fn of(&self, picture: &Picture<'_>) -> Option<Self> {
         let end = self.components.end.min(picture.shifts().len() as u8);
         let components = self.components.start..end;
@@ -55,7 +55,7 @@ impl Scan {
     }
 }
 
-/// All that stands before the tables of codes.
+/// The segments before the tables of codes.
 pub fn frame(file: &mut Vec<u8>, kind: u8, source: &Source<'_>) {
     file.extend_from_slice(&START_OF_IMAGE);
     // Version 1.02, square pixels, no picture of its own.

@@ -10,7 +10,8 @@ use super::tokens::Tokens;
 
 const END_OF_BLOCK: u8 = 0x00;
 
-/// With the standard's tables, in one pass. Apart from the other codings: 1 % of a picture's time.
+/// With the standard's tables, in one pass. Separate from the other codings: saves 1 % of a
+/// picture's time.
 #[inline(never)]
 pub fn write_baseline(file: &mut Vec<u8>, source: &Source<'_>) {
     header::frame(file, header::SOF0, source);
@@ -72,8 +73,8 @@ impl<S: Symbols> BlockCoder<S> {
         }
     }
 
-    /// Apart from the code of luma, which has most of the blocks and is inlined: 2 % of a picture's
-    /// time.
+    /// Separate from the code of luma, which has most of the blocks and is inlined: saves 2 % of a
+    /// picture's time.
     #[inline(never)]
     fn chroma(&mut self, component: usize, block: &Block) {
         self.block::<2>(component, block);

@@ -1,4 +1,4 @@
-//! The example tables of ITU-T T.81, annex K, which decoders know best.
+//! The example tables of ITU-T T.81, annex K, which are best known to decoders.
 
 use std::borrow::Cow;
 

@@ -16,7 +16,7 @@ fn sample(plane: &Plane<'_>, x: usize, y: usize) -> f64 {
 }
 
 /// zune-jpeg brings chroma up with a triangle filter; averaged back over a pixel pair, a sample has
-/// 6/8 of itself and 1/8 of each neighbour. Do the same to ours, for the directions that are
+/// 6/8 of itself and 1/8 of each neighbour. Does the same to ours, for the directions that are
 /// subsampled.
 fn blurred(plane: &Plane<'_>, x: usize, y: usize, across: bool, down: bool) -> f64 {
     let row = |y: usize| {
@@ -73,8 +73,8 @@ fn check_scaled(bytes: &[u8], header: &Header, reference: &Reference, eighths: u
     );
     let first = header.components[0];
     for (channel, plane) in decoded.planes.iter().enumerate() {
-        // Of subsampled chroma the reference shows a filtered form only: that one is compared at
-        // full size. Of RGB it shows a clipped one.
+        // The reference shows subsampled chroma only filtered: that is compared at full size. It
+        // shows RGB clipped.
         if (header.components[channel].h, header.components[channel].v) != (first.h, first.v) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What the complete decoder makes of a file, brought to the form of our planes.
+//! The complete decoder's result for a file, brought to the form of our planes.
 
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -145,8 +145,7 @@ pub struct Boxed {
     pub data: Vec<f64>,
 }
 
-/// Root mean square of the difference, and the largest difference. What is not a number does not
-/// count.
+/// Root mean square of the difference, and the largest difference. NaN does not count.
 pub fn difference(expected: &Boxed, actual: impl Fn(usize, usize) -> f64) -> (f64, f64) {
     let (mut squares, mut largest, mut count) = (0.0, 0.0_f64, 0);
     for y in 0..expected.height {

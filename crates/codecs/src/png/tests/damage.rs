@@ -1,4 +1,4 @@
-//! Files that end early or are broken. What is read before is right, and never less than the png
+//! Files that end early or are broken. The rows read before are right, and never fewer than the png
 //! crate reads.
 
 use super::files::{File, Random, deflate};
@@ -8,7 +8,7 @@ fn small_file() -> File {
     File::new(9, 21, 3, Random::new(6).filters(21))
 }
 
-/// Gives how many rows were read.
+/// Returns how many rows were read.
 fn assert_not_less(file: &File, bytes: &[u8], name: &str) -> usize {
     let Some((expected, _)) = reference::read(bytes) else {
         return 0;
@@ -142,7 +142,7 @@ fn damage_anywhere_in_the_stream_leaves_the_rows_before_it() {
     }
 }
 
-/// Other symbols are not always an error: then both go on with the same wrong samples.
+/// Other symbols are not always an error: then both continue with the same wrong samples.
 fn assert_not_less_where_the_crate_complains(file: &File, bytes: &[u8], at: usize) {
     let Some((expected, error)) = reference::read(bytes) else {
         return;

@@ -33,8 +33,8 @@ pub fn ours(
     Ok((planes, progress))
 }
 
-/// Decodes by both. `None` where one of them complains, or the values are beyond what decoders
-/// agree on.
+/// Decodes with both. `None` if one of them complains, or the values are beyond what decoders agree
+/// on.
 ///
 /// # Errors
 /// The name of the plane in which they differ.

@@ -1,8 +1,8 @@
 //! WebP (<https://www.rfc-editor.org/rfc/rfc9649>): the picture, or the first frame.
 //!
-//! Lossy pictures without alpha go to our own decoder. What is lossless, has alpha or is animated
-//! goes to another, which gives whole pictures or an error, so that such a file is corrupt if it is
-//! truncated.
+//! Lossy pictures without alpha go to our own decoder. Pictures that are lossless, have alpha or
+//! are animated go to another, which gives whole pictures or an error, so that such a file is
+//! corrupt if it is truncated.
 
 mod lossy;
 
@@ -136,7 +136,7 @@ impl<'a> Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// The picture, if there is nothing about it that our own decoder does not do.
+    /// The picture, if our own decoder can decode it.
     fn opaque(&self) -> Option<ChunkPlace> {
         let is_opaque = !self.has_alpha || self.alpha.is_none();
         self.lossy
@@ -167,7 +167,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// What the look-up tables of its lossless codes take; `None` if these can't be read.
+    /// The memory of the look-up tables of its lossless codes; `None` if these can't be read.
     fn code_bytes(&self, canvas: Size) -> Option<usize> {
         const LOSSLESS: u8 = 1;
         let of_picture = match self.stream {
@@ -182,7 +182,7 @@ impl<'a> Facts<'a> {
             }
             _ => 0,
         };
-        // One is gone before the other is made.
+        // One is dropped before the other is made.
         Some(of_picture.max(of_alpha))
     }
 }
@@ -261,7 +261,7 @@ impl<'a> Iterator for Chunks<'a> {
     }
 }
 
-/// How a WebP is coded, as far as it decides how it is decoded and what that costs.
+/// The coding of a WebP, as far as it decides the decoder and its cost.
 #[derive(Debug)]
 pub(crate) struct WebpFacts {
     lossless: bool,
@@ -270,7 +270,7 @@ pub(crate) struct WebpFacts {
     lossy_bytes: usize,
     /// Look-up tables of its lossless codes, or of its alpha plane's.
     code_bytes: usize,
-    /// What our own decoder takes, if it takes the file.
+    /// What our own decoder needs, if it takes the file.
     opaque: Option<ChunkPlace>,
 }
 

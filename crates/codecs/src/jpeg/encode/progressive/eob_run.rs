@@ -22,7 +22,7 @@ impl EobRun {
         }
     }
 
-    /// One block more.
+    /// Adds a block.
     #[inline]
     pub fn extend(&mut self, tokens: &mut Tokens) {
         if self.blocks == 0 {

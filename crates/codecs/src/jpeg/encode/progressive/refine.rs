@@ -23,10 +23,11 @@ pub fn scan(tokens: &mut Tokens, picture: &Coefficients, scan: &Scan) {
 fn block(tokens: &mut Tokens, leveled: &Leveled, scan: &Scan, table: usize, ended: &mut EobRun) {
     let mut left = leveled.reached(scan.low, scan.first, scan.last);
     let before = leveled.reached(scan.high, scan.first, scan.last);
-    // Behind the last new one there are corrections at most.
+    // After the last new one there are at most corrections.
     let end_of_new = 64 - (left & !before).leading_zeros();
     let mut corrections = Corrections { bits: 0, count: 0 };
-    // Coefficients that stay zero since the last symbol. Those between do not count.
+    // Coefficients that stay zero since the last symbol. Other coefficients in between do not
+    // count.
     let mut run = 0;
     let mut next = u32::from(scan.first);
     while left != 0 {
