@@ -80,7 +80,7 @@ fn rows_shown(theirs: &Boxed) -> usize {
     theirs.height - grey.count()
 }
 
-/// Coefficients too large for any picture: we clip what they give, others let it wrap around. So a
+/// Coefficients too large for any picture: we clip the result, others let it wrap around. So a
 /// block with black or white in it, of ours or of theirs, does not count.
 fn is_clipped(theirs: &Boxed, ours: &impl Fn(usize, usize) -> f64, x: usize, y: usize) -> bool {
     let (left, top) = (x / 8 * 8, y / 8 * 8);

@@ -106,8 +106,8 @@ async fn clock_set_back() {
     serve.start();
     let new = load::accept(serve.address, &stage.origin.url("/small.jpg")).await;
     let held = load::accept(serve.address, &stage.origin.url("/small.jpg?n=1")).await;
-    // As if all had been written before the clock went back by two hours; the second is held by a
-    // worker that died since.
+    // As if all had been written before the clock went back by two hours; a worker that has died
+    // since holds the second.
     stage.lines(&format!(
         "UPDATE jobs SET status = 'processing', attempts = 1, fence = 1, \
          worker_id = gen_random_uuid() WHERE id = '{held}'"
@@ -214,7 +214,7 @@ async fn fault_16() {
     });
 }
 
-/// Takes the space that is left.
+/// Takes the remaining space.
 pub fn fill(ballast: &Path) {
     use std::io::Write;
     let mut file = std::fs::File::create(ballast).expect("a file");

@@ -23,7 +23,7 @@ const DELAY: Duration = Duration::from_millis(100);
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_18_everything_at_random() {
     let seed = setting("THUMBFORGE_FAULT_SEED").unwrap_or_else(rand::random);
-    // A repetition keeps the seed: what failed is tried again, not something else.
+    // A repetition keeps the seed: it tries the same again, not something else.
     let name = format!("fault 18, THUMBFORGE_FAULT_SEED={seed}");
     conclusively(&name, || fault_18(seed)).await;
 }
@@ -193,7 +193,7 @@ impl Actors {
         }
     }
 
-    /// Whoever can't start while a server is away is started again.
+    /// A process that can't start while a server is away is started again.
     fn everybody_up(&mut self) {
         let end = Instant::now() + Duration::from_secs(30);
         loop {

@@ -1,4 +1,4 @@
-//! When which fault begins and ends, as a pure function of a seed.
+//! When each fault begins and ends, as a pure function of a seed.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What is over as soon as it is done.
+    /// A fault that is over as soon as it is done.
     const fn is_instant(self) -> bool {
         matches!(
             self,

@@ -40,10 +40,10 @@ impl<T> Server<T> {
 
 pub const LEASE: Duration = Duration::from_secs(2);
 
-/// Only in what writes a new job of a small image to Postgres, or how an attempt at one ended: the
-/// statements are prepared, so that their values alone are on the wire.
+/// Only in the statement that writes a new job of a small image to Postgres, or the end of an
+/// attempt at one: the statements are prepared, so that only their values are on the wire.
 pub const WRITES: &[u8] = b"/small.jpg";
-/// Only in what writes that an attempt has completed.
+/// Only in the statement that writes that an attempt has completed.
 pub const COMPLETIONS: &[u8] = b"thumbnail_path";
 
 pub struct Stage {
@@ -239,7 +239,7 @@ impl Stage {
         Box::new(move |n| format!("{base}?n={n}"))
     }
 
-    /// Every file in the storage but the temporary ones, by its path in it.
+    /// Every file in the storage except the temporary ones, by its path in it.
     pub fn stored_files(&self) -> Vec<String> {
         let mut folders = vec![self.storage.clone()];
         let mut files = Vec::new();

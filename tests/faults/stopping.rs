@@ -16,7 +16,7 @@ use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(4);
-/// Beyond the grace period: what the process needs to end, and the machine to notice.
+/// In addition to the grace period: what the process needs to end, and the machine to notice.
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// A download that ends when the gate is opened.

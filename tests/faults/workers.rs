@@ -1,4 +1,4 @@
-//! Workers are killed: once by us at every step of a job, and once by the job itself.
+//! Workers are killed: by us at every step of a job, and by the job itself.
 
 use std::process::Command;
 use std::sync::Arc;

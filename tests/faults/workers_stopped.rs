@@ -29,7 +29,7 @@ async fn fault_04() {
     let mut stale = stage.process_through_postgres("work", "stale", proxy.port());
     stale.start();
 
-    // One job that the stale worker has finished: what is missing is the database's word.
+    // One job that the stale worker has finished: only the database's answer is missing.
     proxy.set(Mode::Hold(COMPLETIONS));
     let late_gate = Arc::new(Semaphore::new(1));
     let reply = image_reply(120, 90).behind(&late_gate);

@@ -1,4 +1,4 @@
-//! HTTPS that fails: each reason has its sentence, and what won't change is not tried again.
+//! HTTPS that fails: each reason has its sentence, and a permanent fault is not tried again.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What happens to downloads when their memory is out.
+//! Downloads when their memory runs out.
 
 use std::time::{Duration, Instant};
 

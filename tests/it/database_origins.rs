@@ -1,4 +1,4 @@
-//! What is promised of origins, held against Postgres and SQLite alike: their list, and the brakes.
+//! The promises about origins, held against Postgres and SQLite alike: their list, and the brakes.
 
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,7 @@ async fn claim(database: &Database, id: JobId) -> Claim {
     claims.remove(0)
 }
 
-/// So many seconds from now, as SQL.
+/// This many seconds from now, as SQL.
 fn moment(fixture: &Fixture, seconds: i64) -> String {
     match fixture.target {
         Target::Postgres(_) => format!("now() + interval '{seconds} seconds'"),
@@ -72,7 +72,7 @@ fn moment(fixture: &Fixture, seconds: i64) -> String {
     }
 }
 
-/// So many minutes ago, in minutes since the epoch, as SQL.
+/// This many minutes ago, in minutes since the epoch, as SQL.
 fn minute(fixture: &Fixture, ago: i64) -> String {
     match fixture.target {
         Target::Postgres(_) => format!("floor(extract(epoch FROM now()) / 60) - {ago}"),

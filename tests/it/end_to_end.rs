@@ -1,4 +1,5 @@
-//! The main job, whole: real processes of the built binary, from a submitted URL to a thumbnail.
+//! The main job as a whole: real processes of the built binary, from a submitted URL to a
+//! thumbnail.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

@@ -81,7 +81,7 @@ impl Redis {
         self.process.signal(name);
     }
 
-    /// Kills the server; what it held is gone.
+    /// Kills the server; its data is gone.
     pub fn kill(&mut self) {
         self.process.signal("KILL");
         self.process.end();

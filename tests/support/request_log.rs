@@ -1,4 +1,4 @@
-//! What an origin was asked for, when, and how much of it at once.
+//! What an origin was asked for, when, and how many at once.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -46,7 +46,7 @@ impl RequestLog {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        // Else a test that panics would panic twice.
+        // Otherwise a test that panics would panic twice.
         if let Ok(mut asked) = self.log.0.lock() {
             asked[self.number].ended = Some(Instant::now());
         }
@@ -58,7 +58,7 @@ pub fn most_at_once(asked: &[Asked]) -> usize {
     let begins = asked.iter().map(|one| (one.begun, 1));
     let ends = asked.iter().filter_map(|one| Some((one.ended?, -1)));
     let mut changes: Vec<(Instant, isize)> = begins.chain(ends).collect();
-    // Who ended as another began made room for it.
+    // A request that ended as another began made room for it.
     changes.sort_unstable();
     let counts = changes.iter().scan(0, |count, (_, change)| {
         *count += change;

@@ -1,6 +1,6 @@
 //! The URL of a source image: checked, normalised, and known by its hash.
 //!
-//! The WHATWG parser repairs what it reads: it drops tabs and newlines, turns `\\` into `/`, and
+//! The WHATWG parser repairs what it reads: it drops tabs and newlines, turns `\` into `/`, and
 //! takes `http:/x` and `http:///x` for `http://x`. Another reader of the same text (a proxy, a log
 //! filter, a human) may see another host than the parser does. So a text that would be repaired is
 //! refused before it is parsed. Only spaces pass, because people and servers write them: around the

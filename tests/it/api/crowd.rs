@@ -84,7 +84,7 @@ async fn ten_thousand_connections_are_held_and_answered() {
         begun.elapsed()
     );
 
-    // One more waits at most until some of them have been idle for too long.
+    // Another waits at most until some of them have been idle for too long.
     let late = Instant::now();
     let answer = try_get(address, "/livez", 30 * second).unwrap();
     assert_eq!(answer.status, 200);

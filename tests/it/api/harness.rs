@@ -64,7 +64,7 @@ impl Api {
         Self::serve(fixture.open().await, queue, settings, None)
     }
 
-    /// For tests that the database does not matter to.
+    /// For tests to which the database does not matter.
     pub async fn on_sqlite(settings: ApiSettings) -> Self {
         let fixture = Fixture::sqlite();
         let mut api = Self::start_with(&fixture, settings).await;
@@ -133,7 +133,7 @@ impl Api {
         answer.json()["id"].as_str().unwrap().parse().unwrap()
     }
 
-    /// Claims this very job, wherever it stands among those of its origin.
+    /// Claims this job, wherever it stands among those of its origin.
     pub async fn claimed(&self, id: JobId) -> Claim {
         let job = self.database.find(id).await.unwrap().expect("a job");
         let origin = SourceUrl::parse(&job.url).unwrap().origin();
