@@ -1,5 +1,5 @@
-//! The one table of settings. Flags, `--help`, the names that faults suggest, and the tests that hold
-//! `.env.example`, `compose.yaml` and the README to it, all derive from here.
+//! The one table of settings. Flags, `--help`, the names that faults suggest, and the tests that
+//! hold `.env.example`, `compose.yaml` and the README to it, all derive from here.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
