@@ -1,6 +1,6 @@
 # Each line also works by hand, without just. `just --list` shows them.
 
-# What must hold of every change, as CI runs it
+# Checks that every change must pass, as CI runs them
 ci:
     .ci/run
 
@@ -14,7 +14,7 @@ check:
 test *arguments:
     scripts/test {{arguments}}
 
-# As test, and what takes longer: the oldest promised Rust, the fuzz targets
+# As test, and the longer checks: the oldest promised Rust, the fuzz targets
 test-all:
     scripts/test --all
 

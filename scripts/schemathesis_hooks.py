@@ -1,11 +1,11 @@
-"""What a schema can't say, for scripts/schemathesis.
+"""What a schema can't express, for scripts/schemathesis.
 
-A URL is refused (422) for where it leads, which no schema expresses: so that accepted data can be
-told from refused data, well-formed bodies get a host name that may be submitted. It is one that is
+A URL is refused (422) for where it leads, which no schema expresses: so that accepted data
+differs from refused data, well-formed bodies get a host name that may be submitted. It is one that is
 never resolved (RFC 6761), so that no stranger's server is asked for pictures.
 
 The same holds for origins (a host name is made), for moments (one of the past is put in, since
-they may not lie too far ahead), and for cursors (that of the page behind all origins).
+they may not lie too far ahead), and for cursors (that of the page after all origins).
 
 The names of a job's variants differ.
 

@@ -14,7 +14,7 @@ pub enum Invocation {
     Service {
         command: ServiceCommand,
         config_file: Option<PathBuf>,
-        /// Settings by key, as said by flags.
+        /// Settings by key, as given by flags.
         flags: Vec<(&'static str, String)>,
     },
     /// Asks a running process for its health.
@@ -33,7 +33,7 @@ pub struct ThumbnailArguments {
     /// Longest side in pixels.
     pub max_side: u32,
     pub jpeg_quality: u8,
-    /// Members of a variant each, as `name=card,width=320`; then the target is a folder.
+    /// The members of each variant, as `name=card,width=320`; then the target is a folder.
     pub variants: Vec<String>,
     pub preset: Option<String>,
     pub config_file: Option<std::path::PathBuf>,
@@ -90,7 +90,7 @@ pub fn command() -> clap::Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Turns image URLs into thumbnails, and never loses one")
         .after_help(
-            "`thumbforge all` runs whole, without any configuration. --help shows every setting.",
+            "`thumbforge all` runs everything, without any configuration. --help shows every setting.",
         )
         .after_long_help(settings_help())
         .subcommand_required(true)
@@ -114,7 +114,7 @@ fn thumbnail() -> clap::Command {
             .help(help)
     };
     clap::Command::new(THUMBNAIL)
-        .about("Make the thumbnail of a local file, and print what is known of it as JSON")
+        .about("Make the thumbnail of a local file, and print its metadata as JSON")
         .arg(file(SOURCE, "IN", "The image, or - for standard input"))
         .arg(file(
             TARGET,
@@ -207,7 +207,7 @@ fn flag(setting: &Setting) -> Arg {
 /// Reads the command line, program name first.
 ///
 /// # Errors
-/// Wrong usage, and `--help` and `--version`, which clap prints the same way.
+/// Wrong usage, and `--help` and `--version`, which clap reports as errors too.
 pub fn parse<I, T>(arguments: I) -> Result<Invocation, clap::Error>
 where
     I: IntoIterator<Item = T>,

@@ -1,6 +1,6 @@
 //! ThumbForge: image URLs in, thumbnails and metadata out, nothing lost.
 //!
-//! Data walks one way: `http → queue → worker → {fetch → imaging → storage} → db`.
+//! Data flows in one direction: `http → queue → worker → {fetch → imaging → storage} → db`.
 //!
 //! | part | holds |
 //! | --- | --- |
@@ -9,14 +9,14 @@
 //! | [`cli`], [`commands`] | the command line, and one file a command |
 //! | [`app`] | the composition root: settings become parts |
 //! | [`lifecycle`], [`telemetry`] | signals and drain; logging |
-//! | [`db`] | the truth: Postgres or SQLite, every query written once |
+//! | [`db`] | the truth: Postgres or SQLite, and every query |
 //! | [`queue`] | the hint: job ids in a Redis list or in this process |
 //! | [`storage`] | where thumbnails live |
 //! | [`fetch`] | the guarded download: resolver, redirects, limits |
 //! | [`worker`] | claim, process one job, pool, reconciler |
 //! | [`http`] | routes, DTOs, problem details, OpenAPI |
 //!
-//! What strangers write is read by [`thumbforge_intake`], and images by [`thumbforge_imaging`].
+//! [`thumbforge_intake`] reads what strangers write, and [`thumbforge_imaging`] their images.
 
 pub mod app;
 pub mod cli;

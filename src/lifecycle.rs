@@ -1,4 +1,4 @@
-//! How a process is asked to end, and that it does.
+//! Asks a process to end, and makes sure that it does.
 
 use std::io;
 use std::process;
@@ -10,12 +10,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by SIGTERM or SIGINT. `grace` later the process is ended if it has
-/// not done so itself; a second signal ends it at once. What it was working on is taken over by
-/// others when its leases expire.
+/// A token that SIGTERM or SIGINT cancels. After `grace`, the process is ended if it has not ended
+/// itself; a second signal ends it at once. Other workers take over its jobs when their leases
+/// expire.
 ///
-/// All this is done by a thread of its own: whatever hangs elsewhere (a server, a disk, a log that
-/// nobody reads) can't hold it up.
+/// A thread of its own does all this: whatever hangs elsewhere (a server, a disk, a log that no
+/// process reads) can't hold it up.
 ///
 /// # Errors
 /// If the handlers can't be installed.
@@ -54,7 +54,7 @@ fn install() -> io::Result<(Runtime, Signals)> {
     Ok((runtime, signals))
 }
 
-/// Never returns: if the process does not end, this ends it.
+/// Never returns: if the process does not end, this thread ends it.
 #[expect(clippy::disallowed_methods, reason = "the one end of a shutdown")]
 async fn obey(mut signals: Signals, stop: &CancellationToken, grace: Duration) {
     let name = signals.next().await;
@@ -66,7 +66,7 @@ async fn obey(mut signals: Signals, stop: &CancellationToken, grace: Duration) {
             process::exit(EXIT_BY_SECOND_SIGNAL);
         }
         () = tokio::time::sleep(grace + LATENESS) => {
-            say(|| tracing::warn!("the grace period is over; what hangs is left behind"));
+            say(|| tracing::warn!("the grace period is over; whatever hangs is abandoned"));
             // It was asked to end, and no job is lost.
             process::exit(0);
         }

@@ -1,4 +1,4 @@
-//! Logging: one line an event on stderr, as text or JSON, with fields such as `job.id` to search for.
+//! Logging: one line an event on stderr, as text or JSON, with searchable fields such as `job.id`.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -28,8 +28,8 @@ pub fn init(settings: &Settings) -> Result<(), TelemetryError> {
     Ok(())
 }
 
-/// The web framework logs an error for every client that sends no HTTP: strangers would fill our
-/// log. A directive of the setting for the same module brings it back.
+/// The web framework logs an error for every client that does not send HTTP: strangers would fill
+/// our log. A directive of the setting for the same module brings it back.
 fn filter(log_level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     EnvFilter::builder().parse(format!("actix_http::h1::dispatcher=off,{log_level}"))
 }

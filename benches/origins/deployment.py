@@ -24,7 +24,7 @@ QUEUE = "thumbforge:image_jobs"
 
 
 class Deployment:
-    """On an empty database of its own. Leaving it kills the processes: nobody asks for more."""
+    """On an empty database of its own. Leaving it kills the processes: nothing more is asked of them."""
 
     def __init__(self, binary: Path, servers: Servers | None, name: str = "", workers: int = 0) -> None:
         """Without servers it is `all`; else `name` is the database's."""

@@ -106,7 +106,7 @@ class Window:
 
 
 class Busy(Image):
-    """Serves at a rate and answers 429 beyond. `/counts` tells what was asked for."""
+    """Serves at a rate and answers 429 beyond. `/counts` reports what was asked for."""
 
     def __init__(self, image: bytes, limiter: Bucket | Window, retry_after: int | None) -> None:
         super().__init__(image)

@@ -1,6 +1,6 @@
 """Jobs and submissions a second with one origin, and their CPU time; two binaries in turns.
 
-CPU time tells more than the rates where the machine does other things too."""
+CPU time means more than the rates where the machine does other things too."""
 
 from pathlib import Path
 from statistics import median

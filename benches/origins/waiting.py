@@ -1,4 +1,4 @@
-"""Good jobs behind many of a host that stays silent, or that trickles."""
+"""Good jobs that come after many of a host that stays silent, or that trickles."""
 
 from bench import Bench
 from stores import ends, waits

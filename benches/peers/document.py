@@ -1,7 +1,9 @@
 """The measured sections of docs/BENCHMARKS.md: each stands between its markers."""
 
+import textwrap
 from pathlib import Path
 
+COLUMNS = 100
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/BENCHMARKS.md"
 
 
@@ -12,7 +14,19 @@ def write_section(name: str, text: str) -> None:
         raise RuntimeError(f"{DOCUMENT} has not its markers for {name}")
     head, rest = document.split(begin)
     _, tail = rest.split(end)
-    DOCUMENT.write_text(f"{head}{begin}\n{text.strip()}\n{end}{tail}")
+    DOCUMENT.write_text(f"{head}{begin}\n{_wrapped(text.strip())}\n{end}{tail}")
+
+
+def _wrapped(text: str) -> str:
+    """Each line of prose or of a list broken as the rest of the document is; tables as they are."""
+    return "\n".join(line if line.startswith("|") else _broken(line) for line in text.split("\n"))
+
+
+def _broken(line: str) -> str:
+    indent = "  " if line.startswith("- ") else ""
+    return textwrap.fill(
+        line, COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def table(header: list[str], rows: list[list[str]], left: int = 1) -> str:

@@ -1,4 +1,4 @@
-//! A decoder, through the door that the worker uses.
+//! A decoder, through the entry point that the worker uses.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ const MAX_MEMORY_BYTES: usize = 64 << 20;
 /// lossy WebP a partition as large as it claims to be, zeroed and never touched if it is not there.
 const UNESTIMATED_BYTES: usize = (8 << 20) + (16 << 20);
 const DEADLINE: Duration = Duration::from_secs(10);
-/// What a decode may run over its deadline, in a slow build on a busy machine.
+/// How far a decode may exceed its deadline, in a slow build on a busy machine.
 const OVERTIME: Duration = Duration::from_secs(5);
 
 /// Any file of `format` ends in a thumbnail within its bounds or in a typed error, within the

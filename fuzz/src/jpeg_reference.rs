@@ -1,6 +1,7 @@
 //! Our JPEG decoder beside the reference one.
 //!
-//! The rule is that of the codecs' `tests/mutation.rs`: where neither complains, both show the same picture.
+//! The rule is that of the codecs' `tests/mutation.rs`: where neither complains, both show the same
+//! picture.
 
 #[allow(dead_code)] // The tests use all of it.
 #[path = "../../crates/codecs/src/jpeg/tests/reference.rs"]
@@ -79,7 +80,7 @@ fn rows_shown(theirs: &Boxed) -> usize {
     theirs.height - grey.count()
 }
 
-/// Coefficients too large for any picture: we clip what they give, others let it wrap around. So a
+/// Coefficients too large for any picture: we clip the result, others let it wrap around. So a
 /// block with black or white in it, of ours or of theirs, does not count.
 fn is_clipped(theirs: &Boxed, ours: &impl Fn(usize, usize) -> f64, x: usize, y: usize) -> bool {
     let (left, top) = (x / 8 * 8, y / 8 * 8);
@@ -92,9 +93,9 @@ fn is_clipped(theirs: &Boxed, ours: &impl Fn(usize, usize) -> f64, x: usize, y: 
     })
 }
 
-/// zune-jpeg 0.5.15 shows luma wrong where a subsampled sequential file has a scan for each component,
-/// where one has restart markers and 4:1:1 (see `tests/matrix.rs`), and where luma has fewer samples
-/// than another component, which libjpeg-turbo shows as we do.
+/// zune-jpeg 0.5.15 shows luma wrong where a subsampled sequential file has a scan for each
+/// component, where one has restart markers and 4:1:1 (see `tests/matrix.rs`), and where luma has
+/// fewer samples than another component, which libjpeg-turbo shows as we do.
 fn reference_is_wrong_on(bytes: &[u8], header: &Header) -> bool {
     let luma = &header.components[0];
     if header

@@ -1,4 +1,4 @@
-//! What the targets check. Each gets bytes and panics at a finding.
+//! The checks of the targets. Each gets bytes and panics at a finding.
 
 mod image;
 pub mod jpeg_reference;

@@ -8,10 +8,10 @@ use crate::image::MEMORY;
 
 /// As `Limits::default()` has it.
 const MAX_ICC_BYTES: usize = 4 << 20;
-/// Profiles that a thread keeps, and what every thumbnail reserves anyhow.
+/// Profiles that a thread keeps, and what every thumbnail reserves in any case.
 const UNESTIMATED_BYTES: usize = 4 << 20;
 
-/// What is shown of a block is fit to be shown, whatever the block holds.
+/// The shown part of a block is fit to be shown, whatever the block holds.
 pub fn check_exif(tiff: &[u8]) {
     let ExifFacts {
         orientation,
@@ -26,9 +26,9 @@ pub fn check_exif(tiff: &[u8]) {
     }
 }
 
-/// A profile is ignored, or converts as many pixels as it was given, in the memory that is reserved for
-/// it. The first byte says whether it is deflated, whether it is filled up with zeros to the size that
-/// it declares, as a stream of a few KiB can do, and what is converted.
+/// A profile is ignored, or converts as many pixels as it was given, in the memory that is reserved
+/// for it. The first byte decides whether it is deflated, whether it is filled up with zeros to the
+/// size that it declares, as a stream of a few KiB can do, and what is converted.
 pub fn check_icc(bytes: &[u8]) {
     let Some((&first, profile)) = bytes.split_first() else {
         return;
@@ -68,7 +68,7 @@ pub fn check_icc(bytes: &[u8]) {
     }
 }
 
-/// As many of the pixels as are whole, and what they become.
+/// The whole pixels among them, and what they become.
 fn convert(profile: &IccProfile, pixels: &[u8]) -> (usize, Option<Vec<u8>>) {
     let channels = profile.channels();
     let count = pixels.len().checked_div(channels).unwrap_or(0);

@@ -1,11 +1,12 @@
-//! Checksums that fit: a mutated chunk would be refused for its old one, and nothing behind tried.
+//! Checksums that fit: a mutated chunk would be refused for its old one, and the code after that
+//! never tried.
 
 const SIGNATURE_BYTES: usize = 8;
 const LENGTH_BYTES: usize = 4;
 const KIND_BYTES: usize = 4;
 const CHECKSUM_BYTES: usize = 4;
 
-/// The file with the right checksum behind every chunk that is there whole (PNG, section 5.3).
+/// The file with the right checksum after every chunk that is there whole (PNG, section 5.3).
 pub fn with_right_checksums(file: &[u8]) -> Vec<u8> {
     let mut file = file.to_vec();
     let mut rest = file.get_mut(SIGNATURE_BYTES..).unwrap_or_default();

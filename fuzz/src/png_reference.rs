@@ -14,7 +14,7 @@ const MAX_SAMPLES: usize = 1 << 20;
 /// Reads the rows with both. Files that are not ours to read are left alone.
 ///
 /// # Errors
-/// A sentence, if ours are fewer or others, or if ours end early and don't say so.
+/// A sentence, if ours are fewer or others, or if ours end early without reporting it.
 pub fn compare(bytes: &[u8]) -> Result<(), String> {
     let Some(shape) = shape(bytes) else {
         return Ok(());

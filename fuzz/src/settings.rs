@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use thumbforge_intake::settings::{FileText, TABLE, Texts, load};
 
-/// What no line may tell, where it stands in a secret.
+/// What no line may reveal, where it stands in a secret.
 const PASSWORD: &str = "hunter2";
 
 /// Up to three texts, with a NUL between them: `thumbforge.toml`, `.env`, and the value of the

@@ -1,4 +1,4 @@
-//! The requests that carry text of a client's making.
+//! Requests that carry text written by clients.
 
 use serde_json::Value;
 use thumbforge_intake::RequestFault;

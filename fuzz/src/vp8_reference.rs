@@ -9,7 +9,8 @@ use thumbforge_codecs::vp8::{Scratch, read_size};
 /// Small, so that many files a second are tried.
 const MAX_PIXELS: u32 = 1 << 18;
 
-/// Compares the first lossy picture of a WebP file: where neither decoder complains, both show the same.
+/// Compares the first lossy picture of a WebP file: where neither decoder complains, both show the
+/// same.
 ///
 /// # Errors
 /// A sentence, if they do not.

@@ -22,7 +22,7 @@ use crate::telemetry;
 
 const WRONG_USAGE: u8 = 2;
 
-/// Runs the command to its end. Faults before there is a log are lines on stderr.
+/// Runs the command to its end. Faults before the log is set up are lines on stderr.
 pub fn run(invocation: Invocation) -> ExitCode {
     match invocation {
         Invocation::Probe { url } => exit_code(probe::run(&url)),
@@ -84,26 +84,27 @@ fn block_on(command: ServiceCommand, settings: Settings) -> anyhow::Result<()> {
             ServiceCommand::InitDb => init_db::run(settings).await,
         }
     });
-    // Dropping the runtime would wait for a decode that hangs; its job is another worker's by now.
+    // Dropping the runtime would wait for a decode that hangs; by now its job belongs to another
+    // worker.
     runtime.shutdown_background();
     result
 }
 
-/// Tells the person at the terminal where to go; the log is for machines.
+/// Shows the person at the terminal where to go; the log is for machines.
 fn announce(listener: &std::net::TcpListener) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     let line = format_args!(
         "ThumbForge listens: API http://{address}/v1, documentation http://{address}/docs"
     );
     if let Err(error) = print_line(line) {
-        // A service goes on without the reader of its first line.
+        // The service goes on even if the reader of its first line has gone.
         tracing::debug!("{error:#}");
     }
     Ok(())
 }
 
-/// One line of a command's output. Unlike `println!` it gives an error, where that panics, when
-/// the reader has gone (`thumbforge thumbnail … | head`).
+/// One line of a command's output. If the reader has gone (`thumbforge thumbnail … | head`), it
+/// returns an error where `println!` panics.
 fn print_line(line: impl Display) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{line}").context("can't write to standard output")
 }

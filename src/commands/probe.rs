@@ -48,7 +48,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers one request and gives back its first line.
+    /// Answers one request and returns its first line.
     fn probe_of(answer: &'static str) -> (anyhow::Result<()>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1/healthz", listener.local_addr().unwrap());

@@ -1,8 +1,9 @@
 //! `thumbforge thumbnail IN OUT`: the engine on a local file, for support and for measuring. With
 //! variants, OUT is a folder with a file for each.
 //!
-//! The metadata goes to stdout as JSON, or to stderr if the picture goes to stdout. A refused image is one JSON object in
-//! the same place, with the `error_code` that its job would have had, and exit code 1.
+//! The metadata goes to stdout as JSON, or to stderr if the picture goes to stdout. A refused image
+//! is one JSON object in the same place, with the `error_code` that its job would have had, and
+//! exit code 1.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -123,7 +124,7 @@ fn members(text: &str) -> Value {
         .collect()
 }
 
-/// Writes each file under the name of its variant, and tells what was written.
+/// Writes each file under the name of its variant, and reports what was written.
 fn write_all<'a>(
     folder: &Path,
     names: impl Iterator<Item = &'a str>,

@@ -1,4 +1,4 @@
-//! What the libraries that settings are handed to say of them, at the start and not at the first use.
+//! Lets the libraries that receive settings judge them at start, and not only at the first use.
 
 use thumbforge_intake::settings::{DatabaseUrl, EXPECTED_FILTER, log_filter};
 use tracing_subscriber::EnvFilter;
@@ -28,7 +28,7 @@ fn postgres(url: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `tokio-postgres` leaves verification to its TLS connector and knows no word for it.
+/// `tokio-postgres` leaves verification to its TLS connector and has no word for it.
 fn with_known_sslmode(url: &str) -> String {
     url.replace("sslmode=verify-full", "sslmode=require")
         .replace("sslmode=verify-ca", "sslmode=require")

@@ -1,5 +1,5 @@
-//! The settings of this process; the only reader of the environment. What they are and what they
-//! may be stands in [`thumbforge_intake::settings`].
+//! The settings of this process; the only reader of the environment.
+//! [`thumbforge_intake::settings`] defines the settings and their values.
 
 mod libraries;
 mod sources;

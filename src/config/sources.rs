@@ -1,4 +1,4 @@
-//! Where the settings of a process lie: its environment, two files and its flags.
+//! The sources of a process's settings: its environment, two files and its flags.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -18,7 +18,7 @@ pub struct Sources {
     pub directory: PathBuf,
     /// The file of `--config`, which must exist; else `thumbforge.toml`, which may.
     pub config_file: Option<PathBuf>,
-    /// Settings by key, as said by flags.
+    /// Settings by key, as given by flags.
     pub flags: Vec<(&'static str, String)>,
     /// What "cores" means in a default.
     pub cores: usize,
@@ -54,7 +54,7 @@ impl Sources {
         }
     }
 
-    /// A file that need not exist has no text where it does not.
+    /// A file that is optional and missing has no text.
     fn read(&self, name: &Path, must_exist: bool) -> FileText {
         let text = match std::fs::read_to_string(self.directory.join(name)) {
             Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => Ok(String::new()),

@@ -31,7 +31,7 @@ macro_rules! expression {
 }
 
 /// An expression over the moment that a client asked for: what each database writes before and
-/// after it. SQLite counts microseconds; its `MAX` is null where an argument is.
+/// after it. SQLite counts microseconds; its `MAX` is null if an argument is null.
 macro_rules! expressions {
     ($( $(#[$doc:meta])* $name:ident: $sql_type:ty, $pg:literal .. $pg_end:literal,
         $lite:literal .. $lite_end:literal; )*) => { $(

@@ -1,4 +1,4 @@
-//! What operators decide about origins: to pause them, or all, and to forget what was learned.
+//! What operators decide about origins: to pause them, one or all, and to forget what was learned.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -11,8 +11,9 @@ use super::{Database, DbError, clock};
 use crate::domain::Origin;
 
 impl Database {
-    /// Stops or lets on the claims of an origin's jobs; those in work go on. Jobs of others that wait
-    /// because a redirect leads there are due when it is resumed, the first 10,000 of them.
+    /// Pauses or resumes the claims of an origin's jobs; those in work go on. Jobs of other origins
+    /// that wait because a redirect leads there are due when it is resumed, the first 10,000 of
+    /// them.
     pub async fn pause_origin(&self, origin: &Origin, paused: bool) -> Result<(), DbError> {
         self.pause(origin.to_string(), paused).await?;
         if !paused {
@@ -21,7 +22,7 @@ impl Database {
         Ok(())
     }
 
-    /// Stops or lets on all claims.
+    /// Pauses or resumes all claims.
     pub async fn pause_queue(&self, paused: bool) -> Result<(), DbError> {
         self.pause(ALL.to_owned(), paused).await?;
         if paused {
@@ -54,7 +55,7 @@ impl Database {
                 diesel::update(origins::table.find(origin))
                     .set((
                         origins::paused.eq(false),
-                        // Nobody asked meanwhile.
+                        // No origin was asked meanwhile.
                         origins::unavailable_since.eq(None::<Moment>),
                         origins::updated_at.eq(clock::now()),
                     ))
@@ -76,8 +77,8 @@ impl Database {
         .map(|_| ())
     }
 
-    /// Forgets all that was learned of an origin, but not that it is paused. Its bucket is empty
-    /// afterwards: what an operator allows holds.
+    /// Forgets what was learned of an origin, but not that it is paused. Its bucket is empty
+    /// afterwards: the operator's limits still hold.
     pub async fn reset_origin(&self, origin: &Origin) -> Result<(), DbError> {
         let origin = origin.to_string();
         write_query!(self.pools, connection => diesel::update(origins::table.find(origin))

@@ -37,7 +37,7 @@ pub(super) use claim_columns;
 pub(super) type ClaimRow = (Id, String, i32, i64, String, i64, i16, Option<String>);
 
 impl Database {
-    /// Which of these `(job, fence)` pairs are held by some worker right now.
+    /// Which of these `(job, fence)` pairs a worker holds right now.
     pub async fn held(&self, pairs: &[(JobId, i64)]) -> Result<HashSet<(JobId, i64)>, DbError> {
         let ids: Vec<Id> = pairs.iter().map(|(id, _)| (*id).into()).collect();
         let rows: Vec<(Id, i64)> = read_query!(self.pools, connection => jobs::table
@@ -73,7 +73,7 @@ impl Database {
             .map(|result| *result))
     }
 
-    /// What `worker` holds, whether it knows or not.
+    /// What `worker` holds, whether it knows that or not.
     pub async fn held_by(&self, worker: uuid::Uuid) -> Result<Vec<Claim>, DbError> {
         let rows: Vec<ClaimRow> = read_query!(self.pools, connection => jobs::table
             .filter(is_processing())
@@ -84,16 +84,15 @@ impl Database {
         Ok(rows.into_iter().map(claim_of).collect())
     }
 
-    /// Makes jobs pending again whose lease has expired; those that have used up `max_attempts`
-    /// fail: as poison if every attempt died, else as lost by their worker. Returns
-    /// `(requeued, failed)`. `delay` tells how long a job waits after so
-    /// many attempts.
+    /// Makes jobs pending again whose lease has expired. Those that have used up `max_attempts`
+    /// fail: as poison if every attempt died, else as lost by their worker. Returns `(requeued,
+    /// failed)`. `delay` gives the wait of a job after its number of attempts.
     pub async fn take_over_expired(
         &self,
         max_attempts: u32,
         delay: impl Fn(u32) -> Duration,
     ) -> Result<(Vec<JobId>, Vec<JobId>), DbError> {
-        // Looked for first: there is rarely any, and a look takes no lock.
+        // Looked for first: there are rarely any, and a look takes no lock.
         let expired: Vec<(Id, i32, i32, i64)> = read_query!(self.pools, connection => jobs::table
             .filter(is_processing())
             .filter(jobs::due_at.lt(clock::now().nullable()))
@@ -185,7 +184,7 @@ pub(super) fn claim_of(row: ClaimRow) -> Claim {
     }
 }
 
-/// A job whose row this version understands: no other is claimed.
+/// A job whose row this version understands: no other job is claimed.
 pub(super) fn is_understood() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
     diesel::dsl::sql(&format!("jobs.{}", understood()))
 }
@@ -195,13 +194,13 @@ pub(super) fn understood() -> String {
     format!("spec_version <= {SPEC_VERSION}")
 }
 
-/// Most jobs that are taken over in one transaction, a round trip each.
+/// The most jobs that are taken over in one transaction; each costs a round trip.
 const LARGEST_TAKEOVER: i64 = 100;
 
 const fn lost_message(code: FailureCode) -> &'static str {
     match code {
         FailureCode::Poison => {
-            "the worker died or stalled while it worked on this job, as often as attempts are allowed"
+            "the worker died or stalled while it worked on this job, at every allowed attempt"
         }
         _ => "the worker died or stalled during the last attempt",
     }
@@ -212,7 +211,8 @@ macro_rules! claiming {
     ($jobs:expr, $worker:expr, $lease:expr) => {
         diesel::update(
             $jobs
-                // A bound value, so that the ids are looked up and not the backlog (`is_pending`).
+                // A bound value, so that the database looks up the ids and not the backlog
+                // (`is_pending`).
                 .filter(jobs::status.eq(Status(Event::Claimed.from())))
                 .filter(jobs::waiting.eq(false))
                 .filter($crate::db::claim::is_understood()),

@@ -18,14 +18,14 @@ use super::{Database, DbError, clock};
 use crate::domain::origin_record::{Allowance, Caps};
 use crate::domain::{Claim, Event, Origin};
 
-/// What a claim under a record brought.
+/// The result of a claim under a record.
 #[derive(Debug)]
 pub struct LimitedClaim {
     pub claims: Vec<Claim>,
     /// Fewer were claimed than asked for because the record or a cap allows no more now; then
     /// this is when to ask again.
     pub ask_again: Option<Duration>,
-    /// The end of one of its jobs allows the next, before that moment too.
+    /// The end of one of its jobs allows the next, even before that moment.
     pub awaits_end: bool,
     /// There were fewer jobs than might have been claimed.
     pub is_drained: bool,
@@ -73,7 +73,7 @@ impl Database {
             let mut rows: Vec<ClaimRow> = Vec::new();
             if allowance.requests > 0 {
                 let ids: Vec<Id> = if record.openings > 0 {
-                        // One URL alone may be at fault: a probe is made with another.
+                        // One URL alone may be at fault: the next probe uses another.
                         ready_of!(&origin, allowance.requests)
                             .order((jobs::attempts.asc(), jobs::rank.asc(), jobs::id.asc()))
                             .load(connection)

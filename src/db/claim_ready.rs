@@ -1,7 +1,7 @@
-//! Taking jobs of origins that nothing is special about: many origins in one statement.
+//! Takes jobs of origins without restrictions: many origins in one statement.
 //!
-//! An origin that has a record which restricts it is passed over here, and named in the answer:
-//! its jobs are claimed one origin at a time, under its record ([`super::claim_limited`]).
+//! An origin whose record restricts it is skipped here, and named in the answer: its jobs are
+//! claimed one origin at a time, under its record ([`super::claim_limited`]).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -28,17 +28,17 @@ pub(super) const ALL_ORIGINS: &str = "*";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimSource {
     /// As many jobs of an origin as there are ids of its jobs here, whatever became of those; at
-    /// most `room` of it, or what `rooms` says of it.
+    /// most `room` of it, or as many as `rooms` gives it.
     Bells {
         ids: Vec<JobId>,
         room: u32,
         rooms: Vec<(Origin, u32)>,
     },
-    /// So many jobs of each.
+    /// This many jobs of each.
     Origins(Vec<(Origin, u32)>),
 }
 
-/// What a claim brought.
+/// The result of a claim.
 #[derive(Debug, Default)]
 pub struct Claimed {
     pub claims: Vec<Claim>,
@@ -47,7 +47,7 @@ pub struct Claimed {
     pub queue_is_paused: bool,
 }
 
-/// An origin that was passed over.
+/// An origin that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedOrigin {
     pub origin: Origin,
@@ -55,7 +55,7 @@ pub struct SkippedOrigin {
     pub ask_again: Duration,
 }
 
-/// How long to wait for the end of a pause that nobody announces.
+/// How long to wait for the end of a pause that no other process announces.
 pub(super) const PAUSE_RECHECK: Duration = Duration::from_secs(1);
 
 impl Database {
@@ -233,7 +233,7 @@ async fn claim_in_statement(
     Ok(claimed.in_order())
 }
 
-/// A claimed job, or an origin that is held back with the milliseconds to wait.
+/// A claimed job, or an origin that is held back, with the milliseconds to wait.
 type Row = (
     String,
     Option<Id>,
@@ -253,7 +253,7 @@ struct ClaimMany {
     /// With bells: of an origin that is not named in `origins`.
     room: Option<i32>,
     ids: Vec<Id>,
-    /// Bound, though it is always the same: a proxy in the tests knows claims by it.
+    /// Bound, though it is always the same: a proxy in the tests recognises claims by it.
     status: Status,
     worker: Id,
     lease_millis: i64,
@@ -283,9 +283,9 @@ impl QueryFragment<Pg> for ClaimMany {
         pass.push_bind_param::<Array<sql::Id>, _>(&self.ids)?;
         pass.push_sql(") GROUP BY origin), room AS (SELECT ");
         pass.push_bind_param::<Nullable<Integer>, _>(&self.room)?;
-        // The planner does not know how few are wanted. Where it could choose a join that reads a whole
-        // table, a lateral look-up or an array of ids leaves it no choice.
-        // Without bells, i.e. without a room for what is not named, all that are named are wanted.
+        // The planner does not know how few are wanted. Where it could choose a join that reads a
+        // whole table, a lateral look-up or an array of ids leaves it no choice. Without bells, and
+        // so without room for origins that are not named, all that are named are wanted.
         pass.push_sql(
             " AS room), wanted AS MATERIALIZED (\
              SELECT origin, room FROM named WHERE (SELECT room FROM room) IS NULL \

@@ -1,5 +1,5 @@
 //! The database's clock. No time that decides about a lease or a retry comes from elsewhere, so
-//! that machines whose clocks disagree still agree about who holds a job.
+//! that machines whose clocks disagree still agree about which worker holds a job.
 
 use diesel::expression::{
     AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate,
@@ -30,7 +30,7 @@ pub fn after(delay: std::time::Duration) -> Clock {
     }
 }
 
-/// `delay` as the database counts it; longer ones than 292 million years are cut.
+/// `delay` as the database counts it; delays longer than 292 million years are cut.
 pub fn millis(delay: std::time::Duration) -> i64 {
     i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 1000)
 }

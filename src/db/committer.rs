@@ -1,5 +1,5 @@
-//! Group commit: writes that wait at the same time share one transaction, and so one flush to
-//! disk. Alone, a write goes through at once.
+//! Group commit: writes that wait at the same time share one transaction, and so one flush to disk.
+//! A write that is alone goes through at once.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,10 +10,10 @@ use super::submit::{self, NewJob, Submission};
 
 /// Most writes in one transaction.
 const LARGEST_GROUP: usize = 128;
-/// Writes that may wait; beyond it callers wait for room.
+/// Writes that may wait; with more, callers wait for room.
 const CAPACITY: usize = 4096;
 
-/// A write with the way back to who asked for it.
+/// A write, and the channel on which its caller waits.
 struct Waiting<I, O> {
     input: I,
     reply: oneshot::Sender<Result<O, DbError>>,
@@ -73,7 +73,7 @@ where
     tokio::spawn(async move {
         let mut group: Vec<Waiting<I, O>> = Vec::with_capacity(LARGEST_GROUP);
         while receiver.recv_many(&mut group, LARGEST_GROUP).await > 0 {
-            // Who no longer listens (a client went away) wants no job any more.
+            // Drops requests whose caller has gone: a client went away.
             group.retain(|waiting| !waiting.reply.is_closed());
             commit_group(&commit, std::mem::take(&mut group)).await;
         }
@@ -98,7 +98,7 @@ where
                 let _ = waiting.reply.send(Err(error.clone()));
             }
         }
-        // One of the group is at fault: each for itself, so that it takes no other down.
+        // One write of the group is at fault: each runs alone, so that it takes no other down.
         Err(_) => {
             for waiting in group {
                 let output = commit(vec![waiting.input.clone()]).await;

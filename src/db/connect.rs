@@ -24,9 +24,9 @@ pub enum Target {
     Postgres(String),
 }
 
-/// Settings of every Postgres session. The server gives up on what we have long given up on,
-/// so that a stopped worker can't hold a row forever. To compile a statement would take longer than
-/// to run it.
+/// Settings of every Postgres session. The server gives up on statements that we have long given up
+/// on, so that a stopped worker can't hold a row forever. Compiling a statement would take longer
+/// than running it.
 const POSTGRES_SESSION: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
      SET idle_in_transaction_session_timeout = '10s'; SET TIME ZONE 'UTC'; SET jit = off";
 
@@ -70,7 +70,8 @@ where
     C: PoolableConnection + 'static,
 {
     let mut config = ManagerConfig::default();
-    // A closed connection is noticed without asking; a test query would cost a round trip a job.
+    // The close of a connection is noticed without a query; a test query would cost a round trip a
+    // job.
     config.recycling_method = RecyclingMethod::Fast;
     config.custom_setup = Box::new(move |url| establish(url));
     AsyncDieselConnectionManager::new_with_config(url, config)

@@ -4,8 +4,8 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DbError {
-    /// No connection, no answer in time, or the connection broke: try again later.
-    /// Of a write it is not known whether it happened.
+    /// No connection, no answer in time, or the connection broke: try again later. It is unknown
+    /// whether a write happened.
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// The database refused the statement: a bug, or a schema that does not fit.
@@ -15,7 +15,7 @@ pub enum DbError {
     Migration(String),
     #[error("the database URL can't be used: {0}")]
     Url(String),
-    /// A row says something that this version can't read.
+    /// A row holds something that this version can't read.
     #[error("a stored job can't be read: {0}")]
     Unreadable(String),
 }
@@ -46,11 +46,11 @@ impl From<DieselError> for DbError {
     }
 }
 
-/// SQLite's words for a file, or a connection, that can only be read.
+/// SQLite's words for a file or a connection that can only be read.
 const SQLITE_READ_ONLY: &str = "attempt to write a readonly database";
 
-/// True if the connection is well but can't write: the server became a standby, or was set to
-/// read only. It will not write later either; a new connection may find another server.
+/// True if the connection works but can't write: the server became a standby, or was set to read
+/// only. It will not write later either; a new connection may find another server.
 pub(super) fn is_read_only(error: &DieselError) -> bool {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => true,

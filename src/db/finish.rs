@@ -1,4 +1,4 @@
-//! The end of an attempt, written only by who still holds the job.
+//! The end of an attempt, written only by the worker that still holds the job.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -11,7 +11,7 @@ use super::types::{Document, Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::{Claim, Event, Outcome};
 
-/// A claim with what is to be written under it.
+/// A claim, and what is to be written under it.
 #[derive(Debug, Clone)]
 pub(super) struct Ending {
     pub id: Id,
@@ -27,7 +27,7 @@ pub(super) struct Change {
     pub error_code: Option<&'static str>,
     pub error_variant: Option<String>,
     pub source_status: Option<u16>,
-    /// When a job that is pending again is due.
+    /// When a job that is pending again becomes due.
     pub due_after: Option<std::time::Duration>,
     /// Attempts that do not count after all.
     pub refunded_attempts: i32,
@@ -127,7 +127,7 @@ impl Change {
     }
 }
 
-/// Writes all of `endings` in one transaction; tells of each whether its claim still held.
+/// Writes all of `endings` in one transaction; reports for each whether its claim still held.
 pub(super) async fn write(pools: &Pools, endings: Vec<Ending>) -> Result<Vec<bool>, DbError> {
     match pools {
         Pools::Postgres(pool) => finish_many(pool, &endings).await,

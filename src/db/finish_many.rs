@@ -14,7 +14,7 @@ use super::finish::Ending;
 use super::pools::{Pool, on_pool};
 use super::types::{Document, Id, Status, sql};
 
-/// Writes all of `endings`; tells of each whether its claim still held.
+/// Writes all of `endings`; reports for each whether its claim still held.
 pub(super) async fn finish_many(
     pool: &Pool<AsyncPgConnection>,
     endings: &[Ending],
@@ -94,8 +94,9 @@ impl QueryFragment<Pg> for FinishMany {
         pass.push_bind_param::<Array<Integer>, _>(&self.refunded_attempts)?;
         pass.push_sql(", ");
         pass.push_bind_param::<Array<Nullable<Integer>>, _>(&self.source_statuses)?;
-        // All who lock several rows lock them in the order of their ids, or they would wait for
-        // each other. The lock looks at the newest version of a row: the claim held, and holds.
+        // Every statement that locks several rows locks them in the order of their ids, or two
+        // would wait for each other. The lock reads the newest version of a row: the claim held,
+        // and holds.
         pass.push_sql(
             ") AS e (id, fence, status, result, error, error_code, error_variant, due_after, \
              refunded, source_status)), \

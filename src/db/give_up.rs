@@ -1,4 +1,4 @@
-//! Ending jobs whose origin can't be asked.
+//! Ends jobs whose origin stays unavailable.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use super::{Database, DbError, clock};
 use crate::domain::origin_record::PROBES_TO_GIVE_UP;
 use crate::domain::{Event, FailureCode, JobId, Origin, Priority};
 
-/// Most jobs that end in one statement: others have their turn in between.
+/// Most jobs that end in one statement: others get their turn in between.
 const LARGEST_GROUP: i64 = 500;
 
 const UNAVAILABLE: &str = "the source's origin could not be asked for too long: \
     it refuses requests or does not answer";
 
-/// Origins that were unavailable for so long, with jobs that have waited for so long. `$1` is the
-/// latest moment at which they began to be; `$2` the longest wait in milliseconds.
+/// Origins that have been unavailable for long enough, with jobs that have waited for long enough.
+/// `$1` is the latest moment at which they began; `$2` the longest wait in milliseconds.
 const OVERDUE: &str = "\
     SELECT origin, unavailable_since, updated_at FROM origins \
     WHERE unavailable_since <= $1 AND NOT paused AND (EXISTS (SELECT 1 FROM jobs \
@@ -43,8 +43,8 @@ struct Overdue {
     updated_at: Moment,
 }
 
-/// A group of an origin's pending jobs for which `$condition` holds. Each index is asked for its own
-/// part: a query for both parts could use none.
+/// A group of an origin's pending jobs for which `$condition` holds. Each index answers its own
+/// part: a query for both parts could use neither.
 macro_rules! pending_of {
     ($pools:expr, $origin:expr, $condition:expr) => {{
         let origin: String = $origin;
@@ -73,8 +73,8 @@ macro_rules! pending_of {
 }
 
 impl Database {
-    /// Fails pending jobs of `origin` that have used an attempt, a group of them, and returns which.
-    /// `None` if its record does not say any more that they are to end.
+    /// Fails pending jobs of `origin` that have used an attempt, a group of them, and returns
+    /// which. `None` if its record no longer says that they are to end.
     pub async fn give_up_tried(&self, origin: &Origin) -> Result<Option<Vec<JobId>>, DbError> {
         let name = origin.as_str().to_owned();
         let openings: Option<i32> = read_query!(self.pools, connection => origins::table
@@ -94,7 +94,7 @@ impl Database {
 
     /// Fails pending jobs that have waited for longer than `longest` and whose origin gave nothing
     /// but refusals and failures in all that time, the last of them after that; a group of each
-    /// origin. Returns which. While all is paused nobody asks, and nothing ends.
+    /// origin. Returns which. While everything is paused no origin is asked, and nothing ends.
     pub async fn give_up_overdue(&self, longest: Duration) -> Result<Vec<JobId>, DbError> {
         let (now, paused): (Moment, bool) = read_query!(self.pools, connection => {
             let now: Moment = diesel::select(clock::now()).get_result(connection).await?;

@@ -15,8 +15,8 @@ use crate::domain::{Priority, Schedule};
 
 const DEFAULT_MILLIS: i64 = Priority::DEFAULT.millis();
 
-/// Inserts all of `new_jobs` under `allow-retry`, whatever else of their URLs is there. Returns
-/// them, and the moment that all of them were created at.
+/// Inserts all of `new_jobs` under `allow-retry`, even if other jobs of their URLs exist. Returns
+/// them, and the moment at which all of them were created.
 pub(super) async fn insert_many(
     pool: &Pool<diesel_async::AsyncPgConnection>,
     new_jobs: Vec<NewJob>,
@@ -31,9 +31,9 @@ pub(super) async fn insert_many(
     }
 }
 
-/// Diesel's own batches differ in their text with each length and are prepared anew each time;
-/// this is one statement. What no job of a group asks for is not sent: the columns have their
-/// defaults, which costs the database less.
+/// The text of Diesel's own batches differs with each length, so each is prepared anew; this is one
+/// statement. Columns that no job of a group needs are not sent: they have their defaults, which
+/// costs the database less.
 struct InsertMany<'a> {
     ids: Vec<Id>,
     urls: Vec<&'a str>,
@@ -43,7 +43,7 @@ struct InsertMany<'a> {
     specs: Option<Specs<'a>>,
 }
 
-/// When the jobs begin.
+/// When the jobs may begin.
 struct Schedules {
     priorities: Vec<i16>,
     not_before: Vec<Option<Moment>>,
@@ -100,7 +100,7 @@ impl Query for InsertMany<'_> {
     type SqlType = (sql::Moment, BigInt);
 }
 
-/// The text tells the statements apart.
+/// The text distinguishes the statements.
 impl QueryId for InsertMany<'_> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
@@ -114,7 +114,7 @@ impl QueryFragment<Pg> for InsertMany<'_> {
             .specs
             .as_ref()
             .map_or("", |_| ", variants, spec_hash, spec_version");
-        // The moments of all rows are one, so that one row is answered instead of each.
+        // All rows have the same time, so one row is returned instead of each.
         pass.push_sql(
             "WITH made AS (INSERT INTO jobs \
              (id, url, url_hash, origin, exclusive, created_at, updated_at, due_at, waiting, rank",

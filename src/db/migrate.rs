@@ -22,7 +22,7 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const LOCK_KEY: i64 = 0x7468_756d_6266_7267;
 /// How long a process waits for another one that migrates.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
-/// The change to WAL needs the file for itself for a moment, and does not wait by itself.
+/// The change to WAL needs the file for itself for a moment, and does not wait on its own.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 impl Database {
@@ -31,7 +31,7 @@ impl Database {
     ///
     /// # Errors
     /// [`DbError::Unavailable`] if the database can't be reached, [`DbError::Migration`] if a
-    /// migration fails; a failed migration leaves nothing behind.
+    /// migration fails; a failed migration changes nothing.
     pub async fn migrate(&self, target: &Target) -> Result<Vec<String>, DbError> {
         match (&self.pools, target) {
             (Pools::Postgres(pool), _) => {
@@ -83,8 +83,8 @@ fn migrate_sqlite(path: &Path) -> Result<Vec<String>, DbError> {
     connection.exclusive_transaction(|connection| apply(connection, SQLITE))
 }
 
-/// Makes write-ahead logging the file's mode, for good: connections that would each change it for
-/// themselves could find the file locked.
+/// Makes write-ahead logging the file's mode, for good: if each connection changed it, they could
+/// find the file locked.
 fn set_wal(connection: &mut SqliteConnection) -> Result<(), DbError> {
     let give_up = Instant::now() + LOCK_WAIT;
     loop {

@@ -1,8 +1,9 @@
-//! The truth: jobs in Postgres or SQLite, every query written once.
+//! The truth: jobs in Postgres or SQLite. Queries are written once for both, except the hot writes
+//! ([`insert_many`], [`finish_many`], [`renew`]).
 //!
 //! Each state change is one conditional statement, so that it holds under any number of processes.
-//! Writes that come often (new jobs, ends of attempts) go through the [`committer`], which puts
-//! those that wait into one transaction.
+//! Frequent writes (new jobs, ends of attempts) go through the [`committer`], which puts those that
+//! wait into one transaction.
 
 mod begin;
 mod brakes;
@@ -59,7 +60,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the pools. Connections are made when they are needed; [`Self::ping`] tells whether
+    /// Opens the pools. Connections are made when they are needed; [`Self::ping`] shows whether
     /// they can be. Must be called inside a tokio runtime.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! For how long the oldest jobs wait, told apart: those that could run, and those that are held up
-//! by a park or a pause. Neither query reads the whole backlog.
+//! How long the oldest jobs have waited, counted apart: those that could run, and those that are
+//! held up by a park or a pause. Neither query reads the whole backlog.
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable};
@@ -56,7 +56,7 @@ impl Database {
         })
     }
 
-    /// Since when the oldest job that is due waits, of the origins that are `free`.
+    /// Since when the oldest due job of the `free` origins has waited.
     async fn oldest_ready(&self, free: &str) -> Result<Option<f64>, DbError> {
         let millis = Dialect::of(&self.pools).millis;
         let began = began();
@@ -71,8 +71,8 @@ impl Database {
         if among_the_oldest.is_some() {
             return Ok(among_the_oldest);
         }
-        // The oldest are all held up: then the first job of each origin is asked, one look into an
-        // index each. What is more urgent stands before what is up to nine minutes older.
+        // The oldest are all held up: then the first job of each origin is looked up, each with one
+        // look into an index. A more urgent job comes before one that is up to nine minutes older.
         let next = |after: &str| {
             format!(
                 "SELECT origin FROM jobs WHERE status = 'pending' AND NOT waiting \

@@ -16,10 +16,10 @@ use super::types::Moment;
 use super::{Database, DbError, clock};
 use crate::domain::Origin;
 
-/// For how long the flow is kept.
+/// How long the flow is kept.
 const KEPT: Duration = Duration::from_secs(3600);
 const MINUTE_MILLIS: i64 = 60_000;
-/// Most rows in one transaction: others have their turn in between.
+/// Most rows in one transaction: others get their turn in between.
 const LARGEST_GROUP: usize = 500;
 
 /// What ended at an origin since the last report.
@@ -35,7 +35,7 @@ pub struct Flow {
 impl Database {
     /// Adds to the flow of the current minute.
     pub async fn add_flow(&self, mut flow: Vec<(Origin, Flow)>) -> Result<(), DbError> {
-        // All who write several rows write them in the order of their names.
+        // Every writer of several rows writes them in the order of their names.
         flow.sort_by(|(a, _), (b, _)| a.cmp(b));
         for group in flow.chunks(LARGEST_GROUP) {
             match &self.pools {
@@ -54,7 +54,7 @@ impl Database {
         Ok(())
     }
 
-    /// Forgets flow of longer ago than an hour.
+    /// Forgets flow that is older than an hour.
     pub async fn forget_flow(&self) -> Result<usize, DbError> {
         let now: Moment = super::pools::read_query!(self.pools, connection =>
             diesel::select(clock::now()).get_result(connection).await)?;

@@ -1,4 +1,4 @@
-//! Who is being fetched from, and how it goes: an origin's report, and pages of them.
+//! Which origins are fetched from, and how that goes: an origin's report, and pages of them.
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, Text};
@@ -10,8 +10,8 @@ use super::types::{Moment, sql};
 use super::{Database, DbError};
 use crate::domain::{Origin, Timestamp};
 
-/// The order of a page. Equals, and all by `Origin`, are in the order of their names; the others
-/// are largest first, and read every origin that has something to say.
+/// The order of a page. Equals, and all by `Origin`, are in the order of their names. The other
+/// orders begin with the largest, and read every origin of which anything is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OriginSort {
     #[default]
@@ -21,10 +21,10 @@ pub enum OriginSort {
     Failed,
 }
 
-/// The end of a page: the next one begins behind it.
+/// The end of a page: the next one begins after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginPlace {
-    /// What the page was sorted by, of the last origin; 0 in the order of names.
+    /// The value that the page was sorted by, for the last origin; 0 in the order of names.
     pub measure: i64,
     pub origin: String,
 }
@@ -34,13 +34,13 @@ pub struct OriginPlace {
 pub struct OriginReport {
     pub origin: Origin,
     pub in_flight: u64,
-    /// Jobs that could run if the origin may be visited; counted to 100,000, as those that wait.
+    /// Jobs that could run if the origin may be visited; counted to 100,000, like those that wait.
     pub queued: u64,
     /// Jobs that are due later.
     pub waiting: u64,
     pub done_last_hour: u64,
     pub failed_last_hour: u64,
-    /// Of a download: a mean in which what is older counts less.
+    /// Of a download: a mean in which older ones count less.
     pub duration_seconds: Option<f64>,
     /// Learned from refusals.
     pub rate_per_second: Option<f64>,
@@ -91,8 +91,8 @@ struct ReportRow {
 }
 
 impl Database {
-    /// At most `limit` of the origins that have jobs to be done, something to be remembered, or ends
-    /// of jobs in the last hour; from the first one `after` a place on.
+    /// At most `limit` of the origins that have open jobs, a record, or ends of jobs in the last
+    /// hour; beginning with the first after `after`.
     pub async fn list_origins(
         &self,
         sort: OriginSort,
@@ -104,7 +104,7 @@ impl Database {
             origin: BEFORE_ALL.to_owned(),
         });
         let dialect = Dialect::of(&self.pools);
-        // One more tells whether there is another page.
+        // An extra row shows whether there is another page.
         let enough = i64::from(limit) + 1;
         let query = match sort {
             OriginSort::Origin => origin_sql::by_origin(dialect, enough),
@@ -124,7 +124,7 @@ impl Database {
         })
     }
 
-    /// The report of one origin, also of one of which nothing is known.
+    /// The report of one origin, even if nothing is known of it.
     pub async fn find_origin(&self, origin: &Origin) -> Result<OriginReport, DbError> {
         let query = origin_sql::of_one(Dialect::of(&self.pools));
         let rows = self.reports(query, origin.to_string()).await?;

@@ -1,5 +1,5 @@
-//! What processes saw of origins, written to their records. In the ordinary case there is nothing
-//! to write: an origin without a record that answers stays without one.
+//! Writes what processes saw of origins to their records. In the ordinary case there is nothing to
+//! write: an origin without a record that answers stays without one.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use super::{Database, DbError, clock};
 use crate::domain::Origin;
 use crate::domain::origin_record::Observed;
 
-/// A record without news is forgotten after so long.
+/// A record without news is forgotten after this time.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// What the record of an origin says after a report.
+/// What the record of an origin holds after a report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OriginState {
     pub origin: Origin,
-    /// How long its jobs are not to be claimed.
+    /// How long its jobs must not be claimed.
     pub parked_for: Option<Duration>,
     /// True if its jobs are claimed under its record.
     pub is_limited: bool,
@@ -47,7 +47,7 @@ impl Database {
         mut seen: Vec<(Origin, Observed)>,
         breaker: Duration,
     ) -> Result<Vec<OriginState>, DbError> {
-        // All who lock several records lock them in the order of their names.
+        // Every writer of several records locks them in the order of their names.
         seen.sort_by(|(a, _), (b, _)| a.cmp(b));
         write_transaction!(self.pools, connection => {
             let mut states = Vec::with_capacity(seen.len());
@@ -80,7 +80,7 @@ impl Database {
         })
     }
 
-    /// What holds the requests of `origin` back, if anything does.
+    /// What holds back the requests of `origin`, if anything does.
     pub async fn why_held(&self, origin: &Origin) -> Result<Option<Held>, DbError> {
         let name = origin.as_str().to_owned();
         let found: Option<(OriginRow, Moment)> = read_query!(self.pools, connection => origins::table
@@ -102,7 +102,7 @@ impl Database {
         }))
     }
 
-    /// Forgets records without news, but for pauses.
+    /// Forgets records without news, except pauses.
     pub async fn forget_origins(&self) -> Result<usize, DbError> {
         write_query!(self.pools, connection => diesel::delete(
                 origins::table

@@ -1,18 +1,19 @@
-//! The text of the queries of origins. It is the same for both databases but for their clocks.
+//! The text of the queries of origins. It is the same for both databases except for their clocks.
 //!
-//! Origins are walked in their order, each found by one look into an index (a loose scan), so that a
-//! page costs the same however many there are and however long their backlogs are.
+//! Origins are walked in their order, each found by one look into an index (a loose scan), so that
+//! a page costs the same however many there are and however long their backlogs are.
 
 use super::origin_list::OriginSort;
 use super::pools::Pools;
 
-/// In front of all origins, which begin with `http`: behind the row that stands for all of them.
+/// Sorts before all origins, which begin with `http`, and after the row that stands for them
+/// together.
 pub(super) const BEFORE_ALL: &str = "*";
 
-/// Jobs of an origin beyond which they are not counted.
+/// Jobs of an origin are counted up to this number.
 pub(super) const COUNTED: i64 = 100_000;
 
-/// How the databases tell the time.
+/// The expressions by which the databases give the time.
 #[derive(Clone, Copy)]
 pub(super) struct Dialect {
     pub now: &'static str,
@@ -43,7 +44,7 @@ impl Dialect {
     }
 }
 
-/// What may be claimed of all origins, and what is due later.
+/// What may be claimed of any origin, and what is due later.
 const READY: &str = "status = 'pending' AND NOT waiting";
 const WAITING: &str = "status = 'pending' AND waiting";
 const FLYING: &str = "flying AS MATERIALIZED (SELECT origin, count(*) AS jobs FROM jobs \
@@ -65,7 +66,7 @@ pub(super) fn by_origin(dialect: Dialect, limit: i64) -> String {
 }
 
 /// The reports of the `limit` origins of the largest measure that come after the origin bound as
-/// `$1`, which has `after` of it. Reads all origins, but each source of them once.
+/// `$1`, whose measure is `after`. Reads all origins, but each source of them once.
 pub(super) fn by_measure(dialect: Dialect, sort: OriginSort, after: i64, limit: i64) -> String {
     let hour = dialect.within_an_hour();
     let capped = format!("CASE WHEN count(*) < {COUNTED} THEN count(*) ELSE {COUNTED} END");
@@ -134,8 +135,8 @@ fn reports(dialect: Dialect, page: &str) -> String {
     };
     let done = flow("CAST(COALESCE(sum(done), 0) AS bigint)");
     let failed = flow("CAST(COALESCE(sum(failed), 0) AS bigint)");
-    // Five minutes count half as much as the five that follow them. A clock that was set back puts
-    // minutes into the future: they count as this one.
+    // The weight halves every five minutes. A clock that was set back puts minutes into the future:
+    // they count as this one.
     let age = format!("CASE WHEN minute < {minute} THEN ({minute} - minute) / 5 ELSE 0 END");
     let weight = format!("1.0 / (1 << CAST({age} AS integer))");
     let duration = flow(&format!(

@@ -1,4 +1,4 @@
-//! The two kinds of pool, and the macros that run one query on whichever is there.
+//! The two kinds of pool, and the macros that run one query on either.
 
 use std::future::Future;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) type Pool<C> = deadpool::managed::Pool<AsyncDieselConnectionManager<C
 
 /// Longest wait for one statement or transaction. A frozen server must not freeze us.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for a free connection, and for a new one to be made.
+/// Longest wait for a free connection, and for a new one to open.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
@@ -115,7 +115,7 @@ macro_rules! on_pool {
             if useless {
                 drop(deadpool::managed::Object::take(object));
                 // The idle ones lead to the same server, which is silent or was made a standby, or
-                // through the same dead path: to find out one by one would cost a failure each.
+                // through the same dead path: otherwise each would fail once.
                 pool.retain(|_, _| false);
             }
             match outcome {

@@ -1,5 +1,5 @@
-//! Times that are to come earlier. After the database's clock was set back, times that were written
-//! before lie in the future, and nobody would look at their jobs until the clock is there again.
+//! Moves times earlier. After the database's clock was set back, times that were written before lie
+//! in the future, and no worker would look at their jobs until the clock reaches them again.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::{JobStatus, Origin, failure};
 
-/// Most jobs that are made due in one statement, and in one call: others have their turn in between.
+/// Most jobs that are made due in one statement, and in one call: others get their turn in between.
 const LARGEST_GROUP: i64 = 500;
 const MOST_GROUPS: usize = 20;
-/// Most leases that are shortened in one transaction, a round trip each.
+/// Most leases that are shortened in one transaction; each costs a round trip.
 const MOST_LEASES: i64 = 100;
 
 impl Database {
-    /// Makes pending jobs due now that are due later than `longest` from now, 10,000 at most; returns
-    /// how many. What a client asked for (`not_before`) stays.
+    /// Makes pending jobs due now that are due later than `longest` from now, 10,000 at most;
+    /// returns how many. A client's `not_before` stays.
     pub async fn pull_in_delays(&self, longest: Duration) -> Result<usize, DbError> {
         let mut pulled = 0;
         for _ in 0..MOST_GROUPS {
-            // Looked for first: there is rarely any, and a look takes no lock.
+            // Looked for first: there are rarely any, and a look takes no lock.
             let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
                 .filter(is_pending())
                 .filter(is_waiting())
@@ -114,8 +114,8 @@ impl Database {
             .await)
     }
 
-    /// Ends leases after `lease` from now that would end later than `longest` from now, 100 at most;
-    /// returns how many. Who still works renews them meanwhile.
+    /// Makes leases end after `lease` from now that would end later than `longest` from now, 100 at
+    /// most; returns how many. A worker that still works renews them meanwhile.
     pub async fn pull_in_leases(
         &self,
         longest: Duration,
@@ -132,7 +132,7 @@ impl Database {
         if ids.is_empty() {
             return Ok(0);
         }
-        // Locked in the order of their ids, as by all who lock several that are held.
+        // Locked in the order of their ids, as every statement does that locks several held jobs.
         write_transaction!(self.pools, connection => {
             let mut pulled = 0;
             for id in ids {
@@ -150,7 +150,7 @@ impl Database {
     }
 }
 
-/// The moment is not the one before which the client wants no attempt.
+/// The time is not the one that the client set as the earliest.
 fn is_not_asked_for() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
     diesel::dsl::sql("(jobs.not_before IS NULL OR jobs.due_at > jobs.not_before)")
 }

@@ -34,8 +34,8 @@ pub struct JobCounts {
 }
 
 impl Database {
-    /// A round trip to the database. It may answer and yet not take a write: for that there is
-    /// [`Self::try_writing`].
+    /// A round trip to the database. A database that answers it may still refuse a write:
+    /// [`Self::try_writing`] finds that out.
     pub async fn ping(&self) -> Result<(), DbError> {
         read_query!(self.pools, connection =>
             jobs::table.select(jobs::id).limit(1).load::<Id>(connection).await.map(|_| ()))
@@ -86,7 +86,7 @@ impl Database {
         })
     }
 
-    /// How many jobs are in each state, and whether somebody works on them.
+    /// How many jobs are in each state, and how many workers are alive.
     pub async fn counts(&self) -> Result<JobCounts, DbError> {
         let by_status: Vec<(Status, i64)> = read_query!(self.pools, connection => jobs::table
             .group_by(jobs::status)
@@ -115,7 +115,7 @@ impl Database {
     async fn workers_alive(&self) -> Result<u64, DbError> {
         let alive: i64 = read_query!(self.pools, connection => workers::table
             .filter(workers::seen_at.gt(clock::before(ALIVE_WITHIN)))
-            // Seen before the clock was set back: that tells nothing.
+            // Seen before the clock was set back: that proves nothing.
             .filter(workers::seen_at.lt(clock::after(ALIVE_WITHIN)))
             .select(count_star())
             .first(connection)

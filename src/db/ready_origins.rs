@@ -1,4 +1,4 @@
-//! Which origins have work: found without reading their jobs.
+//! Finds the origins that have work, without reading their jobs.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, SmallInt, Text};
@@ -12,7 +12,7 @@ use super::types::{Id, Moment, Status, sql};
 use super::{Database, DbError, clock};
 use crate::domain::{JobId, JobStatus, Origin, Priority, SourceUrl};
 
-/// Most jobs whose wait ends in one statement, and statements in one call.
+/// Most jobs whose wait ends in one statement, and most statements in one call.
 const LARGEST_GROUP: i64 = 500;
 const MOST_GROUPS: usize = 20;
 
@@ -24,7 +24,7 @@ const NOWHERE: &str = "http://invalid:80";
 pub struct ReadyOrigin {
     pub origin: Origin,
     pub priority: Priority,
-    /// Its record says that it is paused or parked.
+    /// Its record holds a pause or a park.
     pub is_held: bool,
 }
 
@@ -38,8 +38,8 @@ struct ReadyRow {
     is_held: bool,
 }
 
-/// A loose index scan (<https://wiki.postgresql.org/wiki/Loose_indexscan>): each step finds the next
-/// origin in the index, however many jobs the one before has.
+/// A loose index scan (<https://wiki.postgresql.org/wiki/Loose_indexscan>): each step finds the
+/// next origin in the index, however many jobs the one before has.
 fn next_origins() -> String {
     let (known, of_jobs) = (understood(), format!("jobs.{}", understood()));
     format!(
@@ -65,8 +65,8 @@ fn next_origins() -> String {
 }
 
 impl Database {
-    /// Origins with jobs that may be claimed, in the order of their names, `limit` at most, from
-    /// behind `after` on.
+    /// Origins with jobs that may be claimed, in the order of their names, `limit` at most,
+    /// beginning after `after`.
     pub async fn ready_origins(
         &self,
         after: Option<&Origin>,
@@ -89,8 +89,8 @@ impl Database {
             .collect())
     }
 
-    /// The origins of these jobs that still wait to be claimed; one whose jobs have several priorities
-    /// comes with the most urgent last.
+    /// The origins of those of these jobs that still wait to be claimed. If an origin's jobs have
+    /// several priorities, it comes with the most urgent last.
     pub async fn origins_of(&self, ids: &[JobId]) -> Result<Vec<ReadyOrigin>, DbError> {
         let ids: Vec<Id> = ids.iter().map(|id| (*id).into()).collect();
         let rows: Vec<(String, i16)> = read_query!(self.pools, connection => jobs::table
@@ -109,8 +109,8 @@ impl Database {
             .collect())
     }
 
-    /// Gives jobs an origin and a place in the order of claims that have none, because a process of an
-    /// older version wrote them; a group of them. Returns how many.
+    /// Gives an origin and a place in the order of claims to jobs that lack them, because a process
+    /// of an older version wrote them; a group of them. Returns how many.
     pub async fn adopt_strays(&self) -> Result<usize, DbError> {
         let strays: Vec<(Id, String, Moment)> = read_query!(self.pools, connection => jobs::table
             .filter(is_pending())
@@ -122,7 +122,7 @@ impl Database {
             .await)?;
         let mut adopted = 0;
         for (id, url, created_at) in strays {
-            // What was accepted once and is no URL now fails when it is claimed.
+            // A URL that was once accepted and is no longer a URL fails when it is claimed.
             let origin =
                 SourceUrl::parse(&url).map_or(NOWHERE.to_owned(), |url| url.origin().to_string());
             let rank = super::origin_row::millis(created_at) + Priority::default().millis();
@@ -140,7 +140,7 @@ impl Database {
     pub async fn end_waits(&self) -> Result<usize, DbError> {
         let mut ended = 0;
         for _ in 0..MOST_GROUPS {
-            // Looked for first: there is rarely any, and a look takes no lock.
+            // Looked for first: there are rarely any, and a look takes no lock.
             let ids: Vec<Id> = read_query!(self.pools, connection => jobs::table
                 .filter(is_pending())
                 .filter(is_waiting())

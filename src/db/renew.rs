@@ -1,5 +1,5 @@
-//! Keeping jobs: leases are prolonged together. In Postgres that is one statement over an array, so
-//! that a worker of any size costs one round trip; SQLite has no arrays and no round trips.
+//! Renews the leases of a worker together. In Postgres that is one statement over an array, so that
+//! a worker of any size costs one round trip; SQLite has no arrays and no round trips.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use super::{Database, DbError, clock};
 use crate::domain::{Claim, JobId};
 
 impl Database {
-    /// Prolongs the leases of `held` and returns those of them that are still held: the others
-    /// were taken over, and work on them must stop.
+    /// Extends the leases of `held` and returns those that are still held: the others were taken
+    /// over, and work on them must stop.
     pub async fn renew(
         &self,
         held: &[Claim],
@@ -96,8 +96,8 @@ impl Query for RenewMany {
 
 impl QueryFragment<Pg> for RenewMany {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // Locked in the order of their ids first, as those are that end (`finish_many`): an UPDATE
-        // alone locks in an order of the database's choice, and the two would wait for each other.
+        // Locks in the order of the ids, as `finish_many` does: an UPDATE alone locks in an order
+        // of the database's choice, and the two would wait for each other.
         pass.push_sql("WITH held AS MATERIALIZED (SELECT id FROM jobs WHERE id = ANY(");
         pass.push_bind_param::<Array<sql::Id>, _>(&self.ids)?;
         pass.push_sql(") AND status = 'processing' AND worker_id = ");

@@ -1,4 +1,4 @@
-//! A row of `jobs`, and the job that it tells of.
+//! A row of `jobs`, and the job that it describes.
 
 use diesel::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The tables, as diesel sees them; `migrations/` makes them.
+//! The tables, as diesel sees them; `migrations/` creates them.
 
 diesel::table! {
     use diesel::sql_types::*;

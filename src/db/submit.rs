@@ -17,9 +17,9 @@ use crate::domain::{DuplicateHandling, Job, JobId, JobStatus, Schedule, SourceUr
 pub enum Submission {
     /// A new job is committed.
     Created(Job),
-    /// The newest completed job that made the same of the same URL (`reuse-completed`).
+    /// The newest completed job with the same URL and variants (`reuse-completed`).
     Reused(Job),
-    /// A job that makes the same of the same URL is pending or processing (`reject-active`).
+    /// A job with the same URL and variants that is pending or processing (`reject-active`).
     Rejected { active: JobId },
 }
 
@@ -39,7 +39,7 @@ pub(super) struct NewJob {
 }
 
 impl NewJob {
-    /// What two jobs have in common that are duplicates.
+    /// What duplicates have in common.
     fn what(&self) -> (&str, &str) {
         (&self.url_hash, &self.spec_hash)
     }
@@ -65,8 +65,8 @@ impl NewJob {
 }
 
 impl Database {
-    /// Commits a new job, or answers what the duplicate policy says instead. Without `variants` the
-    /// job makes the one thumbnail of the settings.
+    /// Commits a new job, or returns what the duplicate policy gives instead. Without `variants`
+    /// the job makes the one thumbnail of the settings.
     ///
     /// # Errors
     /// After [`DbError::Unavailable`] it is unknown whether the job exists; if it does, it will
@@ -96,7 +96,7 @@ impl Database {
     }
 }
 
-/// Inserts all of `new_jobs` in one transaction and tells of each what became of it, in order.
+/// Inserts all of `new_jobs` in one transaction and reports what became of each, in order.
 pub(super) async fn insert(
     pools: &Pools,
     new_jobs: Vec<NewJob>,
@@ -113,8 +113,8 @@ pub(super) async fn insert(
     }
     let count = new_jobs.len();
     let mut order: Vec<usize> = (0..count).collect();
-    // Processes that insert the same URLs wait for each other in the unique index: in one order
-    // for all they queue, in any other they deadlock. The sort is stable: one URL stays FIFO.
+    // Processes that insert the same URLs wait for each other in the unique index: in a common
+    // order they queue, in any other they deadlock. The sort is stable: one URL stays FIFO.
     order.sort_by(|a, b| new_jobs[*a].what().cmp(&new_jobs[*b].what()));
     let mut submissions = write_transaction!(pools, connection => {
         let mut submissions = Vec::with_capacity(count);
@@ -133,8 +133,8 @@ pub(super) async fn insert(
 
 /// Inserts one job inside a transaction of either database; `Result<Submission, DbError>`.
 ///
-/// The unique index over active exclusive jobs refuses the second of any number of concurrent
-/// `reject-active` submissions. The look before it is for jobs that were accepted under another
+/// Of any number of concurrent `reject-active` submissions, the unique index over active exclusive
+/// jobs refuses all but the first. The look before it finds jobs that were accepted under another
 /// policy, which the index does not hold.
 macro_rules! insert_one {
     ($connection:ident, $new:ident) => {{
@@ -164,7 +164,7 @@ macro_rules! insert_one {
     }};
 }
 
-/// The new row, or `None` if an active exclusive job that makes the same is there.
+/// The new row, or `None` if there is an active exclusive job with the same URL and variants.
 macro_rules! insert_row {
     ($connection:ident, $new:ident) => {{
         let row: Option<JobRow> = diesel::insert_into(jobs::table)

@@ -46,7 +46,7 @@ pub(super) fn split_sslmode(url: &str) -> Result<(tokio_postgres::Config, Verifi
         url
     };
     let mut config: tokio_postgres::Config = text.parse().map_err(|error| {
-        // Its source says which key is wrong; neither names the password.
+        // Its source names the wrong key; neither contains the password.
         unusable(match std::error::Error::source(&error) {
             Some(cause) => cause.to_string(),
             None => format!("{error}"),

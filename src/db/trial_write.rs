@@ -1,5 +1,5 @@
-//! Whether the database can be written. A standby, a full disk and a lock that nobody lets go of
-//! answer every question and keep nothing.
+//! Whether the database can be written. A standby, a full disk and a lock that is never released
+//! answer every query and keep nothing.
 
 use std::time::Duration;
 
@@ -11,18 +11,20 @@ use super::schema::workers;
 use super::types::Id;
 use super::{Database, DbError, clock};
 
-/// Under this id no worker runs.
+/// No worker runs under this id.
 const NOBODY: uuid::Uuid = uuid::Uuid::nil();
-/// How long ago nobody was seen: it never counts as alive, and is forgotten as old workers are.
+/// When the row was last seen, by its own account: it never counts as alive, and is forgotten as
+/// old workers are.
 const LONG_AGO: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Database {
-    /// Commits a write that nobody sees. Waits for no longer than any other statement does.
+    /// Commits a write that leaves no trace. Waits for no longer than any other statement does.
     ///
     /// # Errors
     /// [`DbError::Unavailable`] if the database can't be reached or written at present.
     pub async fn try_writing(&self) -> Result<(), DbError> {
-        // A row that moves with the clock: SQLite does not touch the disk for one that stays as it is.
+        // The row changes with the clock: SQLite does not touch the disk for one that stays as it
+        // is.
         let seen_at = clock::before(LONG_AGO);
         write_query!(self.pools, connection => diesel::insert_into(workers::table)
             .values((workers::id.eq(Id(NOBODY)), workers::seen_at.eq(seen_at)))

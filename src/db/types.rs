@@ -117,7 +117,7 @@ impl ToSql<sql::Id, Sqlite> for Id {
     }
 }
 
-/// JSON as text; what is in it is the reader's matter.
+/// JSON as text; its content is up to the reader.
 #[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = sql::Document)]
 pub struct Document(pub String);

@@ -12,11 +12,11 @@ use super::{Database, DbError, clock};
 
 /// A worker that was not seen for longer counts as gone.
 pub(super) const ALIVE_WITHIN: Duration = Duration::from_secs(15);
-/// After this its row is removed.
+/// After this time its row is removed.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
 
 impl Database {
-    /// Says that `worker` consumes, and forgets workers that are long gone.
+    /// Records that `worker` takes jobs, and forgets workers that are long gone.
     pub async fn mark_worker_alive(&self, worker: uuid::Uuid) -> Result<(), DbError> {
         write_query!(self.pools, connection => diesel::insert_into(workers::table)
             .values((workers::id.eq(Id(worker)), workers::seen_at.eq(clock::now())))
@@ -37,7 +37,7 @@ impl Database {
         .map(|_| ())
     }
 
-    /// Says that `worker` has ended.
+    /// Records that `worker` has ended.
     pub async fn mark_worker_gone(&self, worker: uuid::Uuid) -> Result<(), DbError> {
         write_query!(self.pools, connection => diesel::delete(workers::table.find(Id(worker)))
             .execute(connection)

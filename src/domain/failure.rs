@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Origin;
 use thumbforge_intake::FailureCode;
 
-/// One failure of one attempt, as the client will read it.
+/// A failure of one attempt, as the client will read it.
 ///
 /// `message` is a sentence for humans; it never contains internal addresses, paths or credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,19 +13,19 @@ use thumbforge_intake::FailureCode;
 pub struct Failure {
     pub code: FailureCode,
     pub message: String,
-    /// How long the source asked us to wait (`Retry-After`), where it did.
+    /// How long the source asked us to wait (`Retry-After`), if it did.
     pub retry_after: Option<Duration>,
-    /// The HTTP status that the source answered with, where one came.
+    /// The HTTP status of the source's answer, if there was one.
     pub source_status: Option<u16>,
-    /// True if another attempt can't change it, although others of its code may pass.
+    /// True if another attempt can't change it, although others with its code may pass.
     pub is_permanent: bool,
 }
 
-/// No job waits for longer in one go because a redirect leads to a paused origin.
+/// The longest single wait of a job because a redirect leads to a paused origin.
 pub const LONGEST_PAUSED_STEP: Duration = Duration::from_secs(60);
 
-/// Why a job waits whose redirect leads to an origin that an operator has paused. The origin's resumption
-/// finds the job by it.
+/// Why a job waits if its redirect leads to an origin that an operator has paused. When the origin
+/// is resumed, the job is found by it.
 pub fn paused_on_the_way(origin: &Origin) -> String {
     format!("a redirect leads to {origin}, which an operator has paused")
 }
@@ -53,7 +53,7 @@ impl Failure {
         self
     }
 
-    /// Says that another attempt can't change it.
+    /// Marks that another attempt can't change it.
     #[must_use]
     pub fn permanent(mut self, is_permanent: bool) -> Self {
         self.is_permanent = is_permanent;

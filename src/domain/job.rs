@@ -1,4 +1,4 @@
-//! A job, its states, and what it comes to. Which state follows which: [`super::transition`].
+//! A job, its states, and its result. The order of the states: [`super::transition`].
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ pub struct Claim {
     pub variants: Option<String>,
 }
 
-/// Everything that is known of a completed job; the JSON of the API and of the database.
+/// What is known of a completed job; the JSON of the API and of the database.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct JobResult {
     pub width: u32,
@@ -106,7 +106,7 @@ impl JobResult {
     }
 }
 
-/// What became of one variant.
+/// The result of one variant.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct VariantRecord {
     pub name: String,

@@ -1,6 +1,6 @@
 //! The rules of the trade, without any I/O: everything here is pure and knows no other part.
 //!
-//! What is read from strangers lies in `thumbforge_intake`, and is named here for the other parts.
+//! What is read from strangers is in `thumbforge_intake`, and is named here for the other parts.
 
 pub mod exif_summary;
 pub mod failure;

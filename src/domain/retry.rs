@@ -6,14 +6,14 @@ const BASE: Duration = Duration::from_secs(1);
 const CEILING: Duration = Duration::from_secs(60);
 /// A source may ask for patience, but not park a job for days.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
-/// No job is ever told to wait for longer.
+/// No job ever waits for longer.
 pub const LONGEST_DELAY: Duration = LONGEST_RETRY_AFTER.saturating_add(CEILING);
 
 /// Exponential back-off with full jitter
 /// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
 ///
 /// `attempt` counts from 1; `jitter` is uniform in 0..1. The upper bounds are 1, 2, 4, 8, 16, 32,
-/// 60, 60 … seconds. A `Retry-After` of the source is the least that is waited, up to ten minutes.
+/// 60, 60 … seconds. A `Retry-After` of the source is the shortest wait, up to ten minutes.
 pub fn delay(attempt: u32, retry_after: Option<Duration>, jitter: f64) -> Duration {
     let doublings = attempt.saturating_sub(1).min(16);
     let bound = CEILING.min(BASE * 2_u32.pow(doublings));
@@ -26,8 +26,8 @@ pub fn delay(attempt: u32, retry_after: Option<Duration>, jitter: f64) -> Durati
 
 /// How long a job waits whose worker died; bounds of 4, 8, 16, 32, 60, 60 … seconds, full jitter.
 ///
-/// Longer than after a failure, because jobs that died together must not be begun together again:
-/// one of them may be what kills its process, and would take its neighbours down each time.
+/// Longer than after a failure, because jobs that died together must not start together again: one
+/// of them may have killed its process, and would take its neighbours down each time.
 pub fn delay_after_death(attempt: u32, jitter: f64) -> Duration {
     delay(attempt.saturating_add(2), None, jitter)
 }

@@ -23,12 +23,12 @@ pub enum Event {
     Failed,
     /// The lease ended without a sign of its worker, and no attempt is left.
     WorkerLost,
-    /// The origin could not be asked for too long.
+    /// The origin was unavailable for too long.
     OriginGivenUp,
 }
 
-/// An event, the state in which alone it may happen, the state that follows, and what the diagram
-/// says of it.
+/// An event, the state in which alone it may happen, the state that follows, and its words in the
+/// diagram.
 struct Row {
     event: Event,
     from: JobStatus,
@@ -65,16 +65,11 @@ const TABLE: [Row; 9] = [
         Event::Retried,
         S::Processing,
         S::Pending,
-        "transient failure (due after a back-off)",
+        "transient failure (back-off)",
     ),
     row(Event::LeaseExpired, S::Processing, S::Pending, "lost lease"),
     row(Event::HandedBack, S::Processing, S::Pending, "shutdown"),
-    row(
-        Event::Parked,
-        S::Processing,
-        S::Pending,
-        "refusal of the origin",
-    ),
+    row(Event::Parked, S::Processing, S::Pending, "origin refused"),
     row(
         Event::Failed,
         S::Processing,

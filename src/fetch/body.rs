@@ -11,19 +11,19 @@ use super::pace::Pace;
 use super::settings::FetchSettings;
 use super::transport_error;
 
-/// The first that is reserved and made room for where no length is known; then twice as much.
+/// The first memory that is reserved if no length is known; then it doubles.
 const FIRST_STEP_BYTES: u64 = 64 * 1024;
-/// The first that is reserved of a declared length. It is only a promise: a source that declares much
-/// and sends little would else hold the memory of all.
+/// How much of a declared length is reserved first. The length is only a promise: a source that
+/// declares much and sends little would otherwise hold the shared memory.
 const FIRST_DECLARED_BYTES: u64 = 1024 * 1024;
 /// Room made at once for a body whose length is only a promise; more is made as bytes arrive.
 const FIRST_CAPACITY: u64 = 4 * 1024 * 1024;
-/// So many pieces are free; more must bring this much each. A body in pieces of a byte costs us
-/// far more than it costs the sender.
+/// This many pieces are free; each further one must bring a minimum. A body in pieces of a byte
+/// costs us far more than it costs the sender.
 const FREE_PIECES: u64 = 4096;
 const MIN_PIECE_BYTES: u64 = 16;
 
-/// A body, as far as it came.
+/// A body, as far as it has arrived.
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     pub(super) reservation: Reservation,
@@ -59,7 +59,7 @@ impl Body {
         }
         let mut pace = Pace::new(settings, Instant::now());
         let stopped = self.reservation.stopped();
-        // Rings at the earliest; what came since puts it off only then.
+        // The earliest time at which the alarm rings; bytes that came since put it off only then.
         let alarm = sleep_until(pace.deadline().min(deadline));
         tokio::pin!(stopped, alarm);
         loop {

@@ -1,4 +1,4 @@
-//! The HTTP client, set up so that nothing leads past the guard.
+//! The HTTP client, set up so that nothing gets past the guard.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use thumbforge_intake::AddressPolicy;
 const MAX_HEAD_FIELDS: usize = 200;
 /// Bytes of an answer's head in HTTP/2.
 const MAX_HEAD_LIST_BYTES: u32 = 64 * 1024;
-/// What HTTP/2 may send ahead of us, of one body and of all on a connection: not counted as memory
-/// of downloads.
+/// What HTTP/2 may send ahead of us, for one body and for all of a connection: not counted as
+/// memory of downloads.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
@@ -29,7 +29,7 @@ pub(super) struct Clients {
     kept: Arc<KeptOrigins>,
 }
 
-/// What all connections have to pass.
+/// The checks that all connections have to pass.
 pub(super) struct Guards {
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) names: Arc<AddressPolicy>,
@@ -47,7 +47,7 @@ impl Clients {
         })
     }
 
-    /// The client for the next request to `origin`, and what to hold on to for as long.
+    /// The client for the next request to `origin`, and a guard to hold until it has ended.
     pub(super) fn of(&self, origin: &Origin) -> (&Client, Option<Keep>) {
         match self.kept.keep(origin) {
             Some(keep) => (&self.keeping, Some(keep)),
@@ -55,7 +55,7 @@ impl Clients {
         }
     }
 
-    /// The client that surely opens a new connection.
+    /// The client that certainly opens a new connection.
     pub(super) fn fresh(&self) -> &Client {
         &self.closing
     }
@@ -71,7 +71,7 @@ fn client(
     let names = JudgedNames {
         resolver: Arc::clone(&guards.resolver),
         policy: Arc::clone(&guards.names),
-        // A little less, so that a silent name server is told from a silent host.
+        // A little less, so that a silent name server differs from a silent host.
         timeout: settings.connect_timeout * 15 / 16,
         proxy: proxy.map(|proxy| proxy.host().into()),
     };

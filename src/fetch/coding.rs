@@ -1,4 +1,4 @@
-//! Content codings that come although identity was asked for.
+//! Decodes content codings that come although identity was asked for.
 
 use std::io::Read;
 
@@ -10,7 +10,7 @@ use super::ended::Ended;
 use super::error::FetchError;
 use super::memory::Reservation;
 
-/// Inflated at once before others get their turn.
+/// Bytes inflated at once before others get their turn.
 const STEP_BYTES: usize = 64 * 1024;
 /// Decoders have a window of their own, 16 MiB at most, that is not counted as memory of downloads.
 const MAX_AT_ONCE: usize = 4;
@@ -25,7 +25,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// Of the words of `Content-Encoding`, in lower case. Some that servers write mean nothing.
+    /// From the words of `Content-Encoding`, in lower case. Some that servers write mean nothing.
     pub(super) fn of<'a>(words: impl Iterator<Item = &'a str>) -> Result<Self, FetchError> {
         let mut coding = Self::Identity;
         for word in words {
@@ -63,7 +63,7 @@ impl Coding {
         max_bytes: u64,
         reservation: &mut Reservation,
     ) -> Result<Vec<u8>, Ended> {
-        // Who has a turn may be waiting for the bytes of one that has none.
+        // A body that has a turn may be waiting for the bytes of one that has none.
         let _turn = tokio::select! {
             biased;
             () = reservation.stopped() => return Err(Ended::OutOfMemory),

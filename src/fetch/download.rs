@@ -9,7 +9,7 @@ pub struct Download {
     pub bytes: Bytes,
     /// As the source declared it, if it is visible ASCII.
     pub content_type: Option<String>,
-    /// Of the answer that brought it.
+    /// The status of the answer that brought it.
     pub status: u16,
     /// After redirects, normalised.
     pub final_url: String,

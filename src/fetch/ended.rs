@@ -1,4 +1,4 @@
-//! How a download ends that brings no source.
+//! How a download ends without a source.
 
 use super::download::Download;
 use super::error::FetchError;
@@ -9,19 +9,19 @@ use crate::domain::{Failure, Origin};
 #[derive(Debug)]
 pub enum Stopped {
     Failed(Failure),
-    /// The body broke off. What came of it may be enough of a picture, where no further attempt
-    /// is to be made.
+    /// The body broke off. If no further attempt is to be made, the part that came may be enough of
+    /// a picture.
     Cut {
         failure: Failure,
         partial: Box<Download>,
     },
-    /// The caller did not let a hop be made to this origin; `status` came with the hop before.
-    /// Nobody's failure.
+    /// The caller did not allow a visit to this origin; `status` came with the hop before. That is
+    /// no failure.
     Parked {
         origin: Origin,
         status: Option<u16>,
     },
-    /// The memory of downloads is out, and this one was among the youngest. Nobody's failure.
+    /// The memory of downloads ran out, and this was among the youngest. That is no failure.
     OutOfMemory,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    /// `status` is the last that came, if one did.
+    /// The last status, if there was one.
     pub(super) fn told(self, status: Option<u16>) -> Stopped {
         let failure = |error: FetchError| Failure::from(error).with_source_status(status);
         match self {

@@ -1,4 +1,4 @@
-//! Why a download failed, and what a caller is told of it.
+//! Why a download failed, and what its caller learns.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::tls_fault::TlsFault;
 use crate::domain::{Failure, FailureCode, SourceUrlError};
 use thumbforge_intake::Forbidden;
 
-/// The messages tell no address and nothing that the source sent.
+/// The messages contain no address and nothing that the source sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FetchError {
     #[error("the URL is forbidden: {0}")]
@@ -22,7 +22,7 @@ pub(super) enum FetchError {
     #[error("the source redirects in a circle")]
     RedirectLoop,
     #[error(
-        "the source redirects in a circle and sets a cookie on the way: it wants cookies, which are not kept"
+        "the source redirects in a circle and sets a cookie: it needs cookies, which are not kept"
     )]
     CookieLoop,
     #[error("the host name does not exist")]
@@ -103,17 +103,18 @@ impl FetchError {
         }
     }
 
-    /// True if a kept connection may simply have been closed by its server meanwhile; or if a
-    /// body broke off, but what came of it may be worth something.
+    /// True if the server may simply have closed a kept connection meanwhile; or if a body broke
+    /// off, but the part that came may be useful.
     pub(super) fn is_closed_connection(&self) -> bool {
         matches!(self, Self::Broken | Self::EndedEarly)
     }
 
-    /// True if the origin is to blame for it as a whole, not just for this answer.
+    /// True if the origin as a whole is to blame, not just this answer.
     pub(super) fn is_failure_of_origin(&self) -> bool {
         matches!(
             self,
-            // Names are looked up at one's own resolver: that it is slow says nothing of the origin.
+            // Names are looked up at our own resolver: if it is slow, that says nothing about the
+            // origin.
             Self::ConnectTimeout
                 | Self::Connect
                 | Self::Tls(_)
@@ -126,7 +127,7 @@ impl FetchError {
         )
     }
 
-    /// True if its code says that it may pass, but it won't.
+    /// True if the failure won't pass, although its code may.
     fn is_permanent(&self) -> bool {
         match self {
             Self::NoSuchName => true,

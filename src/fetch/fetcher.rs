@@ -72,10 +72,11 @@ impl Fetcher {
         &self.inner.memory
     }
 
-    /// Downloads `url`, following redirects; asks and tells `hops` of every request.
+    /// Downloads `url`, following redirects; asks `hops` before every request and reports to it
+    /// after.
     ///
     /// # Errors
-    /// Whatever keeps the source from coming whole.
+    /// Whatever keeps the source from arriving whole.
     pub async fn fetch(&self, url: &SourceUrl, hops: &dyn Hops) -> Result<Download, Stopped> {
         let mut status = None;
         let followed = self.inner.follow(url, hops, &mut status).await;
@@ -84,7 +85,7 @@ impl Fetcher {
 }
 
 impl Inner {
-    /// `status` is the one that came last, of the hop that the download ended with.
+    /// `status` is the last one, from the hop at which the download ended.
     async fn follow(
         &self,
         url: &SourceUrl,
@@ -146,7 +147,7 @@ impl Inner {
 
     fn judge(&self, url: &SourceUrl) -> Result<(), Forbidden> {
         let proxy = self.settings.egress_proxy.as_ref();
-        // Its name is the only one that is not judged by what it resolves to.
+        // Its name is the only one that is not judged by its addresses.
         if proxy.is_some_and(|proxy| url.as_url().host_str() == Some(proxy.host())) {
             return Err(Forbidden::Name);
         }

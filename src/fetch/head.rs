@@ -1,4 +1,4 @@
-//! The head of an answer, reduced to what is used.
+//! The head of an answer, reduced to the parts that are used.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,13 +12,13 @@ use super::coding::Coding;
 use super::error::FetchError;
 use super::retry_after;
 
-/// A longer content type is no content type.
+/// A longer content type counts as none.
 const MAX_CONTENT_TYPE_BYTES: usize = 255;
 
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) coding: Coding,
-    /// As declared, unless the body says itself where it ends.
+    /// As declared, unless the body itself marks its end.
     pub(super) length: Option<u64>,
     pub(super) content_type: Option<String>,
 }
@@ -57,7 +57,7 @@ impl Fields<'_> {
         retry_after::parse(self.text(&RETRY_AFTER)?, SystemTime::now())
     }
 
-    /// Of an answer that has the source as its body; an error of any other.
+    /// The head of an answer that has the source as its body; an error for any other answer.
     pub(super) fn of_source(&self) -> Result<Head, FetchError> {
         self.check_framing()?;
         self.check_status()?;
@@ -78,7 +78,7 @@ impl Fields<'_> {
             206 if self.is_whole_range() => Ok(()),
             status @ (101 | 600..) => Err(FetchError::InvalidResponse(match status {
                 101 => "it switches protocols",
-                _ => "its status is none of HTTP's",
+                _ => "its status is not an HTTP status",
             })),
             408 => Err(FetchError::RequestTimeout(self.retry_after())),
             429 => Err(FetchError::RateLimited(self.retry_after())),
@@ -87,7 +87,7 @@ impl Fields<'_> {
         }
     }
 
-    /// True if a part that nobody asked for is the whole.
+    /// True if an unrequested part is the whole.
     fn is_whole_range(&self) -> bool {
         let Some(value) = self.0.headers().get(CONTENT_RANGE) else {
             return true;
@@ -99,7 +99,7 @@ impl Fields<'_> {
         range.is_some_and(|(last, length)| last.checked_add(1) == Some(length))
     }
 
-    /// The client takes a body for chunked whatever else is done to it.
+    /// The client takes a body for chunked, whatever else is done to it.
     fn check_framing(&self) -> Result<(), FetchError> {
         let codings = self.tokens(&TRANSFER_ENCODING);
         if codings.is_empty() || codings == ["chunked"] {

@@ -1,7 +1,7 @@
 //! What a request does at the moment: it opens a connection, or waits for its answer's head.
 //!
-//! The client does both in one go, but each has a limit of its own. The connector tells the clock
-//! of the request in whose task it runs.
+//! The client does both in one go, but each has a limit of its own. The connector notifies the
+//! clock of the request in whose task it runs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,8 +31,8 @@ impl HopClock {
         })
     }
 
-    /// Runs `request` under this clock, within `head_timeout` beside the time to connect, which
-    /// is limited elsewhere, and until `end` at the latest. `None` is the end of patience.
+    /// Runs `request` under this clock, within `head_timeout` in addition to the time to connect,
+    /// which is limited elsewhere, and until `end` at the latest. `None` means that time ran out.
     pub(super) async fn run<F: Future>(
         self: &Arc<Self>,
         request: F,
@@ -55,7 +55,7 @@ impl HopClock {
 
     fn patience(&self, head_timeout: Duration) -> Instant {
         match self.phase() {
-            // To be looked at again then.
+            // When to look at it again.
             Phase::Connecting => Instant::now() + head_timeout,
             Phase::Sent(since) | Phase::Connected(since) => since + head_timeout,
         }
@@ -74,7 +74,7 @@ impl HopClock {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
-    /// Tells the clock of this task, if it has one, that a connection is being opened.
+    /// Notifies the clock of this task, if it has one, that a connection is being opened.
     pub(super) fn connecting() -> Connecting {
         let clock = CLOCK.try_with(Arc::clone).ok();
         if let Some(clock) = &clock {
@@ -96,7 +96,7 @@ impl Connecting {
 }
 
 impl Drop for Connecting {
-    /// It failed, or a kept connection came free meanwhile.
+    /// It failed, or a kept connection became free meanwhile.
     fn drop(&mut self) {
         if let Some(clock) = self.0.take() {
             clock.set(Phase::Sent(Instant::now()));

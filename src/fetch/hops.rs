@@ -1,4 +1,4 @@
-//! What a download asks of each origin that it visits, and what it reports of it.
+//! What a download asks about each origin that it visits, and what it reports.
 
 use std::time::Duration;
 
@@ -9,8 +9,7 @@ use crate::domain::Origin;
 /// The caller's view of the requests of one download. The first request is asked for too: a
 /// caller that has asked before answers at once.
 pub trait Hops: Send + Sync {
-    /// False if the origin may not be visited now. Then the download stops, and it is nobody's
-    /// failure.
+    /// False if the origin may not be visited now. Then the download stops, and that is no failure.
     fn may_visit<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, bool>;
 
     /// How a request went. A request is reported once when its answer's head is there, and again
@@ -20,19 +19,19 @@ pub trait Hops: Send + Sync {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HopReport {
-    /// The head of an answer came, `after` so long from the start of the request.
+    /// The head of an answer came, `after` this long from the start of the request.
     Answered {
         status: u16,
-        /// `Retry-After`, where the answer has one.
+        /// `Retry-After`, if the answer has one.
         retry_after: Option<Duration>,
         after: Duration,
     },
-    /// No answer, or no whole one: refused, reset, timed out, TLS. A name that does not exist, and
-    /// an address that may not be fetched, are no failure of the origin and not reported.
+    /// No answer, or only part of one: refused, reset, timed out, TLS. A name that does not exist,
+    /// and an address that may not be fetched, are no failures of the origin and are not reported.
     Failed,
 }
 
-/// Every origin may be visited, and nobody listens.
+/// Every origin may be visited, and reports are dropped.
 pub struct AnyHop;
 
 impl Hops for AnyHop {

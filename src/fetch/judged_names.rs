@@ -1,4 +1,4 @@
-//! Every address of a name is judged before any is dialled.
+//! Judges every address of a name before any is dialled.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -56,8 +56,8 @@ impl JudgedNames {
         Ok(first_of_both_families(addresses))
     }
 
-    /// One that is forbidden refuses the host: a name that mixes public and private answers is an
-    /// attack, and which one is dialled is chance.
+    /// One forbidden address refuses the host: a name that mixes public and private answers is an
+    /// attack, and chance decides which one is dialled.
     fn judge(&self, name: &str, addresses: &[IpAddr]) -> Result<(), FetchError> {
         for address in addresses {
             self.policy.check_address(*address).map_err(|forbidden| {
@@ -69,8 +69,8 @@ impl JudgedNames {
     }
 }
 
-/// The families in turn, beginning with that of the best address: where one of them is cut off,
-/// the other one is still among the few that are tried.
+/// Takes the families in turn, beginning with that of the best address: if one of them is cut off,
+/// the other is still among the few that are tried.
 fn first_of_both_families(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     let begins_with_v4 = addresses.first().is_some_and(IpAddr::is_ipv4);
     let (first, second): (Vec<_>, Vec<_>) = addresses
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(judge(&["10.0.0.1", "8.8.8.8"]).await, forbidden);
         assert_eq!(judge(&["8.8.8.8", "::ffff:127.0.0.1"]).await, forbidden);
         assert_eq!(judge(&[]).await, Err(FetchError::Dns));
-        // Also where it is beyond those that are tried.
+        // Even if it is beyond those that are tried.
         let many = &[
             "8.8.8.8", "8.8.8.8", "8.8.8.8", "8.8.8.8", "8.8.8.8", "8.8.8.8", "10.0.0.1",
         ];

@@ -1,4 +1,4 @@
-//! To which origins connections are kept: to a few, so that idle sockets stay few however many
+//! The origins to which connections are kept: a few, so that idle sockets stay few however many
 //! origins there are.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::domain::Origin;
 
-/// With `max_idle_per_host` of each, that many sockets are idle at most.
+/// With `max_idle_per_host` for each, this bounds the idle sockets.
 const MAX_KEPT_ORIGINS: usize = 32;
 
 pub(super) struct KeptOrigins {
@@ -20,7 +20,7 @@ pub(super) struct KeptOrigins {
 
 struct Place {
     requests: usize,
-    /// When the last connection that was kept is surely closed.
+    /// When the last kept connection is certainly closed.
     until: Instant,
 }
 
@@ -28,12 +28,12 @@ impl KeptOrigins {
     pub(super) fn new(keep_alive: Duration) -> Arc<Self> {
         Arc::new(Self {
             places: Mutex::default(),
-            // The client looks for what is too old once in that time.
+            // The client looks for expired connections once in this time.
             longest: keep_alive * 2 + Duration::from_secs(1),
         })
     }
 
-    /// For as long as a request takes, if the connection to `origin` may be kept after it.
+    /// Held while a request runs, if the connection to `origin` may be kept after it.
     pub(super) fn keep(self: &Arc<Self>, origin: &Origin) -> Option<Keep> {
         let now = Instant::now();
         let mut places = self.lock();

@@ -1,4 +1,5 @@
-//! Who holds how many bytes, and who has to give his back. Pure: waits for nothing.
+//! Which download holds how many bytes, and which has to give its own back. Pure: waits for
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,21 +25,21 @@ struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Filling,
-    /// As filling; bytes that come back are this one's before any younger one's.
+    /// As filling; bytes that come back go to this one before any younger one.
     Waiting,
-    /// Was told to give its bytes back, and will.
+    /// Was asked to give its bytes back, and will.
     Stopping,
     Complete,
 }
 
-/// What comes of asking for bytes.
+/// The result of asking for bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// Others may be waiting for it to wait no more.
+    /// Others may be waiting until it no longer waits.
     Granted { has_waited: bool },
-    /// The one who asks has to give way.
+    /// The download that asks has to give way.
     Stop,
-    /// To be asked again when something changed.
+    /// Ask again when something has changed.
     Wait { told_others: bool },
 }
 
@@ -102,7 +103,7 @@ impl Ledger {
         Reply::Wait { told_others }
     }
 
-    /// Tells as many younger ones to stop as it takes to have `more` bytes, the youngest first.
+    /// Asks younger ones to stop, the youngest first, until there are `more` bytes.
     fn tell_younger(&mut self, id: u64, more: u64) -> bool {
         let stopping = self.entries.values().filter(|e| e.state == State::Stopping);
         let mut coming = self.free() + stopping.map(|entry| entry.bytes).sum::<u64>();
@@ -131,7 +132,7 @@ impl Ledger {
     }
 
     pub(super) fn end(&mut self, id: u64) {
-        // Out of the count of those who wait.
+        // No longer counted among those that wait.
         self.set_state(id, State::Complete);
         if let Some(entry) = self.entries.remove(&id) {
             self.used -= entry.bytes;
@@ -161,7 +162,7 @@ impl Ledger {
 }
 
 impl Entry {
-    /// True if it has bytes that it could be told to give back.
+    /// True if it has bytes that it could be asked to give back.
     fn gives(&self) -> bool {
         self.bytes > 0 && matches!(self.state, State::Filling | State::Waiting)
     }
@@ -247,7 +248,7 @@ mod tests {
                     model.turn(turn);
                 }
             }
-            // Whatever happened, going round ends them all.
+            // Whatever happened, taking turns ends them all.
             for _ in 0..2000 {
                 for at in 0..model.players.len() {
                     if at < model.players.len() {

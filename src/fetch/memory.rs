@@ -1,8 +1,8 @@
 //! The bytes that all bodies in this process may hold together.
 //!
-//! Half-filled bodies never wait for each other, so they can't lock each other up: where the bytes
-//! are out, the youngest download gives back what it has, and its job is begun again later. The
-//! oldest always goes on. Whole bodies are left to whoever decodes them; they end by themselves.
+//! Half-filled bodies never wait for each other, so they can't lock each other up: when the bytes
+//! run out, the youngest download gives back what it has, and its job starts again later. The
+//! oldest always goes on. Whole bodies belong to their decoders; they end by themselves.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,11 +21,11 @@ pub struct DownloadMemory {
 
 struct Shared {
     ledger: Mutex<Ledger>,
-    /// Bytes came back, or somebody was told to give his back.
+    /// Bytes came back, or a download was asked to give its own back.
     changed: Notify,
 }
 
-/// The youngest download gives its bytes back; nobody's failure.
+/// The youngest download gives its bytes back; that is no failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OutOfMemory;
 
@@ -57,7 +57,7 @@ impl DownloadMemory {
         }
     }
 
-    /// A download begins, with no bytes yet. Who began earlier is the older one.
+    /// A download begins, with no bytes yet. The one that began earlier is the older.
     pub(super) fn begin(&self) -> Reservation {
         let stop = Arc::new(Notify::new());
         let id = self.shared.lock().begin(Arc::clone(&stop));
@@ -72,7 +72,7 @@ impl DownloadMemory {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Ledger> {
-        // Nothing between lock and unlock leaves the ledger half changed.
+        // No step between lock and unlock leaves the ledger half changed.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,7 +93,7 @@ impl Reservation {
     /// Has at least `bytes`, at once or after a while.
     pub(super) async fn grow_to(&mut self, bytes: u64) -> Result<(), OutOfMemory> {
         loop {
-            // Made before the question, so that no answer is missed.
+            // Created before the question, so that no answer is missed.
             let changed = self.shared.changed.notified();
             let reply = self.shared.lock().ask(self.id, bytes);
             match reply {
@@ -120,7 +120,7 @@ impl Reservation {
         Arc::clone(&self.stop).notified_owned()
     }
 
-    /// The body is whole, and `bytes` long: nobody may stop it any more.
+    /// The body is whole, and `bytes` long: it can't be stopped any more.
     pub(super) fn complete(&mut self, bytes: u64) {
         self.shared.lock().complete(self.id, bytes);
         self.bytes = bytes;
@@ -198,7 +198,7 @@ mod tests {
         timeout(SOON, memory.plentiful()).await.unwrap();
     }
 
-    /// Each grows in steps of its own, gives way where it is told to, and begins anew.
+    /// Each grows in steps of its own, gives way when it is asked to, and begins anew.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn however_many_grow_at_once_all_of_them_end() {
         let memory = DownloadMemory::new(1000);

@@ -1,14 +1,14 @@
 //! The guarded download: address policy, resolver, redirects, limits.
 //!
-//! An HTTP client (reqwest) that can't get past these gates. One request passes them all, and
-//! every redirect does again:
+//! An HTTP client (reqwest) that can't get past these checks. Every request passes them all, and so
+//! does every redirect:
 //!
 //! 1. [`SourcePolicy::check_url`]: port, host name, literal address (also at submission);
 //! 2. [`judged_names`]: every address of a name is judged; one forbidden answer refuses the name;
 //! 3. [`peer_guard`]: the peer that was reached is judged before a byte of the request is sent;
 //! 4. [`head`], [`body`], [`coding`]: the answer is bounded in bytes, fields, memory and time.
 //!
-//! The client follows no redirects, and knows no cookies, credentials, `Referer`, or proxies but
+//! The client follows no redirects, and has no cookies, credentials, `Referer`, or proxies except
 //! the operator's.
 
 mod body;

@@ -35,7 +35,7 @@ impl Pace {
         (self.last_byte + self.idle_timeout).min(self.window_start + self.window)
     }
 
-    /// Counts from now on: the wait until now was ours.
+    /// Starts counting anew: the wait until now was ours.
     pub(super) fn restart(&mut self, now: Instant) {
         self.last_byte = now;
         self.window_start = now;

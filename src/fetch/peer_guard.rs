@@ -1,7 +1,7 @@
-//! Judges whom a new connection has reached, before a byte of a request is sent on it.
+//! Judges which host a new connection has reached, before a byte of a request is sent on it.
 //!
-//! Only judged addresses are dialled. This is the second look: where the network leads a judged
-//! address elsewhere, nothing is asked there.
+//! Only judged addresses are dialled. This is a second check: if the network leads a judged address
+//! elsewhere, nothing is requested there.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -100,8 +100,8 @@ mod tests {
         }
     }
 
-    /// Names and literals are judged by a policy that allows loopback, peers by one that does not:
-    /// as if a public address led here.
+    /// A policy that allows loopback judges names and literals; one that does not judges peers: as
+    /// if a public address led here.
     #[tokio::test]
     async fn a_connection_that_leads_elsewhere_is_dropped_without_a_byte() {
         let canary = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,12 +1,12 @@
-//! What a request tells: nothing of where the URL came from, and what the operator says for some
-//! hosts only to those.
+//! What a request reveals: nothing about where the URL came from. What the operator sets for some
+//! hosts goes only to those.
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 use super::settings::{FetchSettings, FetchSetupError};
 use crate::domain::{Origin, OriginRule};
 
-/// What the engine reads; a server that negotiates sends none of the newer formats then.
+/// What the engine can read; a server that negotiates then sends none of the newer formats.
 const ACCEPT_IMAGES: &str = "image/jpeg,image/png,image/gif,image/webp,image/bmp,*/*;q=0.1";
 
 pub(super) struct RequestFields {
@@ -53,7 +53,7 @@ impl RequestFields {
     }
 }
 
-/// Marked as a secret, so that nobody prints it.
+/// Marked as a secret, so that it is never printed.
 fn field(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let mut value: HeaderValue = value.parse().ok()?;
     value.set_sensitive(true);

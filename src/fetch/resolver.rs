@@ -17,7 +17,7 @@ pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + 
 
 /// Turns a host name into its addresses, best first. Tests put their own answers here.
 ///
-/// An error of the kind `NotFound` says that there is no such name; any other may pass.
+/// An error of the kind `NotFound` means that there is no such name; any other may pass.
 pub trait Resolve: Send + Sync + 'static {
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a>;
 }
@@ -56,7 +56,7 @@ impl Resolve for SystemResolver {
 
 fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
     let hints = AddrInfoHints {
-        // Else each address comes once for each kind of socket.
+        // Otherwise each address comes once for each kind of socket.
         socktype: SockType::Stream.into(),
         ..AddrInfoHints::default()
     };

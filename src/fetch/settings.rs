@@ -1,4 +1,4 @@
-//! What a download may take.
+//! Limits and settings of a download.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct FetchSettings {
     /// The least that a body must bring in each [`rate_window`](Self::rate_window); 0: any.
     pub min_bytes_per_second: u64,
     pub rate_window: Duration,
-    /// Bytes of the body, as it comes and as it is.
+    /// Bytes of the body, both coded and inflated.
     pub max_bytes: u64,
     /// Bytes that all bodies may hold together; at least `max_bytes`.
     pub memory_bytes: u64,
@@ -36,7 +36,7 @@ pub struct FetchSettings {
     pub extra_roots: Vec<Vec<u8>>,
     /// Visible ASCII.
     pub user_agent: String,
-    /// What else is sent, and to whom; the most specific pattern first.
+    /// What else is sent, and to which hosts; the most specific pattern first.
     pub origins: Vec<OriginRule>,
     pub egress_proxy: Option<EgressProxy>,
 }
@@ -72,7 +72,7 @@ impl Default for FetchSettings {
     }
 }
 
-/// Why no downloads can be made at all.
+/// Why no download can be made at all.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchSetupError {
     #[error("TLS can't be set up: {0}")]

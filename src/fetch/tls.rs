@@ -42,7 +42,7 @@ fn roots(extra_roots: &[Vec<u8>]) -> Result<RootCertStore, FetchSetupError> {
     Ok(roots)
 }
 
-/// The verifier of rustls, which decides alone; only the words for its refusals are ours.
+/// The verifier of rustls, which alone decides; only the words for its refusals are ours.
 #[derive(Debug)]
 struct TellingVerifier(Arc<WebPkiServerVerifier>);
 

@@ -1,4 +1,4 @@
-//! Why no TLS came about, in words for whoever runs the source.
+//! Why no TLS came about, in words for the operator of the source.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(super) enum TlsFault {
 }
 
 impl TlsFault {
-    /// What `error` comes to.
+    /// The fault that `error` stands for.
     pub(super) fn of(error: &Error) -> Self {
         match error {
             Error::InvalidCertificate(error) => Self::of_certificate(error),
@@ -64,13 +64,13 @@ impl TlsFault {
         }
     }
 
-    /// True if it is the same in the next minutes, whoever asks.
+    /// True if it stays the same for the next minutes, for every client.
     pub(super) fn is_permanent(self) -> bool {
         !matches!(self, Self::NoTls | Self::Broken)
     }
 }
 
-/// `error` of verifying this chain, or what it says for whoever can look at the chain.
+/// `error` of verifying this chain, or more precise words once the chain is known.
 pub(super) fn explained(
     error: Error,
     end_entity: &CertificateDer<'_>,

@@ -1,4 +1,4 @@
-//! What the client's errors come to. They are told apart by the types in their chain of sources.
+//! Sorts the client's errors, by the types in their chain of sources.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use super::error::FetchError;
 use super::tls_fault::TlsFault;
 
-/// Of an answer whose head did not come.
+/// The error of an answer whose head did not come.
 pub(super) fn before_head(error: &reqwest::Error) -> FetchError {
     let told = causes(error).find_map(|cause| {
         if let Some(error) = cause.downcast_ref::<FetchError>() {
@@ -45,7 +45,7 @@ fn of_head(error: &hyper::Error) -> Option<FetchError> {
     }
 }
 
-/// Of a body that did not come to its end.
+/// The error of a body that did not come to its end.
 pub(super) fn in_body(error: &reqwest::Error) -> FetchError {
     let has = |is: fn(&(dyn Error + 'static)) -> bool| causes(error).any(is);
     let is_of_tls = has(<dyn Error>::is::<rustls::Error>);
@@ -65,7 +65,7 @@ pub(super) fn in_body(error: &reqwest::Error) -> FetchError {
     fault
 }
 
-/// The kind of the first that has one of its own.
+/// The kind of the first error that has one of its own.
 fn io_kind(error: &reqwest::Error) -> Option<ErrorKind> {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<io::Error>())

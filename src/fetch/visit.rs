@@ -29,12 +29,12 @@ pub(super) enum Answer {
 }
 
 impl Visit<'_> {
-    /// Leaves in `status` what the origin answered.
+    /// Leaves the status of the origin's answer in `status`.
     pub(super) async fn make(&self, status: &mut Option<u16>) -> Result<Answer, Ended> {
         let began = Instant::now();
         let (client, _keep) = self.parts.clients.of(self.origin);
         let response = self.send(client).await.inspect_err(|error| {
-            // What is not HTTP is no answer either.
+            // An answer that is not HTTP does not count as one.
             if matches!(error, FetchError::InvalidResponse(_)) {
                 self.hops.report(self.origin, HopReport::Failed);
             }
@@ -65,7 +65,7 @@ impl Visit<'_> {
     async fn send(&self, client: &Client) -> Result<Response, FetchError> {
         let clock = HopClock::start();
         match self.send_under(&clock, client).await {
-            // Its server may have closed it while the request was under way.
+            // Its server may have closed it during the request.
             Err(error) if error.is_closed_connection() && !clock.has_connected() => {
                 let fresh = self.parts.clients.fresh();
                 self.send_under(&HopClock::start(), fresh).await
@@ -154,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// What the client makes of a URL: nothing in it can end a line early, or get lost.
+        /// The client's form of a URL: nothing in it can end a line early, or get lost.
         #[test]
         fn every_accepted_url_can_be_asked_for(path in "\\PC{0,60}", query in any::<String>()) {
             if let Ok(url) = SourceUrl::parse(&format!("http://example.com/{path}?{query}")) {

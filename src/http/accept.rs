@@ -1,12 +1,12 @@
-//! Which of several formats a client gets (RFC 9110, section 12.5.1).
+//! Chooses the format that a client gets (RFC 9110, section 12.5.1).
 
 use actix_web::http::header::{self, HeaderMap};
 
-/// The place of the media type that `headers` ask for. `offered` stands in the order of preference;
-/// the last is the fallback, which who asks for nothing else gets.
+/// The place of the media type that `headers` ask for. `offered` is in the order of preference; its
+/// last is the fallback, for clients that ask for nothing else.
 ///
-/// A type that is named comes before one that only a wildcard lets through, and of the latter the
-/// fallback comes first: clients send `*/*` and `image/*` that can't show everything.
+/// A type that is named comes before one that only a wildcard lets through. Among the latter the
+/// fallback comes first, because clients that can't show everything send `*/*` and `image/*` too.
 pub(super) fn choose(headers: &HeaderMap, offered: &[&str]) -> usize {
     let fallback = offered.len().saturating_sub(1);
     let ranges = ranges(headers);
@@ -68,7 +68,7 @@ fn thousandths(text: &str) -> Option<u16> {
     is_weight.then_some((value * 1000.0).round() as u16)
 }
 
-/// What the range that names `media_type` most closely says of it.
+/// What the range that names `media_type` most closely gives it.
 fn judge(ranges: &[Range], media_type: &str) -> Option<(Exactness, u16)> {
     let matching = ranges.iter().filter_map(|range| {
         let exactness = match range.media_type.as_str() {

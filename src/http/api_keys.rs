@@ -30,18 +30,18 @@ struct KeyEntry {
     scopes: Scopes,
 }
 
-/// Why a keys file can't be used. Tells lines, never their content.
+/// Why a keys file can't be used. Names lines, never their content.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiKeysError {
     #[error("can't be read: {0}")]
     Unreadable(std::io::Error),
     #[error("line {line} is not `name:sha256` or `name:sha256:scopes`, with 64 hexadecimal digits")]
     Malformed { line: usize },
-    #[error("line {line} names scopes that are not of `read`, `submit` and `operate`, with commas")]
+    #[error("line {line} names scopes other than `read`, `submit` and `operate`, with commas")]
     Scope { line: usize },
     #[error("line {line} repeats a name or a key")]
     Repeated { line: usize },
-    #[error("there is no key in it, so nobody could use the API")]
+    #[error("it has no key, so no client could use the API")]
     Empty,
 }
 
@@ -71,7 +71,7 @@ impl ApiKeys {
         Ok(Self { entries })
     }
 
-    /// The name under which `key` is known, and what it may do. Takes the same time whichever key
+    /// The name that belongs to `key`, and what it may do. Takes the same time whichever key
     /// matches, if any.
     pub(super) fn find(&self, key: &str) -> Option<(&str, Scopes)> {
         let presented: [u8; 32] = Sha256::digest(key).into();

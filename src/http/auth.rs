@@ -1,4 +1,4 @@
-//! Who may do what: asks for an API key, where keys are configured, and for its scope.
+//! Asks for an API key, where keys are configured, and for the scope that a request needs.
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header;
@@ -8,7 +8,7 @@ use super::problem_kind::ProblemKind;
 use super::scope::Scope;
 use super::state::ApiSettings;
 
-/// Why a request must not pass, if it must not.
+/// Why a request is refused, if it is.
 pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Option<Problem> {
     let keys = settings.api_keys.as_ref()?;
     let unauthorized = |detail| Some(Problem::new(ProblemKind::Unauthorized, detail));
@@ -16,7 +16,7 @@ pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Optio
         return unauthorized("Send the key as `Authorization: Bearer <key>`.");
     };
     let Some((name, scopes)) = keys.find(token) else {
-        return unauthorized("The key is not known here.");
+        return unauthorized("The key is unknown.");
     };
     tracing::debug!(api_key.name = name, "caller known by its key");
     let needed = Scope::needed(request.method(), request.path());

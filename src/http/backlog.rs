@@ -22,16 +22,16 @@ pub struct BacklogLimit {
 struct Estimate {
     counted_at: Option<Instant>,
     counting: bool,
-    /// As the database said.
+    /// As the database counted.
     pending: u64,
     /// Accepted since the last count began.
     accepted: u64,
-    /// Accepted since the count that is under way began.
+    /// Accepted since the running count began.
     accepted_while_counting: u64,
     in_flight: u64,
 }
 
-/// A submission that was admitted. When dropped it counts as accepted, unless told otherwise.
+/// A submission that was admitted. When dropped it counts as accepted, unless marked otherwise.
 pub struct Place<'a> {
     limit: &'a BacklogLimit,
     accepted: bool,
@@ -45,8 +45,8 @@ impl BacklogLimit {
         }
     }
 
-    /// Admits or refuses a submission. Where the last count is too old, one caller counts anew with
-    /// `count_up_to`, whose argument is the number beyond which it need not count.
+    /// Admits or refuses a submission. If the last count is too old, one caller counts anew with
+    /// `count_up_to`, whose argument is the number at which it may stop counting.
     pub async fn admit<F>(&self, count_up_to: impl FnOnce(u64) -> F) -> Result<Place<'_>, Problem>
     where
         F: Future<Output = Result<u64, Problem>>,
@@ -62,7 +62,7 @@ impl BacklogLimit {
         let fresh = estimate
             .counted_at
             .is_some_and(|moment| moment.elapsed() < COUNT_LIFETIME);
-        // Without any count there is nothing to go by: then each caller counts for itself.
+        // Without any count there is nothing to rely on: then each caller counts for itself.
         if fresh || (estimate.counting && estimate.counted_at.is_some()) {
             return None;
         }
@@ -92,7 +92,8 @@ impl BacklogLimit {
     }
 }
 
-/// A count under way; dropped without [`Self::end`] (an error, a client gone), it leaves the last.
+/// A running count. If it is dropped without [`Self::end`] (an error, a client gone), the last one
+/// stays.
 struct Counting<'a>(&'a BacklogLimit);
 
 impl Counting<'_> {

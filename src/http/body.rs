@@ -10,12 +10,12 @@ use thumbforge_intake::members::{self, ObjectBody};
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 
-/// A URL of the longest kind, with every byte escaped as `\u00xx`, fits, and so do 16 variants with
-/// every member.
+/// The longest URL, with every byte escaped as `\u00xx`, fits, and so do 16 variants with every
+/// member.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Bounds the reading, and so the handler. What a client sends after its answer is bounded by the
-/// [`Pace`](super::paced_stream::Pace) of its connection.
+/// Bounds the reading, and so the handler. The [`Pace`](super::paced_stream::Pace) of its
+/// connection bounds what a client sends after its answer.
 pub(super) const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Reads and checks a body that must be there.
@@ -76,7 +76,7 @@ async fn read_bytes(request: &HttpRequest, payload: Payload) -> Result<Bytes, Pr
     let too_large = || {
         Problem::new(
             ProblemKind::BodyTooLarge,
-            format!("The body may have {MAX_BODY_BYTES} bytes."),
+            format!("The body may have at most {MAX_BODY_BYTES} bytes."),
         )
     };
     let announced = request

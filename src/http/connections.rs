@@ -1,4 +1,4 @@
-//! How clients' connections are taken and limited, below HTTP.
+//! Accepts and limits clients' connections, below HTTP.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -18,16 +18,16 @@ use super::body::BODY_DEADLINE;
 use super::paced_stream::{ANSWER_DEADLINE, Pace, PacedStream};
 use super::state::PART_DEADLINE;
 
-/// For the head of a connection's first request. The library has no limit for later heads: those have
-/// the [`Pace`] alone.
+/// For the head of a connection's first request. The library has no limit for later heads: only the
+/// [`Pace`] limits those.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// Between two requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// For what a client still sends when its answer closes the connection.
 const LINGER: Duration = Duration::from_secs(1);
 
-// Who keeps to the other limits keeps the pace: it is idle, sends a head and a body, and waits until
-// the pending jobs are counted and the job is stored.
+// A client within the other limits never hits this one: it is idle, sends a head and a body, and
+// waits until the pending jobs are counted and the job is stored.
 const _: () = assert!(
     KEEP_ALIVE.as_secs()
         + HEAD_DEADLINE.as_secs()
@@ -36,7 +36,7 @@ const _: () = assert!(
         < ANSWER_DEADLINE.as_secs()
 );
 
-/// What a server may take, and how it ends.
+/// The limits of a server, and how it ends.
 pub(super) struct Capacity {
     pub threads: usize,
     /// Beyond it new connections wait in the backlog.
@@ -47,7 +47,8 @@ pub(super) struct Capacity {
 }
 
 /// Starts to serve `app` on `listener` over HTTP/1.1, until `shutdown` ends. Installs no signal
-/// handlers. [`actix_web::HttpServer`] is not used because it lets nothing between it and a socket.
+/// handlers. [`actix_web::HttpServer`] is not used because it allows nothing between itself and a
+/// socket.
 ///
 /// # Errors
 /// If the listener can't be used.
@@ -74,7 +75,7 @@ where
     let draining = builder.graceful_shutdown_signal();
     let service = move || {
         let draining = draining.clone();
-        // Handlers find the defaults of `AppConfig`: no answer tells our own name or address.
+        // Handlers find the defaults of `AppConfig`: no answer reveals our own name or address.
         let app = map_config(app().into_factory(), |()| AppConfig::default());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {

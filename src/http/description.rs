@@ -1,4 +1,4 @@
-//! The description of the API as it is served: written once, at the start.
+//! The description of the API as it is served: written once, at start.
 
 use actix_web::web::Bytes;
 

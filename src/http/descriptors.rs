@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const MAX_CONNECTIONS: u64 = 10_000;
 
 /// How many connections fit: three of four descriptors. The rest is for databases, downloads and
-/// files, which a flood of connections would otherwise take down with it.
+/// files, which a flood of connections would otherwise take down too.
 pub fn connections_that_fit() -> usize {
     share_of(raise_open_files())
 }

@@ -111,7 +111,8 @@ pub struct ResultBody {
     /// ThumbHash, base64.
     #[schema(example = "1QcSHQRnh493V4dIh4eXh1h4kJUI")]
     thumbhash: String,
-    /// True if the source ended early or is damaged: the thumbnail may lack a part of the picture or of its detail.
+    /// True if the source ended early or is damaged: the thumbnail may lack a part of the picture
+    /// or of its detail.
     truncated: bool,
     /// What was made, by name; present if the job asked for variants or a preset.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -44,7 +44,7 @@ fn check_head(request: &ServiceRequest) -> Result<(), Problem> {
     let uri = request.uri();
     let target_bytes = uri.path().len() + uri.query().map_or(0, str::len);
     if target_bytes > MAX_TARGET_BYTES {
-        let detail = format!("Path and query may have {MAX_TARGET_BYTES} bytes together.");
+        let detail = format!("Path and query may have at most {MAX_TARGET_BYTES} bytes together.");
         return Err(Problem::new(ProblemKind::UriTooLong, detail));
     }
     let header_bytes: usize = request
@@ -53,14 +53,14 @@ fn check_head(request: &ServiceRequest) -> Result<(), Problem> {
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
     if header_bytes > MAX_HEADER_BYTES {
-        let detail = format!("The headers may have {MAX_HEADER_BYTES} bytes together.");
+        let detail = format!("The headers may have at most {MAX_HEADER_BYTES} bytes together.");
         return Err(Problem::new(ProblemKind::HeadersTooLarge, detail));
     }
     Ok(())
 }
 
-/// Gives an error of the framework (405, 412, 416 …) the body that all errors have; its headers,
-/// like `Allow` or `Content-Range`, stay.
+/// Gives an error of the framework (405, 412, 416 …) the same body as all errors; its headers, like
+/// `Allow` or `Content-Range`, stay.
 fn in_problem_form(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let already = response
         .headers()

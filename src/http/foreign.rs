@@ -1,7 +1,7 @@
-//! Refuses to change anything for pages that are not our own. A browser sends their requests with
-//! the reach of its machine: into the local network, and where no key is asked for.
+//! Refuses changes for pages that are not our own. A browser sends a page's requests to whatever
+//! its machine can reach: the local network, and services without keys.
 //!
-//! Programs that are no browsers send neither `Origin` nor `Sec-Fetch-Site`.
+//! Programs other than browsers send neither `Origin` nor `Sec-Fetch-Site`.
 
 use std::net::Ipv4Addr;
 
@@ -21,10 +21,10 @@ const FOREIGN_PAGE: &str = "The request comes from a page of another origin: nam
 const FOREIGN_NAME: &str = "The service is not known under this host name: name it in \
      THUMBFORGE_PUBLIC_URL, or set API keys.";
 
-/// Names that the public DNS does not have, so that nobody can point them here from outside.
+/// Names that the public DNS does not have, so that it can't point them here from outside.
 const LOCAL_SUFFIXES: [&str; 3] = [".localhost", ".local", ".internal"];
 
-/// Why a request must not pass, if it must not: requests that change nothing pass, and those of our
+/// Why a request is refused, if it is. Requests that change nothing pass, and so do those of our
 /// own and known pages.
 pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Option<Problem> {
     if !is_changing(request.method()) {
@@ -35,7 +35,7 @@ pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Optio
 }
 
 fn fault(headers: &HeaderMap, settings: &ApiSettings) -> Option<&'static str> {
-    // Which of several a browser means nobody can tell.
+    // It is unknown which of several a browser means.
     if headers.get_all(header::ORIGIN).count() > 1 {
         return Some(FOREIGN_PAGE);
     }
@@ -58,7 +58,7 @@ fn fault(headers: &HeaderMap, settings: &ApiSettings) -> Option<&'static str> {
     (is_open && is_strange).then_some(FOREIGN_NAME)
 }
 
-/// As the CORS setting says.
+/// As the CORS setting allows.
 fn is_let_in(origin: &str, allowed: &[String]) -> bool {
     let lets_in = |known: &String| known == "*" || known.eq_ignore_ascii_case(origin);
     allowed.iter().any(lets_in)
@@ -68,8 +68,8 @@ fn is_origin_of(origin: &str, url: &Url) -> bool {
     Url::parse(origin).is_ok_and(|origin| origin.origin() == url.origin())
 }
 
-/// True if the page came from where the request goes to. A proxy may speak TLS for us, so the scheme
-/// is the page's.
+/// True if the page came from where the request goes. A proxy may speak TLS for us, so the page's
+/// scheme counts.
 fn is_of_host(origin: &str, host: Option<&str>) -> bool {
     let Some((scheme @ ("http" | "https"), _)) = origin.split_once("://") else {
         return false;
@@ -84,7 +84,7 @@ fn authority(scheme: &str, host: &str) -> Option<Url> {
     url?.ok()
 }
 
-/// True unless a stranger's DNS may have led a page of theirs here.
+/// True unless a stranger's DNS may have led a page here.
 fn is_known_name(host: &str, public: Option<&Url>) -> bool {
     let (before_port, _) = host.rsplit_once(':').unwrap_or((host, ""));
     if before_port.parse::<Ipv4Addr>().is_ok() {

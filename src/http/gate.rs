@@ -1,4 +1,4 @@
-//! Who gets in: one middleware, because each costs every request a box and a turn.
+//! Admits requests: one middleware, because each costs every request an allocation and a turn.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -8,8 +8,8 @@ use actix_web::{Error, ResponseError, web};
 use super::state::ApiState;
 use super::{auth, foreign};
 
-/// Middleware: lets requests pass that come from no foreign page, and from callers that may do what
-/// they ask for.
+/// Middleware: lets a request pass if it comes from no foreign page, and if its caller may do what
+/// it asks for.
 pub async fn admit(
     request: ServiceRequest,
     next: Next<BoxBody>,

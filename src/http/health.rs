@@ -1,4 +1,5 @@
-//! Health checks: each part is asked at the same time, none for long, and no part by a crowd.
+//! Health checks: all parts are asked at the same time, each with a short limit, and a crowd asks
+//! only once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use tokio::sync::Mutex;
 /// Longest wait for a part.
 const PROBE_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Health endpoints are open to everybody: a crowd asking shares one answer.
+/// Health endpoints are open to everybody: a crowd shares one answer.
 const VERDICT_LIFETIME: Duration = Duration::from_millis(250);
 
 /// Asks one part whether it works; the error is for our log.

@@ -34,7 +34,7 @@ use crate::domain::JobId;
     ),
     tags(
         (name = "images", description = "Jobs and their thumbnails"),
-        (name = "operation", description = "For those who run the service; health checks need no key"),
+        (name = "operation", description = "For operators; health checks need no key"),
     ),
     paths(
         routes::submit::submit,
@@ -57,7 +57,7 @@ use crate::domain::JobId;
 )]
 struct Successes;
 
-/// What can go wrong before any handler runs.
+/// The errors that may come before any handler runs.
 const EVERYWHERE: &[ProblemKind] = &[
     ProblemKind::UriTooLong,
     ProblemKind::HeadersTooLarge,
@@ -102,7 +102,7 @@ fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
     document
 }
 
-/// The presets are known once the settings are; and one stands instead of variants.
+/// The presets are known once the settings are; and a preset excludes variants.
 fn describe_presets<'a>(components: &mut Components, names: impl Iterator<Item = &'a str>) {
     let Some(RefOr::T(Schema::Object(mut members))) = components.schemas.remove("Submission")
     else {
@@ -261,7 +261,7 @@ fn sample(kind: ProblemKind) -> Problem {
     }
 }
 
-/// utoipa would say so of a type that may be `null`, which an absent body is not.
+/// utoipa marks a body optional only if its type may be `null`, which an absent body is not.
 fn let_body_be_left_out(operation: &mut Operation) {
     if let Some("pauseQueue" | "resumeQueue") = operation.operation_id.as_deref()
         && let Some(RefOr::T(body)) = &mut operation.request_body

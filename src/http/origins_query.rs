@@ -7,7 +7,7 @@ use thumbforge_intake::query::{InvalidQuery, limit, read_parameters};
 
 use crate::db::{OriginPlace, OriginSort};
 
-/// What `GET /v1/origins` was asked for.
+/// The parameters of `GET /v1/origins`.
 #[derive(Debug, Clone)]
 pub struct OriginsQuery {
     pub sort: OriginSort,
@@ -22,7 +22,7 @@ const SORTS: [(&str, OriginSort); 4] = [
     ("failed", OriginSort::Failed),
 ];
 
-/// Longer than that of any stored origin.
+/// Longer than the name of any stored origin.
 const MAX_CURSOR_BYTES: usize = 4096;
 
 impl OriginsQuery {
@@ -47,12 +47,12 @@ impl OriginsQuery {
                     asked.after = Some(place);
                 }
                 "limit" => asked.limit = limit(value, max_limit)?,
-                _ => return Err("is not known; there are sort, cursor and limit"),
+                _ => return Err("is not known; expected sort, cursor or limit"),
             }
             Ok(())
         })?;
         if sort_of_cursor.is_some_and(|sort| sort != asked.sort) {
-            let fault = RequestFault::in_parameter("cursor", "is one of another sort");
+            let fault = RequestFault::in_parameter("cursor", "belongs to another sort");
             return Err(InvalidQuery(vec![fault]));
         }
         Ok(asked)
@@ -61,7 +61,7 @@ impl OriginsQuery {
 
 const NO_CURSOR: &str = "must be the next_cursor of an earlier page";
 
-/// What leads to the page after `place`. Its form is nobody's business.
+/// What leads to the page after `place`. Clients must not rely on its form.
 pub fn cursor(sort: OriginSort, place: &OriginPlace) -> String {
     let word = SORTS.iter().find(|(_, known)| *known == sort);
     let word = word.map_or("", |(word, _)| word);

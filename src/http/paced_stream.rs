@@ -1,8 +1,9 @@
-//! A client's connection that ends unless its requests get somewhere.
+//! A client's connection that ends unless its requests make progress.
 //!
-//! The HTTP library limits the first head of a connection and the time between requests, and handlers
-//! limit the bodies that they read. Nothing limits a second head, or a body that no handler reads: a
-//! client could drip it for ever. Whatever the trick, such a connection is never written to.
+//! The HTTP library limits the first head of a connection and the time between requests, and
+//! handlers limit the bodies that they read. Nothing limits a second head, or a body that no
+//! handler reads: a client could send it byte by byte for ever. Whatever the trick, nothing is ever
+//! written to such a connection.
 
 use std::io;
 use std::pin::Pin;
@@ -12,11 +13,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// From one write on a connection to the next, or from its begin to the first. Longer than being
-/// idle, sending a request as slowly as is allowed, and waiting for its answer take together.
+/// Longest time without a write on a connection, or from its start to the first. Longer than an
+/// idle time, the slowest request that is allowed, and the wait for its answer take together.
 pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Far more than any request has. Who posts a photo instead of its URL shall still read the refusal.
+/// Far more than any request has. A client that posts the photo instead of its URL still gets to
+/// read the refusal.
 const MAX_UNANSWERED_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a client may do before something is written to it.
@@ -70,7 +72,7 @@ impl<S> PacedStream<S> {
     }
 }
 
-/// The server drops the error, so that it is told here.
+/// The server drops the error, so it is logged here.
 fn cut_off(kind: io::ErrorKind, reason: &'static str) -> io::Error {
     tracing::debug!(reason, "a client was cut off");
     io::Error::new(kind, reason)
@@ -107,7 +109,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         match Pin::new(&mut this.stream).poll_write(context, bytes) {
-            // Nobody reads any more once the client has ended its half.
+            // The server no longer reads once the client has closed its half.
             Poll::Pending => this.poll_clock(context),
             Poll::Ready(Ok(written)) => {
                 if written > 0 {

@@ -19,11 +19,11 @@ use crate::domain::JobId;
 /// The media type of every error.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
-/// Most faults that are told: a request of a few kilobytes can hold thousands, and would be answered
-/// with a hundred times its size.
+/// The most faults that an answer lists: a request of a few kilobytes can hold thousands, and the
+/// answer would be a hundred times its size.
 pub const MAX_FAULTS: usize = 20;
 
-/// An error as the client reads it. Never holds anything internal.
+/// An error as the client reads it. Never contains anything internal.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub kind: ProblemKind,
@@ -68,11 +68,11 @@ impl Problem {
         problem
     }
 
-    /// For faults of ours; the cause must have been logged by the caller.
+    /// For faults of the service; the caller must have logged the cause.
     pub fn internal() -> Self {
         Self::new(
             ProblemKind::Internal,
-            "The fault is ours; it has been logged.",
+            "The error is in the service; it has been logged.",
         )
     }
 

@@ -8,7 +8,7 @@ const RETRY_AFTER_SECONDS: u16 = 2;
 /// Declares each problem with its status, stable code and title, so that none can lack one.
 macro_rules! problem_kinds {
     ($( $variant:ident = $status:literal, $code:literal, $title:literal; )*) => {
-        /// What went wrong, as far as a client can tell cases apart.
+        /// What went wrong, as far as a client can distinguish cases.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ProblemKind { $( $variant, )* }
 
@@ -47,9 +47,9 @@ problem_kinds! {
     JobNotFound = 404, "job_not_found", "There is no such job";
     ThumbnailNotFound = 404, "thumbnail_not_found", "There is no thumbnail yet";
     VariantNotFound = 404, "variant_not_found", "There is no such variant";
-    MethodNotAllowed = 405, "method_not_allowed", "This path does not know the method";
+    MethodNotAllowed = 405, "method_not_allowed", "This path does not support the method";
     RequestTimeout = 408, "request_timeout", "The request took too long to arrive";
-    DuplicateActive = 409, "duplicate_active", "A job of this URL is pending or processing";
+    DuplicateActive = 409, "duplicate_active", "A job with this URL is pending or processing";
     PreconditionFailed = 412, "precondition_failed", "A condition of the request does not hold";
     BodyTooLarge = 413, "body_too_large", "The body is too large";
     UriTooLong = 414, "uri_too_long", "The request target is too long";
@@ -57,7 +57,7 @@ problem_kinds! {
     RangeNotSatisfiable = 416, "range_not_satisfiable", "The range lies outside the thumbnail";
     InvalidBody = 422, "invalid_body", "The body does not have the expected fields";
     InvalidUrl = 422, "invalid_url", "The URL is not acceptable";
-    ForbiddenSource = 422, "forbidden_source", "The URL leads where nothing may be fetched";
+    ForbiddenSource = 422, "forbidden_source", "Nothing may be fetched from this URL";
     InvalidJobId = 422, "invalid_job_id", "The job id is not a UUID";
     InvalidQuery = 422, "invalid_query", "The query has invalid parameters";
     TooManyPending = 429, "too_many_pending", "Too many jobs are pending";
@@ -67,7 +67,7 @@ problem_kinds! {
 }
 
 impl ProblemKind {
-    /// The kind for a status that was set outside of our handlers (by the framework).
+    /// The kind for a status that was set outside our handlers (by the framework).
     pub fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {
             404 => Self::NotFound,

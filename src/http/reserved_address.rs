@@ -14,9 +14,9 @@ const UNACKNOWLEDGED_DEADLINE: Duration = Duration::from_secs(30);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// An address that is bound and does not listen: a busy port is noticed before anything is touched,
-/// and until the process is ready its clients are refused, where a listening socket would let them
-/// wait without an answer.
+/// An address that is bound but does not listen. A busy port is noticed before anything is changed.
+/// Until the process is ready its clients are refused; a listening socket would let them wait
+/// without an answer.
 pub struct ReservedAddress {
     address: SocketAddr,
     socket: Socket,
@@ -26,30 +26,30 @@ impl ReservedAddress {
     /// Binds `address`.
     ///
     /// # Errors
-    /// If somebody listens there, or it is not an address of this machine.
+    /// If another process listens there, or it is not an address of this machine.
     pub fn new(address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM,
             Some(Protocol::TCP),
         )?;
-        // As `TcpListener::bind` does: connections of the process before, long over, hold no port.
+        // As `TcpListener::bind` does: old connections of an earlier process hold no port.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
         Ok(Self { address, socket })
     }
 
-    /// As it was asked for; port 0 means any.
+    /// The address as it was asked for; port 0 means any.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on connections wait to be accepted.
+    /// From here on, connections wait to be accepted.
     ///
     /// # Errors
-    /// If somebody else has come to listen there since.
+    /// If another process has begun to listen there since.
     pub fn listen(self) -> io::Result<TcpListener> {
         // Accepted sockets inherit it.
         #[cfg(target_os = "linux")]

@@ -25,7 +25,7 @@ impl Scope {
         }
     }
 
-    /// What a request under `/v1` needs. What changes something and is not named here is for
+    /// The scope that a request under `/v1` needs. A change that is not named here is for
     /// operators.
     pub fn needed(method: &Method, path: &str) -> Self {
         match (is_changing(method), path) {
@@ -54,7 +54,7 @@ impl Scopes {
     }
 }
 
-/// Of a key that names none: what a client needs.
+/// The scopes of a key that names none: what a client needs.
 impl Default for Scopes {
     fn default() -> Self {
         Self([true, true, false])

@@ -1,4 +1,4 @@
-//! Headers that tell browsers to trust nothing in our answers beyond what they are for.
+//! Headers that make browsers trust nothing in our answers beyond their purpose.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -7,7 +7,7 @@ pub const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; \
     style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What every answer has, unless its handler chose otherwise.
+/// Every answer has these, unless its handler chose otherwise.
 const DEFAULTS: [(HeaderName, HeaderValue); 5] = [
     (
         header::X_CONTENT_TYPE_OPTIONS,

@@ -1,4 +1,4 @@
-//! Runs the API on a listener until a shutdown is asked for.
+//! Runs the API on a listener until it is asked to shut down.
 
 use std::future::Future;
 use std::io;
@@ -56,7 +56,7 @@ pub async fn run(
     let app = move || app(shared.clone(), description.clone());
     let server = connections::serve(listener, &capacity, stop, app)?;
     server.await?;
-    // A server that has ended by itself has no end to keep to.
+    // A server that has ended by itself has no deadline to keep.
     let end = begin.await.unwrap_or_else(|_| Instant::now()) + grace;
     state.background.close();
     if tokio::time::timeout_at(end, state.background.wait())

@@ -36,7 +36,7 @@ pub struct ApiState {
     pub settings: ApiSettings,
     /// All parts, for `/v1/healthz`.
     pub(super) health: HealthCheck,
-    /// What the API can't do without, for `/readyz`. The queue is not among it: jobs that could
+    /// The parts that the API needs, for `/readyz`. The queue is not among them: jobs that could
     /// not be announced are found in the database.
     pub(super) readiness: HealthCheck,
     pub(super) backlog: Option<BacklogLimit>,
@@ -50,7 +50,7 @@ pub struct ApiState {
 #[derive(Clone)]
 pub struct ApiSettings {
     pub duplicate_handling: DuplicateHandling,
-    /// Variants that a client asks for by one name.
+    /// Variants that clients ask for by one name.
     pub presets: BTreeMap<String, Variants>,
     pub default_page_size: u32,
     pub max_page_size: u32,
@@ -60,7 +60,7 @@ pub struct ApiSettings {
     pub api_keys: Option<ApiKeys>,
     /// Origins whose pages may use the API (CORS); `*` for all. Empty: none.
     pub cors_origins: Vec<String>,
-    /// Where clients reach the API, if that is told.
+    /// Where clients reach the API, if that is set.
     pub public_url: Option<url::Url>,
     /// How long, and how much, a client may send without being answered.
     pub pace: Pace,
@@ -190,7 +190,7 @@ impl PartError for DbError {
 }
 
 impl PartError for StorageError {
-    /// Whatever hinders the storage (permissions, a lost mount, a full disk) can be mended.
+    /// Any fault of the storage (permissions, a lost mount, a full disk) can be repaired.
     fn is_unavailable(&self) -> bool {
         true
     }

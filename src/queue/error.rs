@@ -4,20 +4,20 @@
 pub enum QueueError {
     #[error("the queue is not available: {0}")]
     Unavailable(String),
-    /// The server answers, but will not serve us: a setting is wrong.
+    /// The server answers, but refuses to serve us: a setting is wrong.
     #[error("Redis refuses: {0}")]
     Refused(String),
     #[error("the Redis URL can't be used: {0}")]
     Url(String),
 }
 
-/// First words of errors that no waiting mends: no password, a wrong one, a user without the
+/// First words of errors that waiting does not cure: no password, a wrong one, a user without the
 /// right.
 const REFUSALS: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
 
 impl QueueError {
-    /// Of a write that is only tried. A user who lacks the right for this one command may have all
-    /// those that jobs need: that is no reason not to start.
+    /// For a write that is only tried. A user who lacks the right for this one command may have all
+    /// rights that jobs need: that is no reason not to start.
     pub(super) fn of_trial_write(error: redis::RedisError) -> Self {
         match error.code() {
             Some("NOPERM") => Self::Unavailable(error.to_string()),
@@ -29,11 +29,13 @@ impl QueueError {
 impl From<redis::RedisError> for QueueError {
     fn from(error: redis::RedisError) -> Self {
         if error.code() == Some("WRONGTYPE") {
-            return Self::Refused(format!("the key of QUEUE_NAME holds no list ({error})"));
+            return Self::Refused(format!(
+                "the key named by QUEUE_NAME is not a list ({error})"
+            ));
         }
         let refused = match error.kind() {
             redis::ErrorKind::AuthenticationFailed | redis::ErrorKind::InvalidClientConfig => true,
-            // A database number that is not there is a general error (`ERR`) to the client.
+            // To the client, a database number that does not exist is a general error (`ERR`).
             _ if error.to_string().contains("refused to switch database") => true,
             _ => REFUSALS.iter().any(|code| error.code() == Some(code)),
         };

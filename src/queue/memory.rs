@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::domain::JobId;
 
-/// Most ids held (16 MB); more are left to be found in the database.
+/// Most ids held (16 MB); the others are found in the database.
 const CAPACITY: usize = 1_000_000;
 
 #[derive(Clone, Default)]
@@ -40,7 +40,7 @@ impl MemoryQueue {
         if !taken.is_empty() {
             return taken;
         }
-        // A push between the look above and this wait has left a permit behind.
+        // A push between the look above and this wait has left a permit.
         let _ = tokio::time::timeout(wait, self.0.arrived.notified()).await;
         self.take(max)
     }

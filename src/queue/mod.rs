@@ -1,7 +1,7 @@
 //! The hint: a FIFO of job ids, in a Redis list or in this process.
 //!
-//! It carries nothing but ids and may lose, repeat or invent them: what is to be done stands in the
-//! database, and workers find there what the queue has lost.
+//! It carries only ids and may lose, repeat or invent them: the database holds the work, and
+//! workers find there what the queue has lost.
 
 mod error;
 mod memory;
@@ -42,9 +42,9 @@ impl Queue {
         }
     }
 
-    /// Takes the oldest ids, at most `max`; waits up to `wait` for the first. Empty if none came.
-    /// What is no UUID is logged and dropped. Dropping the future may lose an id from the queue,
-    /// never from the database.
+    /// Takes the oldest ids, at most `max`; waits up to `wait` for the first. Empty if none came. A
+    /// text that is not a UUID is logged and dropped. Dropping the future may lose an id from the
+    /// queue, never from the database.
     pub async fn pop(&self, max: usize, wait: Duration) -> Result<Vec<JobId>, QueueError> {
         match self {
             Self::Redis(queue) => queue.pop(max, wait).await,

@@ -77,7 +77,7 @@ impl RedisQueue {
     pub(super) async fn pop(&self, max: usize, wait: Duration) -> Result<Vec<JobId>, QueueError> {
         let mut slot = self.popping.lock().await;
         // Taken out while in use: if this future is dropped or fails, so is the connection, and
-        // Redis stops serving a pop that nobody waits for.
+        // Redis stops serving a pop whose client has gone.
         let mut connection = match slot.take() {
             Some(connection) => connection,
             None => self.pool.get().await?,
@@ -128,12 +128,12 @@ impl RedisQueue {
     }
 
     pub(super) async fn ping(&self) -> Result<(), QueueError> {
-        // A server may take a connection and serve no command on it, or not on this key.
+        // A server may accept a connection and serve no command on it, or none on this key.
         self.backlog().await?;
         let tried = bounded(async {
             let mut connection = self.pool.get().await?;
             // A replica, a full server and one that can't save itself serve reads alone. This is a
-            // write to them, and yet never changes a list: none is so long.
+            // write to them, and yet never changes a list: no list is that long.
             let tried = redis::cmd("LSET")
                 .arg(&*self.key)
                 .arg(i64::MAX)
@@ -159,7 +159,7 @@ fn is_out_of_range(error: &redis::RedisError) -> bool {
     matches!(error.detail(), Some("no such key" | "index out of range"))
 }
 
-/// Other programs push here too: what is no UUID can't be a job.
+/// Other programs push here too: a text that is not a UUID can't be a job.
 fn read_id(word: &[u8]) -> Option<JobId> {
     let id = std::str::from_utf8(word)
         .ok()

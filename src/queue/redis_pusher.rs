@@ -13,9 +13,9 @@ use super::QueueError;
 use super::redis_answer::bounded;
 use crate::domain::JobId;
 
-/// Longest wait of a submission for its push; the job is committed, so nothing hangs on it.
+/// Longest wait of a submission for its push; the job is committed, so nothing depends on it.
 const PUSH_WAIT: Duration = Duration::from_millis(250);
-/// While Redis is away, one attempt in this time; the ids between are found in the database.
+/// While Redis is away, one attempt in this time; ids in between are found in the database.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const LARGEST_GROUP: usize = 256;
 const CAPACITY: usize = 8192;

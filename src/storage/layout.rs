@@ -2,12 +2,12 @@
 
 use crate::domain::{Claim, JobId};
 
-/// Where the first variant's fallback lies, and the only file of most jobs.
+/// The path of the first variant's fallback, which is the only file of most jobs.
 pub fn first_path(id: JobId, extension: &str) -> String {
     format!("{id}.{extension}")
 }
 
-/// Where another file lies that is made under `claim`. No other claim writes to the same path.
+/// The path of another file that is made under `claim`. No other claim writes to the same path.
 pub fn other_path(claim: &Claim, variant: &str, extension: &str) -> String {
     let name = other_name(variant, claim.fence, extension);
     format!("{}/{name}", folder_of(claim.id))
@@ -17,7 +17,7 @@ pub(super) fn other_name(variant: &str, fence: i64, extension: &str) -> String {
     format!("{variant}-{fence}.{extension}")
 }
 
-/// The folder of all files of a job but the first. Ids begin with the time: their ends spread.
+/// The folder of all a job's files but the first. Ids begin with the time: their ends spread.
 pub(super) fn folder_of(id: JobId) -> String {
     let last = id.0.as_bytes()[15];
     format!("{last:02x}/{id}")

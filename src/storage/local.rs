@@ -13,7 +13,7 @@ use thumbforge_imaging::formats::FORMATS;
 
 /// A disk with less room than this is full.
 const PROBE_BYTES: usize = 64 * 1024;
-/// How often a folder is made that others remove.
+/// How often to make a folder that others remove.
 const MAX_FOLDER_TRIES: u32 = 10;
 
 /// A file to be published.
@@ -31,7 +31,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Opens the folder; makes it where it is missing, and tries to write there.
+    /// Opens the folder; makes it if it is missing, and tries to write there.
     ///
     /// # Errors
     /// If it can't be made or written.
@@ -43,7 +43,7 @@ impl Storage {
         Ok(storage)
     }
 
-    /// The same once more, after it has failed: it may have come back empty.
+    /// The same again, after it has failed: it may have come back empty.
     ///
     /// # Errors
     /// If it still can't be made or written.
@@ -52,14 +52,15 @@ impl Storage {
         blocking(move || storage.make_and_try()).await
     }
 
-    /// Writes the files of a job, the first variant's fallback first, flushes them, and renames that
-    /// one into place last. Readers see the old file or the whole new one; the others are known once
-    /// the row names them. After that, [`Self::settle`] is to be called if there are several.
+    /// Writes the files of a job, the first variant's fallback first, flushes them, and renames
+    /// that one into place last. Readers see the old file or the whole new one; the others are
+    /// known once the row names them. After that, call [`Self::settle`] if there are several.
     ///
     /// Returns false if the claim was found to be over meanwhile; then nothing is published.
     ///
     /// # Errors
-    /// If the disk refuses; then no file of this claim is left, and what was published before stays.
+    /// If the disk refuses; then no file of this claim is left, and what was published before
+    /// stays.
     pub async fn publish(&self, claim: &Claim, files: Vec<NewFile>) -> Result<bool, StorageError> {
         let temporary = TemporaryFile::of(claim);
         let storage = self.clone();
@@ -88,7 +89,7 @@ impl Storage {
         .await
     }
 
-    /// To be called once the row names the files of `claim`, the first of them `first`: removes what
+    /// Call it once the row names the files of `claim`, the first of them `first`: removes what
     /// earlier claims have left. May be repeated.
     pub async fn settle(&self, claim: TemporaryFile, first: String) -> Result<(), StorageError> {
         let storage = self.clone();
@@ -164,7 +165,7 @@ impl Storage {
         .await
     }
 
-    /// Removes what a worker left behind that died or lost its lease, and whose claim did not
+    /// Removes what remains of a worker that died or lost its lease, and whose claim did not
     /// complete the job.
     pub async fn discard(&self, file: TemporaryFile) -> Result<(), StorageError> {
         let storage = self.clone();
@@ -175,9 +176,9 @@ impl Storage {
         .await
     }
 
-    /// True to its word: writes as much as a large thumbnail takes, and removes it. The folder of
-    /// temporary files is made again as [`Self::publish`] would; a storage that is gone as a whole,
-    /// which may be a disk that is not mounted, is not.
+    /// Writes and removes a file as large as a big thumbnail. Makes the folder of temporary files
+    /// again if it is missing, as [`Self::publish`] would, but not the whole storage: that may be a
+    /// disk that is not mounted.
     ///
     /// # Errors
     /// If a thumbnail could not be written now.
@@ -227,12 +228,12 @@ pub(super) fn sync_folder(folder: Option<&Path>) -> io::Result<()> {
     }
 }
 
-/// Makes the folder, again if somebody has cleaned it away.
+/// Makes the folder, again if a clean-up has removed it.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let mut tries = 0;
     loop {
         match (File::create(path), path.parent()) {
-            // More than once: who tidies up removes folders that are empty.
+            // More than once: a clean-up removes empty folders.
             (Err(error), Some(folder))
                 if error.kind() == io::ErrorKind::NotFound && tries < MAX_FOLDER_TRIES =>
             {

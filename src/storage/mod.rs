@@ -2,14 +2,14 @@
 //!
 //! | path in the folder | holds |
 //! | --- | --- |
-//! | `<job id>.<ext>` | the first variant's fallback: of most jobs the only file |
+//! | `<job id>.<ext>` | the first variant's fallback: the only file of most jobs |
 //! | `<xx>/<job id>/<variant>-<fence>.<ext>` | every other file; `xx` ends the job's id |
 //! | `.tmp/<job id>.<fence>` | what a worker is writing, or that it is writing |
 //!
 //! A job's only file is written in `.tmp` and renamed into place. Of several files the first is
-//! renamed last, and the file in `.tmp` is a marker: it is made before all others and removed after
-//! the row tells what became of the claim, so that whoever finds it knows what a dead worker may
-//! have left. All is on one file system, so that a rename is atomic.
+//! renamed last, and the file in `.tmp` is a marker. It is made before all others, and removed
+//! after the row records what became of the claim. So a clean-up that finds it knows what a dead
+//! worker may have left. All is on one file system, so that a rename is atomic.
 
 mod error;
 mod layout;

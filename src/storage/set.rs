@@ -1,4 +1,4 @@
-//! The steps of publishing several files, each of which may be the last one that a process takes.
+//! The steps of publishing several files; a process may die after any of them.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -32,14 +32,14 @@ impl<'a> FileSet<'a> {
         self.folder().join(other_name("", self.of.fence, "first"))
     }
 
-    /// Says that files of this claim may be there.
+    /// Marks that files of this claim may be there.
     pub(super) fn mark(&self) -> io::Result<()> {
         let marker = self.marker();
         create(&marker)?;
         sync_folder(marker.parent())
     }
 
-    /// Writes all files, the first under a name that nobody knows, and flushes them.
+    /// Writes all files, the first under a temporary name, and flushes them.
     pub(super) fn write(&self, files: &[NewFile]) -> io::Result<()> {
         let Some((first, others)) = files.split_first() else {
             return Ok(());
@@ -60,8 +60,8 @@ impl<'a> FileSet<'a> {
     }
 
     /// Renames the first file into place, unless the claim was found to be over meanwhile; then its
-    /// files go, and this is false. Who finds that removes the files, the marker, and once more the
-    /// files: what is written later is seen here.
+    /// files are removed, and this is false. A clean-up that finds a claim over removes its files,
+    /// then the marker, and then the files again: what is written later is seen here.
     pub(super) fn publish(&self, first: &Path) -> io::Result<bool> {
         if !self.marker().try_exists()? {
             self.remove_where(|fence| fence == self.of.fence)?;
@@ -72,13 +72,14 @@ impl<'a> FileSet<'a> {
         Ok(true)
     }
 
-    /// After the row says that the files of this claim are the job's: removes those of earlier ones.
+    /// Called once the row lists the files of this claim as the job's: removes those of earlier
+    /// claims.
     pub(super) fn settle(&self) -> io::Result<()> {
         self.remove_where(|fence| fence < self.of.fence)?;
         remove_if_there(&self.marker())
     }
 
-    /// After the claim has ended without being the one that completed the job.
+    /// Called after the claim has ended without completing the job.
     pub(super) fn discard(&self) -> io::Result<()> {
         self.remove_where(|fence| fence == self.of.fence)?;
         remove_if_there(&self.marker())?;
@@ -103,7 +104,7 @@ impl<'a> FileSet<'a> {
                 remove_if_there(&entry.path())?;
             }
         }
-        // Others may be in it, or have removed it; another job may just make a folder beside it.
+        // Others may be in it, or have removed it; another job may be making a folder beside it.
         if fs::remove_dir(&folder).is_ok()
             && let Some(parent) = folder.parent()
         {

@@ -1,4 +1,4 @@
-//! The names of files that are being written: they tell who writes them.
+//! The names of files that are being written: each names its claim.
 
 use crate::domain::{Claim, JobId};
 

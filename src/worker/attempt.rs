@@ -19,37 +19,37 @@ use super::turns::Visit;
 /// The parts and rules of an attempt.
 pub struct Attempt<'a> {
     pub parts: &'a Parts,
-    /// What a job makes that asks for no variants.
+    /// What a job makes if it asks for no variants.
     pub thumbnail: &'a Variant,
     pub max_attempts: u32,
     /// How long a job waits for an origin that refuses.
     pub max_wait: Duration,
 }
 
-/// A source, whole or as much of it as came.
+/// A source, whole or as far as it arrived.
 pub struct Fetched {
     download: Download,
     /// Why it is not whole.
     cut: Option<Failure>,
-    /// What is asked of it; `None`: the one thumbnail of the settings.
+    /// What to make of it; `None`: the one thumbnail of the settings.
     variants: Option<Variants>,
 }
 
-/// Files that are not published yet, and what is to be written of them.
+/// Files that are not published yet, and the record to be written of them.
 pub struct Made {
     files: Vec<NewFile>,
     result: JobResult,
     source_status: u16,
 }
 
-/// How long a job waits whose bytes others needed; as much again by chance.
+/// How long a job waits whose bytes others needed; up to as much again at random.
 const MEMORY_WAIT: Duration = Duration::from_millis(500);
 
 impl Attempt<'_> {
     /// The first part: downloads.
     pub async fn fetch(&self, claim: &Claim, visit: &Visit) -> Result<Fetched, Outcome> {
         let url = SourceUrl::parse(&claim.url).map_err(|error| {
-            // Accepted once, by another version or another program.
+            // Accepted at some time, by another version or another program.
             let failure = Failure::new(FailureCode::ForbiddenSource, error.to_string());
             self.judge(claim, failure)
         })?;
@@ -60,7 +60,7 @@ impl Attempt<'_> {
                 cut: None,
                 variants,
             }),
-            // Nothing more will come: maybe enough of it did.
+            // Nothing more will come: the part that came may be enough.
             Err(Stopped::Cut { failure, partial }) if claim.attempt >= self.max_attempts => {
                 Ok(Fetched {
                     download: *partial,
@@ -96,13 +96,13 @@ impl Attempt<'_> {
         };
         let variants = Variants::from_json(text);
         variants.map(Some).ok_or_else(|| {
-            // Accepted once, by another program: what this version claims it can read.
+            // Accepted at some time, by another program: this version can read whatever it claims.
             let failure = Failure::new(FailureCode::Internal, "the variants can't be read");
             self.judge(claim, failure.permanent(true))
         })
     }
 
-    /// The second part: makes what is asked for. The source's bytes are gone with it.
+    /// The second part: makes the requested pictures. The source's bytes are dropped with it.
     pub async fn make(&self, claim: &Claim, fetched: Fetched) -> Result<Made, Outcome> {
         let Fetched {
             download,
@@ -148,7 +148,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The third part: publishes the file, and says what is to be written. `None` if the lease
+    /// The third part: publishes the file, and returns what is to be written. `None` if the lease
     /// was lost: then nothing was published and nothing may be written.
     pub async fn publish(
         &self,
@@ -198,7 +198,7 @@ impl Attempt<'_> {
             ..
         } = failure;
         let waited = claim.waits_since.elapsed();
-        // One that waited long in a backlog was refused only now.
+        // A job that waited long in a backlog was refused only now.
         if waited > self.max_wait && claim.fence > OFTEN {
             return Outcome::Failed {
                 code: FailureCode::OriginUnavailable,
@@ -207,7 +207,7 @@ impl Attempt<'_> {
                 variant: None,
             };
         }
-        // Others of the origin come before it, and the longer it is refused, the more of them.
+        // Others of the origin come first, and the more of them, the longer it is refused.
         let delay =
             delay.mul_f64(1.0 + SPREAD * rand::random::<f64>()) + waited.mul_f64(SHARE_OF_WAIT);
         Outcome::Parked {
@@ -223,7 +223,7 @@ impl Attempt<'_> {
         self.judge_variant(claim, failure, None)
     }
 
-    /// The same of a failure that one variant is to blame for.
+    /// The same for a failure that one variant caused.
     fn judge_variant(&self, claim: &Claim, failure: Failure, variant: Option<String>) -> Outcome {
         let may_pass = failure.is_transient();
         let Failure {
@@ -253,15 +253,15 @@ impl Attempt<'_> {
     }
 }
 
-/// A job that was claimed so often was not refused by chance.
+/// A job that was claimed this often was not refused by chance.
 const OFTEN: i64 = 10;
-/// What a refused job waits beside its origin's park, of all the time that it has waited.
+/// What a refused job waits in addition to its origin's park, as a share of its whole wait so far.
 const SHARE_OF_WAIT: f64 = 0.05;
 /// By how much of a park the returns of refused jobs are spread out.
 const SPREAD: f64 = 0.25;
 
-/// How long a job waits that was claimed so often and whose redirect leads to a paused origin: each
-/// wait asks the redirecting origin once more. `chance` is from 0 to 1.
+/// How long a job waits that was claimed this often and whose redirect leads to a paused origin:
+/// each wait asks the redirecting origin again. `chance` is from 0 to 1.
 fn paused_delay(claims: i64, chance: f64) -> Duration {
     let doublings = u32::try_from(2 * (claims - 1).clamp(0, 8)).unwrap_or(0);
     let step = FIRST_PAUSED_STEP * 2_u32.pow(doublings);

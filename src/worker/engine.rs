@@ -14,9 +14,9 @@ use thumbforge_imaging as imaging;
 #[derive(Debug, Clone, Copy)]
 pub struct DecodeLimits {
     pub max_pixels: u64,
-    /// Of all renditions of a job together.
+    /// Shared by all renditions of a job.
     pub max_output_pixels: u64,
-    /// Of all decodes of the process together.
+    /// Shared by all decodes of the process.
     pub memory_bytes: u64,
     /// Of one decode, by the wall clock.
     pub timeout: Duration,
@@ -58,7 +58,7 @@ impl Engine {
             let limits = engine.image_limits();
             let opened = Opened::new(&source, &all, &limits)?;
             let kib = engine.checked_kib(opened.memory_bytes())?;
-            // Rarely is there none: then there is no second thread to wait for.
+            // Memory is usually there at once: then there is no second thread to wait for.
             match Arc::clone(&engine.memory).try_acquire_many_owned(kib) {
                 Ok(memory) => {
                     places.hold(memory);
@@ -75,7 +75,7 @@ impl Engine {
             Progress::Made(made) => return Ok(*made),
             Progress::Needs { kib, paused } => (kib, paused),
         };
-        // In line with the others that wait for memory, and without a thread until it is there.
+        // In line with the others that wait for memory, and without a thread until it is free.
         let memory = take(&self.memory, kib).await?;
         let thread = take(&self.threads, 1).await?;
         let engine = self.clone();
@@ -145,7 +145,7 @@ impl Engine {
         Ok(kib)
     }
 
-    /// With the deadline of what begins now.
+    /// With the deadline of a decode that begins now.
     fn image_limits(&self) -> imaging::Limits {
         imaging::Limits {
             max_pixels: self.limits.max_pixels,
@@ -157,7 +157,7 @@ impl Engine {
     }
 }
 
-/// How far a decode came at the first go.
+/// How far a decode got at the first try.
 enum Progress {
     Made(Box<Made>),
     /// The others left it too little memory.

@@ -1,4 +1,4 @@
-//! What the failures of the image engine mean to a job.
+//! Maps the failures of the image engine to those of a job.
 
 use thumbforge_imaging::{ErrorKind, ImagingError};
 

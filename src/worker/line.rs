@@ -1,19 +1,19 @@
 //! The line before the engine: how much work is begun ahead of it. A job stands in line from its
-//! claim to its thumbnail, but for the time that it waits for a slow source: who waits holds a
-//! socket, not a place in the line.
+//! claim to its thumbnail, except while it waits for a slow source: then it holds a socket, not a
+//! place in the line.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// A claim takes at least so large a part of all places.
+/// A claim takes at least this fraction of all places.
 const BATCHES: usize = 4;
 
 pub(super) struct Line {
     standing: AtomicUsize,
     places: usize,
-    /// How many are waited for, so that one claim serves several.
+    /// How many places are waited for, so that one claim serves several.
     batch: usize,
     left: Notify,
 }
@@ -34,7 +34,7 @@ impl Line {
         })
     }
 
-    /// Takes free places, `most` at most; waits for enough of them that a claim is worth it.
+    /// Takes up to `most` free places; waits until there are enough to make a claim worth while.
     pub(super) async fn join(self: &Arc<Self>, most: usize) -> Vec<Standing> {
         loop {
             let left = self.left.notified();
@@ -48,7 +48,7 @@ impl Line {
         }
     }
 
-    /// Takes free places, `most` at most, perhaps none.
+    /// Takes up to `most` free places, perhaps none.
     pub(super) fn try_join(self: &Arc<Self>, most: usize) -> Vec<Standing> {
         let mut taken = 0;
         let _ = self

@@ -1,4 +1,5 @@
-//! What workers left in the storage: a file in `.tmp` tells of each claim that may have left some.
+//! What workers left in the storage: a file in `.tmp` stands for each claim that may have left
+//! something.
 
 use crate::db::Database;
 use crate::domain::JobId;
@@ -19,7 +20,8 @@ pub(super) async fn clear(database: &Database, storage: &Storage, files: &[Tempo
 }
 
 async fn clear_one(database: &Database, storage: &Storage, file: TemporaryFile) {
-    // A claim that completed its job may have died before it could remove what came before it.
+    // A claim that completed its job may have died before it could remove the files of earlier
+    // claims.
     let cleared = match database.completed_under(file.id, file.fence).await {
         Ok(Some(result)) => storage.settle(file, result.thumbnail_path).await,
         Ok(None) => storage.discard(file).await,
@@ -100,7 +102,7 @@ mod tests {
             PathBuf::from(".tmp").join(name).display().to_string()
         };
 
-        // It published, and is handed back before the row says so.
+        // It published, and is handed back before the row records that.
         let lost = claimed(&database, &url).await;
         let old = publish(&storage, &lost).await;
         clear(&database, &storage, &[TemporaryFile::of(&lost)]).await;
@@ -110,7 +112,7 @@ mod tests {
         };
         assert!(database.finish(&lost, &released).await.unwrap());
 
-        // The next one completes the job, and dies before it tidies up.
+        // The next one completes the job, and dies before it cleans up.
         let claim = claimed(&database, &url).await;
         let new = publish(&storage, &claim).await;
         let outcome = completed(&new[0]);

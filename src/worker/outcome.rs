@@ -9,8 +9,8 @@ use super::parts::Parts;
 use crate::domain::{Claim, FailureCode, Outcome};
 use crate::storage::TemporaryFile;
 
-/// How long a database that is away is waited for. The claim may outlive the lease: as long as
-/// nobody has taken the job over, a late outcome still counts.
+/// How long to wait for a database that is away. The claim may outlive the lease: until another
+/// worker has taken the job over, a late outcome still counts.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -42,7 +42,7 @@ pub(super) async fn write(parts: &Parts, claim: &Claim, outcome: &Outcome) {
     }
 }
 
-/// True if several files were published, of which a marker tells until it is settled.
+/// True if several files were published; their marker stays until they are settled.
 fn leaves_a_marker(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Completed { result, .. } => result.files().count() > 1,
@@ -111,14 +111,14 @@ async fn after(parts: &Parts, claim: &Claim, outcome: &Outcome) {
     }
 }
 
-/// This attempt, or an earlier one, may have published and not said so.
+/// This attempt, or an earlier one, may have published without reporting it.
 async fn remove(parts: &Parts, claim: &Claim) {
     if let Err(error) = parts.storage.remove(claim.id).await {
         tracing::warn!(%error, "a thumbnail without a job stays behind");
     }
 }
 
-/// What the database does not take once it will not take again: the job ends with a plain failure.
+/// A refused write is not retried: the job ends with a plain failure.
 async fn refused(parts: &Parts, claim: &Claim) {
     let failed = Outcome::Failed {
         code: FailureCode::Internal,

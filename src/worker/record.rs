@@ -1,4 +1,4 @@
-//! What was made, as it is stored: the files with their names, and the record of the job.
+//! The results as they are stored: the files with their names, and the record of the job.
 
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
@@ -84,7 +84,7 @@ struct Outputs {
     files: Vec<NewFile>,
 }
 
-/// Of a job that asks for no variants.
+/// For a job that asks for no variants.
 fn only(claim: &Claim, renditions: Vec<Result<Rendition, Failure>>) -> Option<Outputs> {
     let rendition = renditions.into_iter().next()?.ok()?;
     let (width, height) = (rendition.width, rendition.height);

@@ -1,5 +1,5 @@
 //! The blocking half of the engine: a source is opened once, decoded once, and rendered for each
-//! variant that is wanted of it.
+//! variant that is wanted.
 
 use std::cell::RefCell;
 
@@ -18,7 +18,7 @@ pub struct Wanted {
     pub optional: bool,
 }
 
-/// What was made of a source.
+/// The results from one source.
 pub struct Made {
     pub source: SourceImage,
     /// Of the source, as 64 hex digits.
@@ -29,11 +29,11 @@ pub struct Made {
     pub renditions: Vec<Result<Rendition, Failure>>,
 }
 
-/// Why nothing was made.
+/// Why no picture was made.
 #[derive(Debug)]
 pub struct VariantFailure {
     pub failure: Failure,
-    /// The place of the variant that could not be made, if it is the fault of one.
+    /// The place of the variant that could not be made, if one caused it.
     pub variant: Option<usize>,
 }
 
@@ -76,7 +76,7 @@ struct Planned {
 }
 
 impl<'a> Opened<'a> {
-    /// Reads the header, and plans what can be made.
+    /// Reads the header, and plans the variants that can be made.
     pub(super) fn new(
         bytes: &'a [u8],
         wanted: &[Wanted],

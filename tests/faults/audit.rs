@@ -9,13 +9,13 @@ use crate::load::Record;
 use crate::stage::{LEASE, Stage};
 use crate::support::deadline::eventually_blocking;
 
-/// What a fault may leave behind.
+/// What a fault may leave in its wake.
 #[derive(Clone)]
 pub struct Terms {
     pub max_attempts: usize,
     /// Whether every job must complete; else it may fail with a reason.
     pub all_complete: bool,
-    /// How long a job may take where more work comes than is done; else see [`Terms::bound`].
+    /// How long a job may take where more work comes than is done; otherwise see [`Terms::bound`].
     pub overload: Option<Duration>,
     /// Whether the API's own processes were killed, so that connections may break.
     pub api_died: bool,
@@ -54,17 +54,17 @@ struct Row {
     result: String,
 }
 
-/// What working on a job may take beside its waits, with others on two cores. The largest picture
-/// of the suite takes 0.1 s on an idle core, and each of the two loops that find a job looks about
-/// once a second.
+/// The time for working on a job, apart from its waits, with others on two cores. The largest
+/// picture of the suite takes 0.1 s on an idle core, and each of the two loops that find a job
+/// looks about once a second.
 const WORK: Duration = Duration::from_secs(3);
 
-/// By then a worker has looked which origins have work, which it does about once a second.
+/// By then a worker has looked up which origins have work, which it does about once a second.
 const MISSED: Duration = Duration::from_secs(5);
 
 impl Terms {
-    /// How soon a job must have ended that was begun so many times: a lease, the longest back-off
-    /// that follows a death, the time after which a lost id is missed, and the work itself.
+    /// How soon a job with this many attempts must have ended: a lease, the longest back-off that
+    /// follows a death, the time after which a lost id is missed, and the work itself.
     fn bound(&self, attempts: usize) -> Duration {
         let deaths = u32::try_from(attempts.saturating_sub(1)).expect("a few attempts");
         let backoff = match deaths {
@@ -108,8 +108,8 @@ fn check_answers(record: &Record, terms: &Terms) {
     }
 }
 
-/// The fault is over and nothing is submitted any more: from here, no job may take longer than
-/// the longest bound.
+/// The fault is over and nothing more is submitted: from here, no job may take longer than the
+/// longest bound.
 fn wait_for_ends(stage: &Stage, limit: Duration) {
     let end = Instant::now() + limit;
     loop {
@@ -254,8 +254,8 @@ fn check_files(stage: &Stage, rows: &[Row]) {
     panic!("belongs to no completed job: {strays:?}");
 }
 
-/// The file has this size in pixels, and the size in bytes and the type that are described; and all
-/// of it can be decoded.
+/// The file has this size in pixels, and the size in bytes and the type that are described; and it
+/// can be decoded to its end.
 fn check_file(
     stage: &Stage,
     path: &str,
@@ -266,7 +266,7 @@ fn check_file(
         .unwrap_or_else(|error| panic!("{path} is not there: {error}"));
     assert_eq!(described["size_bytes"], bytes.len(), "{path}");
     let (width, height) = match described["content_type"].as_str().expect("a type") {
-        // It notices what is cut off.
+        // The decoder notices a file that is cut off.
         "image/jpeg" => {
             assert!(bytes.ends_with(&[0xff, 0xd9]), "{path}: cut off");
             let mut decoder = zune_jpeg::JpegDecoder::new(std::io::Cursor::new(&bytes));

@@ -106,8 +106,8 @@ async fn clock_set_back() {
     serve.start();
     let new = load::accept(serve.address, &stage.origin.url("/small.jpg")).await;
     let held = load::accept(serve.address, &stage.origin.url("/small.jpg?n=1")).await;
-    // As if all had been written before the clock went back by two hours; the second is held by a
-    // worker that died since.
+    // As if all had been written before the clock went back by two hours; a worker that has died
+    // since holds the second.
     stage.lines(&format!(
         "UPDATE jobs SET status = 'processing', attempts = 1, fence = 1, \
          worker_id = gen_random_uuid() WHERE id = '{held}'"
@@ -131,7 +131,7 @@ fn hour_of_first_line(log: &str) -> String {
 pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Of so many bytes, as `mount` writes them.
+    /// Of `size` bytes, as `mount` writes it.
     pub fn mount(path: &Path, size: &str) -> Result<Self, String> {
         std::fs::create_dir_all(path).expect("a folder");
         let output = Command::new("mount")
@@ -184,7 +184,8 @@ async fn fault_16() {
     eventually_blocking("the worker says that it takes no jobs", SOON, || {
         failing(&worker) == ["workers", "storage"]
     });
-    // Longer than all back-offs of a job together: whoever was tried on would have failed.
+    // Longer than all back-offs of a job together: a job that was tried throughout would have
+    // failed.
     let before = load.accepted();
     while full.elapsed() < BACK_OFFS * 3 || load.accepted() < before + 50 {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -213,7 +214,7 @@ async fn fault_16() {
     });
 }
 
-/// Takes the space that is left.
+/// Takes the remaining space.
 pub fn fill(ballast: &Path) {
     use std::io::Write;
     let mut file = std::fs::File::create(ballast).expect("a file");

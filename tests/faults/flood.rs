@@ -1,4 +1,4 @@
-//! Many jobs at once, and what became of some of them.
+//! Many jobs at once, and the fate of some of them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::stage::Stage;
 
 /// Connections that submit side by side.
 const CONNECTIONS: usize = 16;
-/// Ids that are pushed with one command.
+/// Ids pushed with one command.
 const PUSHED_AT_ONCE: usize = 1000;
 
 /// Submits URLs that must all be accepted, over connections that are kept.
@@ -31,8 +31,8 @@ pub async fn accept_all(api: SocketAddr, urls: impl IntoIterator<Item = String>)
         .await
 }
 
-/// Makes so many more jobs like a pending one, each with a URL of its own, past the API; their ids
-/// are in the queue as after submissions.
+/// Makes `count` more jobs like a pending one, each with a URL of its own, without the API; their
+/// ids are in the queue as after submissions.
 pub fn multiply(stage: &Stage, id: &str, count: usize) {
     let ids = stage.lines(&format!(
         "INSERT INTO jobs SELECT (jsonb_populate_record(job, jsonb_build_object( \
@@ -51,7 +51,7 @@ pub fn multiply(stage: &Stage, id: &str, count: usize) {
     }
 }
 
-/// Takes jobs out of the audit that can't end in its time. `jobs` is a condition.
+/// Takes jobs out of the audit that can't end within its time. `jobs` is a condition.
 pub fn forget(stage: &Stage, jobs: &str) {
     stage.lines(&format!(
         "WITH gone AS (DELETE FROM jobs WHERE {jobs} RETURNING id) \
@@ -86,7 +86,7 @@ pub fn took(stage: &Stage, jobs: &str) -> Vec<Took> {
     lines.into_iter().map(split).collect()
 }
 
-/// The longest; no job may have taken longer than `limit`.
+/// The longest time; no job may have taken longer than `limit`.
 pub fn longest(took: &[Took], limit: Duration) -> Duration {
     let mut late = took.iter().filter(|job| job.time > limit);
     if let Some(Took { id, attempts, time }) = late.next() {

@@ -1,4 +1,4 @@
-//! What the database says, asked past ThumbForge, and a history that the database itself keeps.
+//! What the database holds, read without ThumbForge, and a history that the database itself keeps.
 
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,7 @@ const SQLITE_HISTORY: &str = "
             (NEW.id, NEW.status, NEW.attempts, NEW.fence, NEW.worker_id, unixepoch('subsec'));
     END;";
 
-/// Where the jobs of a test are.
+/// The database that holds the jobs of a test.
 pub enum Ledger {
     Postgres { database: String },
     Sqlite(PathBuf),
@@ -84,7 +84,7 @@ impl Ledger {
     }
 }
 
-/// A connection of another process's kind: it shares nothing with ThumbForge but the file.
+/// A connection as another process has it: it shares only the file with ThumbForge.
 pub fn sqlite(path: &Path) -> SqliteConnection {
     let mut connection = SqliteConnection::establish(path.to_str().expect("a plain path"))
         .expect("the file can be opened");

@@ -1,4 +1,4 @@
-//! A steady load, and what became of each submission.
+//! A steady load, and the result of each submission.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,13 +13,13 @@ use crate::support::http_client::{self, Answer};
 /// A client gives up after this.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Longest answer that a healthy API may take, whatever is broken behind it.
+/// Longest answer that a healthy API may take, whatever is broken in its back end.
 pub const BOUND: Duration = Duration::from_millis(6500);
 
-/// The same of `/livez`, which waits for nothing that can break.
+/// The same for `/livez`, which waits for nothing that can break.
 const ALIVE_BOUND: Duration = Duration::from_secs(2);
 
-/// How often the load looks whether it is woken up in time itself.
+/// How often the load checks whether it is itself woken up in time.
 const BEAT: Duration = Duration::from_millis(50);
 
 /// Seconds since the Unix epoch, comparable with the database's on this machine.
@@ -40,13 +40,13 @@ pub struct Record {
     pub failing: BTreeMap<String, usize>,
     /// Connections refused or cut, and answers that never came.
     pub broken: usize,
-    /// What no client should ever see.
+    /// Answers that no client should ever see.
     pub improper: Vec<String>,
     pub slowest: Duration,
     /// The slowest answer of `/livez`, which asks no part.
     pub slowest_alive: Duration,
-    /// How much too late the load itself was woken up, at most: what the machine held up. It asks
-    /// nothing of ThumbForge, so that an API that blocks itself finds no excuse here.
+    /// The longest delay with which the load itself was woken up: what the machine held up. It asks
+    /// nothing of ThumbForge, so an API that blocks itself finds no excuse here.
     pub latest_wake_up: Duration,
     started: Option<Instant>,
     ended: Option<Instant>,
@@ -64,7 +64,7 @@ impl Record {
         gaps.max().unwrap_or_default()
     }
 
-    /// Fails if an answer took longer than [`BOUND`], beside what the machine itself held up.
+    /// Fails if an answer took longer than [`BOUND`] and the delays of the machine itself.
     pub fn check_bound(&self) {
         let held_up = self.latest_wake_up;
         for (what, took, bound) in [

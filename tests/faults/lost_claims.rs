@@ -1,4 +1,4 @@
-//! Claims that the database made and whose answer did not come back.
+//! Claims that the database made, whose answer did not come back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,8 @@ async fn a_claim_whose_answer_was_lost_costs_no_attempt() {
 
 async fn answer_lost() {
     let mut stage = Stage::shared().await;
-    // Nothing but the hand-over can save the job: the lease is longer than the test, and its end
-    // would be that of the job too.
+    // Only the hand-over can save the job: the lease is longer than the test, and its end would be
+    // that of the job too.
     stage.set("THUMBFORGE_LEASE_SECONDS", "600");
     stage.set("THUMBFORGE_MAX_ATTEMPTS", "1");
     let proxy = FaultProxy::start(stage.postgres().port).await;
@@ -31,7 +31,7 @@ async fn answer_lost() {
     serve.start();
     let mut worker = stage.process_through_postgres("work", "worker", proxy.port());
     worker.start();
-    // One that is under way, and must not be handed back with the other.
+    // This one is in progress, and must not be handed back with the other.
     let gate = Arc::new(Semaphore::new(0));
     let reply = image_reply(120, 90).behind(&gate);
     stage.origin.on("/held.jpg", vec![reply]);

@@ -36,7 +36,7 @@ async fn fault_07() {
         .exec(&mut stage.redis().connection())
         .expect("Redis answers");
     let lifted = load::now();
-    // More new work than two workers of eight slots get done, for the whole wait.
+    // More new work than two workers of eight slots can do, for the whole wait.
     let slow = image_reply(120, 90).after(Duration::from_millis(600));
     stage.origin.on("/new.jpg", vec![slow]);
     let new = stage.origin.url("/new.jpg");

@@ -1,12 +1,12 @@
 //! The fault suite: processes and servers are killed, frozen and cut off under a steady load, and
-//! then every accepted job is audited. One line a fault is printed:
-//! `fault N: recovered in X s, slowest job Y s, API outage Z s`.
+//! then every accepted job is audited. One line a fault is printed: `fault N: recovered in X s,
+//! slowest job Y s, API outage Z s`.
 //!
 //! | variable | effect |
 //! | --- | --- |
 //! | `THUMBFORGE_FAULT_SEED` | repeats a schedule of fault 18 |
 //! | `THUMBFORGE_FAULT_SECONDS` | length of fault 18 |
-//! | `THUMBFORGE_FAULT_REPORT` | file whose table of figures is brought up to date |
+//! | `THUMBFORGE_FAULT_REPORT` | file whose list of figures is brought up to date |
 
 #![expect(
     clippy::disallowed_methods,

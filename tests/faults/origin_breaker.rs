@@ -49,7 +49,7 @@ async fn fault_21() {
     );
     eventually_blocking("the breaker opens", SOON, || stage.count(&opened) == 1);
     tokio::time::sleep(OVERSHOOT).await;
-    // Now whoever comes is seen.
+    // Now every request is seen.
     origin.set_door(Door::Resetting);
     eventually_blocking("it is probed", SOON, || origin.asked().len() >= PROBES);
     let untouched = stage.lines(&format!(
@@ -98,7 +98,8 @@ fn check_probes(probes: &[Asked]) {
     assert!(pause >= BREAKER, "{pause:?} between probes: {probes:?}");
 }
 
-/// Who had used no attempt completed, with one; whoever failed had used one, and failed for this.
+/// Every job that had used no attempt completed, with one; every job that failed had used one, and
+/// failed for this.
 fn check_ends(stage: &Stage, ids: &str, untouched: &[String]) {
     let lost = stage.lines(&format!(
         "SELECT id || ' ' || status || ' ' || attempts AS line FROM jobs \

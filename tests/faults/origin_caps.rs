@@ -1,4 +1,4 @@
-//! What the operator allows an origin holds over all processes.
+//! What the operator allows an origin holds across all processes.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ const JOBS: usize = 60;
 const HOST: &str = "127.0.0.7";
 const CONCURRENCY: usize = 2;
 const PER_SECOND: usize = 5;
-/// So long that both caps bind: two at once would be 6.7 a second.
+/// Long enough that both caps bind: two at once would be 6.7 a second.
 const ANSWER_AFTER: Duration = Duration::from_millis(300);
 /// Between a claim, where the cap is kept, and the request that the origin sees.
 const ON_THE_WAY: Duration = Duration::from_millis(200);
-/// The least share of what is allowed that is used.
+/// The smallest share of the allowance that must be used.
 const USED: f64 = 0.8;
 const LIMIT: Duration = Duration::from_secs(60);
 

@@ -15,11 +15,11 @@ use crate::yardstick::conclusively;
 const SOON: Duration = Duration::from_secs(30);
 const FLOOD: usize = 50_000;
 const OTHERS: usize = 999;
-/// What a development build gets done beside the flood; the time is bounded, not the rate.
+/// What a development build can do beside the flood; the time is bounded, not the rate.
 const PER_SECOND: u32 = 30;
 /// How soon a job of another origin is done.
 const NOT_HELD_UP: Duration = Duration::from_secs(5);
-/// The flood's jobs are no concern of this test.
+/// The flood's jobs do not concern this test.
 const LIMIT: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

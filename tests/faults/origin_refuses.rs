@@ -24,10 +24,10 @@ const RATE: f64 = 10.0;
 const AT_ONCE: usize = 10;
 /// By when all jobs must have ended.
 const LIMIT: Duration = Duration::from_secs(90);
-/// The least share of what an origin bears that is used while it is not parked.
+/// The smallest share of what an origin bears that must be used while it is not parked.
 const USED: f64 = 0.8;
-/// A window bears no burst and forgives none: what is served is spread more evenly than it counts, and
-/// this machine may be slow besides.
+/// A window bears no burst and forgives none: what is served is spread more evenly than it counts,
+/// and this machine may be slow besides.
 const USED_OF_A_WINDOW: f64 = 0.6;
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -110,7 +110,7 @@ async fn refusing_origin(limiter: Limiter, refusal: Reply) -> Origin {
     origin
 }
 
-/// Each job was served once; what it was refused is no attempt.
+/// Each job was served once; refusals do not count as attempts.
 fn check_answers(asked: &[Asked]) {
     let mut served: HashMap<&str, usize> = HashMap::new();
     for one in asked.iter().filter(|one| one.status != 429) {
@@ -120,7 +120,7 @@ fn check_answers(asked: &[Asked]) {
     assert!(served.values().all(|times| *times == 1), "{served:?}");
 }
 
-/// What was served, of what the origin would have served while it was not parked.
+/// The share served of what the origin would have served while it was not parked.
 fn share_used(asked: &[Asked], parked: &[Instant]) -> f64 {
     let served = || asked.iter().filter(|one| one.status == 200);
     let begins = || served().map(|one| one.begun);

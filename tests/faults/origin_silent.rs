@@ -15,11 +15,11 @@ use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(30);
 const SILENT: usize = 5000;
-/// How soon a good job is done, whatever waits beside it.
+/// How soon a good job is done, whatever else waits.
 const NOT_HELD_UP: Duration = Duration::from_secs(5);
 /// Of the sockets of two workers, which have a thousand each.
 const A_QUARTER: usize = 2 * 1000 / 4;
-/// How long the good jobs come, before the kill and after it.
+/// How long good jobs are submitted, before the kill and after it.
 const WATCHED: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -105,7 +105,7 @@ fn check_silent(stage: &Stage, silent: &str, good: &str) -> Duration {
     assert!(unfounded.is_empty(), "{unfounded:?}");
     let jobs: Vec<_> = took(stage, good)
         .into_iter()
-        // The others were under way in the worker that was killed.
+        // The others were in progress in the worker that was killed.
         .filter(|job| job.attempts == 1)
         .collect();
     assert!(!jobs.is_empty());

@@ -48,7 +48,7 @@ async fn a_thumbnail_whose_next_attempt_fails_is_cleaned_away() {
     conclusively("a failure in the next attempt", failure_in_the_next_attempt).await;
 }
 
-/// The part of who fails: an earlier attempt has published, and died before it could say so.
+/// The case of a failure: an earlier attempt has published, and died before it could record that.
 async fn failure_in_the_next_attempt() {
     let stage = Stage::shared().await;
     let mut cast = Cast::on(&stage).await;

@@ -128,7 +128,7 @@ async fn fault_08() {
         waiting_workers(&stage) >= 2
     });
     let back = back.elapsed();
-    // What hung in the connections when the server froze arrives late, and is not counted.
+    // Commands that hung in the connections when the server froze arrive late, and are not counted.
     let late = pushes(&stage);
     eventually_blocking("ids are pushed again", Duration::from_secs(10), || {
         pushes(&stage) >= late + 10

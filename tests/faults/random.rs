@@ -23,7 +23,7 @@ const DELAY: Duration = Duration::from_millis(100);
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_18_everything_at_random() {
     let seed = setting("THUMBFORGE_FAULT_SEED").unwrap_or_else(rand::random);
-    // A repetition keeps the seed: what failed is tried again, not something else.
+    // A repetition keeps the seed: it tries the same again, not something else.
     let name = format!("fault 18, THUMBFORGE_FAULT_SEED={seed}");
     conclusively(&name, || fault_18(seed)).await;
 }
@@ -54,7 +54,7 @@ async fn fault_18(seed: u64) {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let record = load.stop().await;
     let terms = Terms {
-        // A slow job may be under way in three interruptions.
+        // A slow job may be in progress at three interruptions.
         all_complete: false,
         api_died: true,
         ..Terms::default()
@@ -117,7 +117,7 @@ struct Actors {
     /// Absent where it can't be mounted.
     disk: Option<SmallDisk>,
     wrong_clock: Option<PathBuf>,
-    /// Addresses of who stays away for a while.
+    /// Addresses of processes that stay away for a while.
     absent: HashSet<std::net::SocketAddr>,
     stage: Stage,
 }
@@ -172,7 +172,7 @@ impl Actors {
         format!("{clock}, {disk}")
     }
 
-    /// Waits, and starts again who has ended, as a supervisor does.
+    /// Waits, and restarts processes that have ended, as a supervisor does.
     async fn let_time_pass_until(&mut self, end: Instant) {
         loop {
             self.restart_the_dead();
@@ -193,7 +193,7 @@ impl Actors {
         }
     }
 
-    /// Whoever can't start while a server is away is started again.
+    /// A process that can't start while a server is away is started again.
     fn everybody_up(&mut self) {
         let end = Instant::now() + Duration::from_secs(30);
         loop {

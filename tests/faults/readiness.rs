@@ -1,4 +1,4 @@
-//! `/readyz` tells whether jobs are really taken, not whether parts answer a ping.
+//! `/readyz` shows whether jobs are really taken, not whether parts answer a ping.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! When which fault begins and ends, as a pure function of a seed.
+//! When each fault begins and ends, as a pure function of a seed.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What is over as soon as it is done.
+    /// A fault that is over as soon as it is done.
     const fn is_instant(self) -> bool {
         matches!(
             self,
@@ -59,7 +59,7 @@ pub struct Schedule {
     pub overlaps: usize,
 }
 
-/// The faults of so much time; the same for the same seed. All are over at its end.
+/// The faults within `length`; the same for the same seed. All are over at its end.
 ///
 /// There are two rows of faults, side by side, so that two may last at once; what can't be broken
 /// twice at once is in one row. Each row deals all its kinds before any comes again.
@@ -140,7 +140,7 @@ fn kinds(row: usize, random: &mut StdRng) -> Vec<Fault> {
     }
 }
 
-/// A number that whoever starts the suite may set.
+/// A number that may be set when the suite is started.
 pub fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(

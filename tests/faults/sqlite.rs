@@ -49,7 +49,7 @@ async fn fault_17() {
     for kill in 0..kills {
         let before = load.accepted();
         eventually_blocking("jobs are accepted", SOON, || load.accepted() >= before + 10);
-        // A few that are certainly under way.
+        // A few that are certainly in progress.
         let path = format!("/held-{kill}.jpg");
         let gate = Arc::new(Semaphore::new(0));
         stage

@@ -11,7 +11,7 @@ use crate::support::origin::{Origin, Reply};
 use crate::support::postgres::Postgres;
 use crate::support::redis::Redis;
 
-/// A server that only this test uses, or one that all share because nobody harms it.
+/// A server that only this test uses, or one that tests share because none of them harms it.
 pub enum Server<T: 'static> {
     Own(Box<T>),
     Shared(&'static T),
@@ -40,10 +40,10 @@ impl<T> Server<T> {
 
 pub const LEASE: Duration = Duration::from_secs(2);
 
-/// Only in what writes a new job of a small image to Postgres, or how an attempt at one ended: the
-/// statements are prepared, so that their values alone are on the wire.
+/// Only in the statement that writes a new job of a small image to Postgres, or the end of an
+/// attempt at one: the statements are prepared, so that only their values are on the wire.
 pub const WRITES: &[u8] = b"/small.jpg";
-/// Only in what writes that an attempt has completed.
+/// Only in the statement that writes that an attempt has completed.
 pub const COMPLETIONS: &[u8] = b"thumbnail_path";
 
 pub struct Stage {
@@ -149,7 +149,7 @@ impl Stage {
         }
     }
 
-    /// A setting of all processes described from now on; the last word counts.
+    /// A setting of all processes described from now on; the last value counts.
     pub fn set(&mut self, variable: &str, value: &str) {
         self.environment
             .push((variable.to_owned(), value.to_owned()));
@@ -160,7 +160,7 @@ impl Stage {
         self.environment.retain(|(name, _)| name != variable);
     }
 
-    /// What only the file can say; the processes start in the stage's folder.
+    /// What only the file can set; the processes start in the stage's folder.
     pub fn write_settings_file(&self, toml: &str) {
         std::fs::write(self.folder.path().join("thumbforge.toml"), toml).expect("our own folder");
     }
@@ -239,7 +239,7 @@ impl Stage {
         Box::new(move |n| format!("{base}?n={n}"))
     }
 
-    /// Every file in the storage but the temporary ones, by its path in it.
+    /// Every file in the storage except the temporary ones, by its path in it.
     pub fn stored_files(&self) -> Vec<String> {
         let mut folders = vec![self.storage.clone()];
         let mut files = Vec::new();

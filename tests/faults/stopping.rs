@@ -16,7 +16,7 @@ use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(4);
-/// Beyond the grace period: what the process needs to end, and the machine to notice.
+/// In addition to the grace period: what the process needs to end, and the machine to notice.
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// A download that ends when the gate is opened.
@@ -88,7 +88,7 @@ async fn all_end_in_time_while_postgres_is_frozen_once() {
         ids.push(accept(processes[0].address, &format!("{held}?n={n}")).await);
     }
     begun(&stage, "/held.jpg", 6);
-    // Submissions and claims are under way when the server stands still.
+    // Submissions and claims are in progress when the server stands still.
     let apis = vec![processes[0].address, processes[2].address];
     let load = Load::start(apis, 20, stage.small_urls());
     eventually_blocking("jobs are accepted", SOON, || load.accepted() >= 20);
@@ -213,7 +213,7 @@ async fn all_end_in_time_while_the_storage_hangs_once() {
     let gate = gated(&stage, "/held.jpg");
     let id = accept(processes[0].address, &stage.origin.url("/held.jpg")).await;
     begun(&stage, "/held.jpg", 1);
-    // Whoever opens a pipe that nobody reads is held up for ever.
+    // A process that opens a pipe without a reader is held up for ever.
     let pipe = stage.storage.join(".tmp").join(format!("{id}.1"));
     let made = Command::new("mkfifo").arg(&pipe).status();
     assert!(made.expect("mkfifo is there").success());

@@ -1,4 +1,4 @@
-//! Workers are killed: once by us at every step of a job, and once by the job itself.
+//! Workers are killed: by us at every step of a job, and by the job itself.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A worker with its own way to Postgres.
+/// A worker with a path of its own to Postgres.
 struct Worker {
     process: ChildProcess,
     proxy: FaultProxy,

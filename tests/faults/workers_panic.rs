@@ -1,5 +1,5 @@
-//! A panic inside a job. No image is known that makes the decoder panic, and production code has
-//! no hook for it. So beside the built binary's processes one more worker runs in the test's own
+//! A panic inside a job. No image is known that makes the decoder panic, and production code has no
+//! hook for it. So, beside the built binary's processes, another worker runs in the test's own
 //! process, on the same Postgres, Redis and storage, with a resolver that panics, i.e. with a part
 //! of the attempt itself.
 
@@ -23,7 +23,7 @@ use crate::support::deadline::eventually_blocking;
 use crate::yardstick::conclusively;
 
 const SOON: Duration = Duration::from_secs(20);
-/// Jobs that meet nobody but the panicking worker.
+/// Jobs that meet only the panicking worker.
 const ALONE: usize = 10;
 
 struct PanickingResolver(Arc<AtomicUsize>);
@@ -31,7 +31,7 @@ struct PanickingResolver(Arc<AtomicUsize>);
 impl Resolve for PanickingResolver {
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
         self.0.fetch_add(1, Ordering::SeqCst);
-        // As `panic!` does, but for the backtrace: where the environment asks for one, a hundred
+        // Like `panic!`, but without the backtrace: where the environment asks for one, a hundred
         // of them take longer than all the jobs.
         std::panic::resume_unwind(Box::new(format!("told to panic at {name}")))
     }
@@ -96,7 +96,7 @@ async fn fault_03() {
          AND (error_code <> 'internal' OR attempts <> 3 OR url NOT LIKE '{named}%')"
     ));
     assert!(untyped.is_empty(), "{untyped:?}");
-    // It is asked to end only now, and does so in peace.
+    // It is asked to end only now, and does so without trouble.
     assert!(!working.is_finished(), "the worker has ended");
     stop.cancel();
     working.await.expect("the workers ended in peace");

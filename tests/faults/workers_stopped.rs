@@ -29,7 +29,7 @@ async fn fault_04() {
     let mut stale = stage.process_through_postgres("work", "stale", proxy.port());
     stale.start();
 
-    // One job that the stale worker has finished: what is missing is the database's word.
+    // One job that the stale worker has finished: only the database's answer is missing.
     proxy.set(Mode::Hold(COMPLETIONS));
     let late_gate = Arc::new(Semaphore::new(1));
     let reply = image_reply(120, 90).behind(&late_gate);
@@ -68,7 +68,7 @@ async fn fault_04() {
     while frozen.elapsed() < 2 * LEASE {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // Nobody tells the stale worker that it has lost the jobs: it must know by itself.
+    // No message reaches the stale worker that it has lost the jobs: it must know by itself.
     proxy.set(Mode::Blackhole);
     stale.signal("CONT");
     for (_, gate, _) in &held {

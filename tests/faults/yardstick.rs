@@ -1,10 +1,10 @@
-//! What the machine itself holds up, measured beside every fault.
+//! Measures what the machine itself holds up, beside every fault.
 //!
-//! The suite runs on machines that do other work too. When a disk stalls for seconds, leases end and
-//! clients are refused although nothing is wrong here. So the suite commits a row of its own, past
-//! ThumbForge, to a server that no fault touches, and notes what took long. A fault that fails
-//! while that was slow proves nothing, and is tried again. One that fails on a machine that
-//! was not held up has failed.
+//! The suite runs on machines that do other work too. When a disk stalls for seconds, leases end
+//! and clients are refused although nothing is wrong here. So the suite commits a row of its own,
+//! without ThumbForge, to a server that no fault touches, and notes the slow commits. If a fault
+//! fails during a slow commit, that proves nothing, and the fault is tried again. A fault that
+//! fails on a machine that was not held up has failed.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Mutex, Once, PoisonError};
@@ -28,7 +28,7 @@ struct Commit {
     ended: Option<Instant>,
 }
 
-/// The slow ones; the last may be under way.
+/// The slow ones; the last may be in progress.
 static COMMITS: Mutex<Vec<Commit>> = Mutex::new(Vec::new());
 
 /// Runs a fault, and again if it failed while the machine was held up.
@@ -88,7 +88,7 @@ async fn measure(url: &str) -> Result<(), tokio_postgres::Error> {
     }
 }
 
-/// The longest commit that was under way at any time since `begun`.
+/// The longest commit that was in progress at any time since `begun`.
 fn longest_since(begun: Instant) -> Duration {
     let now = Instant::now();
     commits()

@@ -1,4 +1,4 @@
-//! No way leads to an address that is not allowed: canaries on such addresses count no connection.
+//! No path leads to an address that is not allowed: canaries on such addresses count no connection.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// Every way to write an address of this machine as a host.
+/// Every spelling of an address of this machine as a host.
 const LITERALS: &[&str] = &[
     "127.0.0.1",
     "127.0.0.2",
@@ -40,7 +40,7 @@ const LITERALS: &[&str] = &[
     "a.localhost",
 ];
 
-/// Ways that a lenient parser would repair to an address of this machine.
+/// Spellings that a lenient parser would turn into an address of this machine.
 const DISGUISES: &[&str] = &[
     "１２７.0.0.1",
     "loc%61lhost",
@@ -64,7 +64,7 @@ async fn no_disguised_literal_leads_to_a_forbidden_address() {
     let trap = Trap::answering(ok("secret")).await;
     for host in DISGUISES {
         let target = format!("http://{host}:{}/", trap.port());
-        // Refused as a URL, or where it leads.
+        // Refused as a URL, or for where it leads.
         if let Ok(target) = SourceUrl::parse(&target) {
             let fetcher = Fetcher::new(wary_settings()).unwrap();
             let failure = fetcher.get(&target).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Honest answers, and what their statuses mean.
+//! Honest answers, and the meaning of their statuses.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Listeners that nobody may reach.
+//! Listeners that must not be reached.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
@@ -60,7 +60,7 @@ impl Trap {
     }
 
     /// Connections that reached a canary. On loopback a connection stands in the queue of its
-    /// listener before the one who connects learns of it, so none can be on its way.
+    /// listener before the client learns of it, so none can still be travelling.
     pub fn caught(&self) -> Vec<SocketAddr> {
         self.canaries
             .iter()

@@ -1,4 +1,4 @@
-//! HTTPS that fails: each reason has its sentence, and what won't change is not tried again.
+//! HTTPS that fails: each reason has its sentence, and a permanent fault is not tried again.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ fn leaf_params(name: &str) -> CertificateParams {
     params
 }
 
-/// What a server with `chain` gives, for one who trusts `root`.
+/// The failure that a server with `chain` gives a client that trusts `root`.
 async fn failure_of(chain: &[&Certificate], key: &KeyPair, root: &Certificate) -> Failure {
     let chain = chain
         .iter()

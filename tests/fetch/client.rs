@@ -30,7 +30,7 @@ pub async fn fetch_with(settings: FetchSettings, text: &str) -> Result<Download,
     Fetcher::new(settings).unwrap().get(&url(text)).await
 }
 
-/// As a caller without a scheduler fetches, who has attempts left.
+/// Fetches as a caller without a scheduler does, with attempts left.
 pub trait Get {
     async fn get(&self, url: &SourceUrl) -> Result<Download, Failure>;
 }

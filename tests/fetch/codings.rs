@@ -1,4 +1,4 @@
-//! Bodies that come coded although nobody asked for it.
+//! Bodies that come coded although the client did not ask for it.
 
 use std::io::Write;
 

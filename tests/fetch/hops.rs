@@ -1,4 +1,4 @@
-//! What a caller is asked and told of each origin that a download visits.
+//! What a caller is asked, and what is reported to it, of each origin that a download visits.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -117,7 +117,7 @@ async fn answers_are_told_with_status_and_patience() {
     assert_eq!(told_of("HTTP/1.1 404 x\r\n\r\n").await, ["404"]);
     let patience = "HTTP/1.1 429 x\r\nRetry-After: 7\r\n\r\n";
     assert_eq!(told_of(patience).await, ["429 after 7"]);
-    // Our own limits are no failure of the origin.
+    // Our own limits are not failures of the origin.
     let large = "HTTP/1.1 200 x\r\nContent-Length: 999999999\r\n\r\n";
     assert_eq!(told_of(large).await, ["200"]);
     let coded = "HTTP/1.1 200 x\r\nContent-Encoding: zstd\r\n\r\nabc";

@@ -22,7 +22,7 @@ async fn failure_of(beginning: &'static str, repeated: &'static str) -> Failure 
     let origin = endless(beginning, repeated).await;
     let started = Instant::now();
     let failure = fetch(&origin.url("/")).await.unwrap_err();
-    // The deadline is ten seconds: it was a limit that ended this.
+    // The deadline is ten seconds: a limit ended this.
     assert!(started.elapsed().as_secs() < 5, "{failure}");
     failure
 }
@@ -35,7 +35,7 @@ async fn assert_invalid(beginning: &'static str, repeated: &'static str, why: &s
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// Nothing but the limit of time counts them.
+/// Only the limit of time counts them.
 #[tokio::test]
 async fn endless_interim_answers_are_cut_off() {
     let origin = endless("", "HTTP/1.1 100 Continue\r\n\r\n").await;

@@ -1,4 +1,4 @@
-//! What happens to downloads when their memory is out.
+//! Downloads when their memory runs out.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,7 @@ fn fetcher(memory_bytes: u64) -> Fetcher {
     .unwrap()
 }
 
-/// Sends `count` bytes of a body of which nobody knows the length, and then, after `pause`,
-/// `more`, and closes.
+/// Sends `count` bytes of a body of unknown length, and then, after `pause`, `more`, and closes.
 async fn pausing(count: usize, pause: Duration, more: usize) -> Origin {
     Origin::on([127, 0, 0, 1], move |mut visitor| async move {
         visitor.request().await;

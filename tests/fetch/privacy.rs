@@ -1,4 +1,4 @@
-//! What a source learns of us, and what our environment may not change.
+//! What a source learns about us, and what our environment may not change.
 
 use std::sync::{Arc, Mutex};
 

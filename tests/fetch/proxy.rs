@@ -1,4 +1,4 @@
-//! Through the operator's proxy, what can be judged is judged all the same.
+//! Through the operator's proxy, everything that can be judged is judged all the same.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -64,7 +64,7 @@ async fn an_http_proxy_is_told_names_and_no_literal_that_is_forbidden() {
     assert_eq!(resolver.asked(), ["proxy.example"]);
 }
 
-/// A SOCKS5 server that answers by itself, whatever address it is to connect to; notes those.
+/// A SOCKS5 server that answers by itself, whatever the address; it notes the addresses.
 async fn socks(notes: Arc<Mutex<Vec<Vec<u8>>>>) -> Origin {
     Origin::on([127, 0, 0, 1], move |mut visitor| {
         let notes = Arc::clone(&notes);

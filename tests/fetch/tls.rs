@@ -1,4 +1,4 @@
-//! HTTPS: only trusted certificates for the right name, and no way down to HTTP.
+//! HTTPS: only trusted certificates for the right name, and no fallback to HTTP.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ struct SecureOrigin {
     certificate: CertificateDer<'static>,
 }
 
-/// Whether a server says that it closes.
+/// Whether a server announces that it closes.
 #[derive(Clone, Copy, PartialEq)]
 enum Goodbye {
     CloseNotify,
@@ -142,7 +142,7 @@ async fn https_never_redirects_to_http() {
     assert_eq!(plain.connections(), 0);
 }
 
-/// Whoever sits between can close a TCP connection, but not say so in TLS.
+/// A stranger in the middle can close a TCP connection, but not announce the end in TLS.
 #[tokio::test]
 async fn a_body_until_close_must_end_with_close_notify() {
     let answer = "HTTP/1.1 200 OK\r\n\r\nabc";

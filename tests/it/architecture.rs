@@ -1,4 +1,4 @@
-//! Who may use whom: the tables of ARCHITECTURE.md, held to what the code names.
+//! Which part may use which: the tables of ARCHITECTURE.md, held to what the code names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -81,8 +81,8 @@ fn read_sources() -> Vec<Source> {
         .collect()
 }
 
-/// Every path in the code, also inside macros: `a::{b::C, d::{E, F}}` gives `a::b::C`, `a::d::E` and
-/// `a::d::F`. Comments and texts are no code.
+/// Every path in the code, also inside macros: `a::{b::C, d::{E, F}}` gives `a::b::C`, `a::d::E`
+/// and `a::d::F`. Comments and texts are no code.
 fn paths(code: TokenStream) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut tokens = code.into_iter().peekable();

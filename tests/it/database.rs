@@ -1,4 +1,4 @@
-//! What is promised of the database, held against Postgres and SQLite alike.
+//! The promises of the database, held against Postgres and SQLite alike.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -45,8 +45,8 @@ impl Fixture {
         }
     }
 
-    /// Runs SQL past ThumbForge, whose only column is a text named `line`; `{}` in it is the name of
-    /// the database (Postgres).
+    /// Runs SQL without ThumbForge, whose only column is a text named `line`; `{}` in it is the
+    /// name of the database (Postgres).
     pub fn lines(&self, sql: &str) -> Vec<String> {
         match &self.target {
             Target::Postgres(url) => {
@@ -312,7 +312,7 @@ on_both_databases! {
             tokio::spawn(async move {
                 // Several ends a job, so that the two meet often.
                 assert!(database.finish(&claim, &RELEASED).await.unwrap());
-                // A claim passes over a row that a renewal has locked just then.
+                // A claim skips a row that a renewal has just locked.
                 let claim = loop {
                     if let Some(claim) = claimed(&database, claim.id, worker, LEASE).await {
                         break claim;
@@ -636,7 +636,7 @@ async fn an_unreachable_server_is_unavailable_within_seconds() {
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
-/// A worker of a hundred jobs on a distant server would else spend its lease on round trips.
+/// A worker of a hundred jobs on a distant server would otherwise spend its lease on round trips.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_leases_of_a_worker_are_renewed_by_one_statement() {
     let fixture = Fixture::postgres();

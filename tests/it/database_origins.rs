@@ -1,4 +1,4 @@
-//! What is promised of origins, held against Postgres and SQLite alike: their list, and the brakes.
+//! The promises about origins, held against Postgres and SQLite alike: their list, and the brakes.
 
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,7 @@ async fn claim(database: &Database, id: JobId) -> Claim {
     claims.remove(0)
 }
 
-/// So many seconds from now, as SQL.
+/// This many seconds from now, as SQL.
 fn moment(fixture: &Fixture, seconds: i64) -> String {
     match fixture.target {
         Target::Postgres(_) => format!("now() + interval '{seconds} seconds'"),
@@ -72,7 +72,7 @@ fn moment(fixture: &Fixture, seconds: i64) -> String {
     }
 }
 
-/// So many minutes ago, in minutes since the epoch, as SQL.
+/// This many minutes ago, in minutes since the epoch, as SQL.
 fn minute(fixture: &Fixture, ago: i64) -> String {
     match fixture.target {
         Target::Postgres(_) => format!("floor(extract(epoch FROM now()) / 60) - {ago}"),
@@ -352,7 +352,7 @@ on_both_databases! {
 
 const ORIGINS: usize = 20_000;
 
-/// Two jobs of each of so many origins.
+/// Two jobs of each of this many origins.
 fn fill(fixture: &Fixture, origins: usize) {
     let now = moment(fixture, 0);
     let (id, numbers) = match fixture.target {

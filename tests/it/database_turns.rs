@@ -165,7 +165,7 @@ on_both_databases! {
             database.end_waits().await.unwrap() == 1
         }).await;
         assert_eq!(take(&database, "a", 9).await.claims.len(), 1);
-        // The repair of clocks leaves alone what was asked for.
+        // The repair of clocks leaves a client's `not_before` alone.
         assert_eq!(database.pull_in_delays(Duration::from_secs(60)).await.unwrap(), 0);
     }
 

@@ -1,4 +1,4 @@
-//! What the database promises of jobs that ask for variants, held against both.
+//! The promises about jobs that ask for variants, held against both databases.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ on_both_databases! {
 
     async fn of_a_crowd_each_job_keeps_what_it_asked_for(fixture: &Fixture) {
         let database = fixture.open().await;
-        // In the groups that are inserted together some ask for neither, some for both.
+        // In the groups that are inserted together, some ask for neither, some for both.
         let tries = (0..200_u32).map(|n| {
             let database = database.clone();
             tokio::spawn(async move {

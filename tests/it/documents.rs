@@ -23,7 +23,7 @@ fn variables(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// With no file at hand and nothing else said.
+/// Without any file, and nothing else set.
 fn load_variables(variables: Vec<(OsString, OsString)>) -> Loaded {
     let folder = tempfile::TempDir::new().unwrap();
     let sources = Sources {

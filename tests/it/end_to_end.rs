@@ -1,4 +1,5 @@
-//! The main job, whole: real processes of the built binary, from a submitted URL to a thumbnail.
+//! The main job as a whole: real processes of the built binary, from a submitted URL to a
+//! thumbnail.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -391,7 +392,7 @@ async fn failures_are_typed_retried_or_final() {
     assert_eq!(status, 422, "{problem}");
 }
 
-/// Answers with `part` of a body that is said to be `length` long, and closes.
+/// Answers with `part` of a body that it declares as `length` long, and closes.
 async fn cutting(part: Vec<u8>, length: usize) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! What is promised of the queue, held against Redis and memory alike.
+//! The promises of the queue, held against Redis and memory alike.
 
 use std::time::{Duration, Instant};
 

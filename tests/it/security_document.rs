@@ -1,4 +1,4 @@
-//! docs/SECURITY.md tells every limit as it is in the code.
+//! docs/SECURITY.md lists every limit as it is in the code.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ fn text(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The cells of the tables of limits: default, and where it is said.
+/// The cells of the tables of limits: the default, and where it is set.
 fn limits() -> Vec<(String, String)> {
     let document = text("docs/SECURITY.md");
     let (_, limits) = document.split_once("## Every limit").unwrap();
@@ -75,7 +75,7 @@ fn the_limits_in_the_security_document_are_those_of_the_code() {
         if let Some(name) = variable {
             let key = name.to_ascii_lowercase();
             let setting = TABLE.iter().find(|setting| setting.key == key);
-            let setting = setting.unwrap_or_else(|| panic!("{place} is no setting"));
+            let setting = setting.unwrap_or_else(|| panic!("{place} is not a setting"));
             let expected = match setting.default {
                 Preset::Text("") | Preset::Unset | Preset::Cores(_) => setting.default.to_string(),
                 Preset::Text(text) => format!("`{text}`"),

@@ -28,7 +28,8 @@ fn variables(folder: &std::path::Path, more: &[(&str, &str)]) -> Vec<(String, St
         .collect()
 }
 
-/// Starts `command`, which must end with `code` and one line that says `words`. Returns what it printed.
+/// Starts `command`, which must end with `code` and one line that contains `words`. Returns what it
+/// printed.
 fn refused(command: &str, more: &[(&str, &str)], code: i32, words: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let (exit, output) = ChildProcess::run(command, folder.path(), &variables(folder.path(), more));

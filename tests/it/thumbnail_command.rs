@@ -97,7 +97,7 @@ fn a_refused_image_is_typed_and_ends_with_one() {
         assert!(!report["error"].as_str().unwrap().is_empty());
         assert!(!target.exists());
     }
-    // To standard output nothing is written that a reader could take for a picture.
+    // Nothing is written to standard output that a reader could take for a picture.
     let output = thumbnail(&["-", "-"], b"<svg/>");
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty(), "{output:?}");

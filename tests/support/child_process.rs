@@ -86,7 +86,7 @@ impl ChildProcess {
         )
     }
 
-    /// What is run, for tests that look after the child themselves.
+    /// The command to run, for tests that look after the child themselves.
     pub fn command_line(&self) -> Command {
         blank(self.command, &self.folder, &self.environment)
     }
@@ -96,7 +96,7 @@ impl ChildProcess {
             .push((variable.to_owned(), value.to_owned()));
     }
 
-    /// Sets its wall clock wrong by libfaketime; time itself passes as it does.
+    /// Sets its wall clock wrong with libfaketime; time itself passes normally.
     pub fn set_clock(&mut self, library: &Path, shift: &str) {
         self.set("LD_PRELOAD", library.to_str().expect("a plain path"));
         self.set("FAKETIME", shift);
@@ -139,7 +139,7 @@ impl ChildProcess {
         });
     }
 
-    /// Whether it says so itself.
+    /// Whether it reports itself ready.
     pub fn is_ready(&self) -> bool {
         let answer = http_client::try_get(self.address, "/readyz", Duration::from_secs(3));
         answer.is_ok_and(|answer| answer.status == 200)

@@ -13,7 +13,7 @@ pub async fn eventually(what: &str, limit: Duration, mut condition: impl AsyncFn
     }
 }
 
-/// The same outside of a runtime.
+/// The same outside a runtime.
 pub fn eventually_blocking(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + limit;
     while !condition() {

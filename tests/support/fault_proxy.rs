@@ -13,19 +13,19 @@ use tokio::sync::watch;
 
 use super::server_process::free_port;
 
-/// What becomes of connections, those that are open and new ones.
+/// The treatment of connections, those that are open and new ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     Pass,
-    /// Every piece of data waits for so long.
+    /// Every piece of data waits for this time.
     Delay(Duration),
     /// Connections are accepted, and nothing comes through; data waits for the next mode.
     Blackhole,
-    /// Nobody listens; what is open stays open.
+    /// Connections are refused; open ones stay open.
     Refuse,
-    /// What is open is reset, and so is what is opened.
+    /// Open connections are reset, and so are new ones.
     Reset,
-    /// Connections end after so many bytes from the server.
+    /// Connections end after this many bytes from the server.
     CutAfter(usize),
     /// A request that contains these bytes reaches the server; its reply does not come back, and
     /// the connection ends.
@@ -45,7 +45,7 @@ pub struct FaultProxy {
     mode: watch::Sender<Mode>,
     /// How often the bytes of the mode were seen.
     seen: Arc<AtomicUsize>,
-    /// Grows whenever what is held is thrown away.
+    /// Grows whenever held data is thrown away.
     epoch: Arc<AtomicUsize>,
     server: tokio::task::JoinHandle<()>,
 }
@@ -78,8 +78,8 @@ impl FaultProxy {
         self.mode.send_replace(mode);
     }
 
-    /// Throws away what is held, as if it had died with its client, and passes what is new. After
-    /// [`Self::set`] it would still arrive.
+    /// Throws away the held data, as if it had died with its client, and passes new data. After
+    /// [`Self::set`] the held data would still arrive.
     pub fn throw_away(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.set(Mode::Pass);

@@ -1,4 +1,4 @@
-//! A client that sends exactly the bytes it is told to: one connection a request.
+//! A client that sends exactly the bytes it is given: one connection a request.
 
 use std::net::SocketAddr;
 use std::time::Duration;

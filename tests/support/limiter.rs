@@ -1,4 +1,4 @@
-//! Ways in which an origin counts what it bears a second.
+//! How an origin may count what it bears a second.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ pub enum Limiter {
         tokens: f64,
         filled: Instant,
     },
-    /// So many in any second.
+    /// This many in any second.
     Window {
         most: usize,
         served: VecDeque<Instant>,

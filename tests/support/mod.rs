@@ -1,5 +1,5 @@
 //! Real servers for the tests: each is started here, on a free port or a private socket, and ends
-//! with the test process, whatever way that ends.
+//! with the test process, however that ends.
 #![allow(
     dead_code,
     reason = "each test binary uses its own part of the support"

@@ -14,14 +14,14 @@ use super::limiter::Limiter;
 pub use super::reply::Reply;
 use super::request_log::{Asked, RequestLog};
 
-/// How long a connection lives that is to be reset: so long that two at once are seen.
+/// How long a connection lives that is to be reset: long enough that two at once are seen.
 const RESET_AFTER: Duration = Duration::from_millis(300);
 
-/// Who gets in. What is open ends when it changes.
+/// Which connections get in. Open ones end when it changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Door {
     Open,
-    /// Nobody listens.
+    /// Connections are refused.
     Closed,
     /// Connections are accepted, noted, and reset after a moment.
     Resetting,
@@ -33,7 +33,7 @@ struct Routes {
     replies: HashMap<String, Vec<Reply>>,
     hits: HashMap<String, usize>,
     served: HashMap<String, usize>,
-    /// The rate that all paths share, and what is answered beyond.
+    /// The rate that all paths share, and the answer beyond it.
     limit: Option<(Limiter, Reply)>,
 }
 
@@ -72,7 +72,7 @@ impl Origin {
         Self::listen_on([127, 0, 0, 1]).await
     }
 
-    /// On every loopback address, i.e. as many origins as are wanted; see [`Self::url_at`].
+    /// On every loopback address, i.e. as many origins as needed; see [`Self::url_at`].
     pub async fn start_everywhere() -> Self {
         Self::listen_on([0, 0, 0, 0]).await
     }
@@ -179,7 +179,7 @@ async fn meet(mut stream: TcpStream, door: Door, shared: Shared, mut doors: watc
     }
     tokio::select! {
         () = serve(&mut stream, shared) => {}
-        // Also when the origin is gone: then whoever waits here ends with it.
+        // Also when the origin is gone: then the handler that waits here ends with it.
         _ = doors.wait_for(|now| *now != door) => {
             let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         }

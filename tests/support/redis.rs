@@ -34,7 +34,7 @@ impl Redis {
         Self::start_with(None)
     }
 
-    /// A server that serves nobody without this password.
+    /// A server that serves no client without this password.
     pub fn with_password(password: &'static str) -> Self {
         Self::start_with(Some(password))
     }
@@ -81,7 +81,7 @@ impl Redis {
         self.process.signal(name);
     }
 
-    /// Kills the server; what it held is gone.
+    /// Kills the server; its data is gone.
     pub fn kill(&mut self) {
         self.process.signal("KILL");
         self.process.end();

@@ -15,7 +15,7 @@ enum Manner {
     AtOnce,
     /// Nothing, until the client gives up.
     Silent,
-    /// The head at once, and so many bytes of the body a second.
+    /// The head at once, and this many bytes of the body a second.
     Trickling(usize),
 }
 
@@ -65,7 +65,7 @@ impl Reply {
         self
     }
 
-    /// Answers only after so long.
+    /// Answers only after this time.
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self

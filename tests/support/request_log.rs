@@ -1,4 +1,4 @@
-//! What an origin was asked for, when, and how much of it at once.
+//! What an origin was asked for, when, and how many at once.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub struct Asked {
 #[derive(Clone, Default)]
 pub struct RequestLog(Arc<Mutex<Vec<Asked>>>);
 
-/// A request under way; dropped, it has ended.
+/// A request in progress; dropped, it has ended.
 pub struct UnderWay {
     log: RequestLog,
     number: usize,
@@ -46,19 +46,19 @@ impl RequestLog {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        // Else a test that panics would panic twice.
+        // Otherwise a test that panics would panic twice.
         if let Ok(mut asked) = self.log.0.lock() {
             asked[self.number].ended = Some(Instant::now());
         }
     }
 }
 
-/// How many were under way at once, at most.
+/// How many were in progress at once, at most.
 pub fn most_at_once(asked: &[Asked]) -> usize {
     let begins = asked.iter().map(|one| (one.begun, 1));
     let ends = asked.iter().filter_map(|one| Some((one.ended?, -1)));
     let mut changes: Vec<(Instant, isize)> = begins.chain(ends).collect();
-    // Who ended as another began made room for it.
+    // A request that ended as another began made room for it.
     changes.sort_unstable();
     let counts = changes.iter().scan(0, |count, (_, change)| {
         *count += change;
@@ -67,7 +67,7 @@ pub fn most_at_once(asked: &[Asked]) -> usize {
     counts.max().unwrap_or(0).unsigned_abs()
 }
 
-/// The shortest time in which so many began; `None` if there were fewer.
+/// The shortest time in which `count` began; `None` if there were fewer.
 pub fn shortest_row(asked: &[Asked], count: usize) -> Option<Duration> {
     let mut begins: Vec<Instant> = asked.iter().map(|one| one.begun).collect();
     begins.sort_unstable();

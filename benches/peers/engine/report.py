@@ -6,7 +6,7 @@ from document import table, verdict
 from engine.contenders import US, Engine
 from engine.measure import MEMORY_KIND
 
-# DESIGN: so many times sharp, floor and goal; None where nothing is asked for.
+# Multiples of sharp, floor and goal; None where there is neither.
 TIMES_SHARP = {
     "12 MP JPEG 4:2:0": (2.5, 3),
     "12 MP JPEG, dense (quality 95)": (2, 2.5),

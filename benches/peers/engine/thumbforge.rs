@@ -12,7 +12,7 @@ use thumbforge_imaging::{Fit, Format, Formats, Limits, Variant, make};
 #[derive(Deserialize)]
 struct Command {
     file: String,
-    /// Make thumbnails for so long and tell how many.
+    /// Make thumbnails for this long and report how many.
     seconds: Option<f64>,
     /// Make one and save it here.
     save: Option<String>,

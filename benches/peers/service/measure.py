@@ -96,7 +96,7 @@ class Bench:
         urls = [self.servers.photo_url(f"{photo}-{kind}") for kind in SETS[files] for photo in PHOTOS]
 
         async def measure(running: Running, database) -> dict:
-            # Warms pools, caches and compilers up, and tells how many jobs fill the time.
+            # Warms pools, caches and compilers up, and finds how many jobs fill the time.
             await self._finish(running, database, urls, WARM_UP_JOBS, 0)
             warm, _ = await self._finish(running, database, urls, WARM_UP_JOBS, WARM_UP_JOBS)
             before = 2 * WARM_UP_JOBS

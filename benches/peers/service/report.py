@@ -6,7 +6,7 @@ from document import table, verdict
 from service.contenders import Service
 
 US = "ThumbForge"
-# DESIGN: at least so many times the better peer.
+# The least multiple of the better peer.
 GOALS = {"JPEG mix": 3, "mixed": 2, "640×480 JPEG": 4, "submissions": 3}
 
 

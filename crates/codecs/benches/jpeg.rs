@@ -1,5 +1,5 @@
-//! The scaled JPEG decoder on a synthetic picture of 12 megapixels: at each scale, sequential and progressive. The
-//! encoder on what it shows at the sizes of thumbnails.
+//! The scaled JPEG decoder on a synthetic picture of 12 megapixels: at each scale, sequential and
+//! progressive. The encoder on what it shows at the sizes of thumbnails.
 
 use std::hint::black_box;
 
@@ -11,7 +11,8 @@ use thumbforge_codecs::jpeg::{Plane, Scale, Scratch, decode_scaled, read_header}
 const WIDTH: u16 = 4000;
 const HEIGHT: u16 = 3000;
 
-/// Smooth shapes with grain, such that quality 85 gives about 2 MB: what a camera's 12 megapixels take.
+/// Smooth shapes with grain, such that quality 85 gives about 2 MB: what a camera's 12 megapixels
+/// take.
 fn picture() -> Vec<u8> {
     let mut grain = 1_u32;
     let mut pixels = Vec::with_capacity(usize::from(WIDTH) * usize::from(HEIGHT) * 3);

@@ -1,5 +1,5 @@
-//! Rows of PNG: the filters alone, eight rows of 1632 pixels at once, and whole pictures of 2 megapixels beside the png
-//! crate.
+//! Rows of PNG: the filters alone, eight rows of 1632 pixels at once, and whole pictures of 2
+//! megapixels beside the png crate.
 
 use std::hint::black_box;
 use std::io::Cursor;

@@ -1,5 +1,5 @@
-//! The VP8 decoder on a computed picture of 0.3 megapixels, with its loop filter and without; and beside it the complete
-//! decoder of `image-webp`, which always filters.
+//! The VP8 decoder on a computed picture of 0.3 megapixels, with its loop filter and without. For
+//! comparison, the complete decoder of `image-webp`, which always filters.
 
 use std::hint::black_box;
 
@@ -8,7 +8,7 @@ use image_webp::vp8::Vp8Decoder;
 use thumbforge_codecs::vp8::{LoopFilter, Rows, Scratch, decode, read_size};
 
 const FILE: &[u8] = include_bytes!("../../../tests/fixtures/vp8/701x467.webp");
-/// Behind the headers of the file and of its only chunk.
+/// After the headers of the file and of its only chunk.
 const FRAME_AT: usize = 20;
 
 /// Looks at each row, and keeps none.

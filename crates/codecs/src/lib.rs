@@ -1,4 +1,4 @@
-//! The decoders and encoders of our own: bytes on one side, samples on the other.
+//! Our own decoders and encoders: bytes on one side, samples on the other.
 //!
 //! | part | does |
 //! | --- | --- |
@@ -8,8 +8,8 @@
 //! | [`png`] | unfilters the rows of usual PNG files, several at a time |
 //! | [`gif`] | decodes the LZW code of GIF, a row at a time |
 //!
-//! They hold no more than they say, check the clock where they are told a deadline, and never
-//! panic on what they read. This is the only crate of the project with `unsafe` code.
+//! They hold no more than they declare, check the clock if they get a deadline, and never panic on
+//! what they read. This is the only crate of the project with `unsafe` code.
 
 pub mod gif;
 pub mod jpeg;

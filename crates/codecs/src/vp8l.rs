@@ -1,9 +1,10 @@
-//! How many prefix codes a lossless WebP stream brings (RFC 9649, section 3), read before it is decoded.
+//! How many prefix codes a lossless WebP stream brings (RFC 9649, section 3), read before it is
+//! decoded.
 //!
-//! The decoder builds five look-up tables for each group of codes, and how many groups there are is
-//! told by the largest number in a small picture, the entropy image: one pixel of it can ask for
-//! 65,536 groups, more than a gigabyte of tables for a picture of one pixel. So the stream is read up to
-//! that picture, without keeping a pixel: numbers come from literals only.
+//! The decoder builds five look-up tables for each group of codes. The number of groups is the
+//! largest number in a small picture, the entropy image: one pixel of it can ask for 65,536 groups,
+//! more than a gigabyte of tables for a picture of one pixel. So the stream is read up to that
+//! picture, without keeping a pixel: numbers come from literals only.
 
 /// Codes of a group: green and lengths, red, blue, alpha, distances.
 const ALPHABETS: [usize; 5] = [256 + LENGTH_CODES, 256, 256, 256, 40];
@@ -18,7 +19,7 @@ const SUBTRACT_GREEN: u32 = 2;
 const COLOUR_INDEXING: u32 = 3;
 
 /// Groups of codes that the stream of a picture brings; `None` if it breaks off or is wrong before
-/// that is told, where the decoder fails too.
+/// that is known, where the decoder fails too.
 pub fn code_groups(stream: &[u8]) -> Option<u32> {
     const SIGNATURE: u32 = 0x2f;
     let mut bits = Bits::new(stream);

@@ -1,4 +1,4 @@
-//! What each stage of the engine costs, so that a later change sees it.
+//! The cost of each stage of the engine, so that a later change shows in it.
 //!
 //! `cargo bench --bench imaging`. The pictures are made here: no file is needed.
 

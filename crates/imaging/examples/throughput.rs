@@ -19,7 +19,7 @@ use thumbforge_imaging::{Limits, Scratch, Source, Variant, make};
 struct Arguments {
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// How long each file is worked on.
+    /// How long to work on each file.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
     #[arg(long, default_value_t = 1)]

@@ -2,8 +2,8 @@
 
 use crate::formats::Format;
 
-/// Why an image gives no thumbnail. Every variant is final: another attempt on the same bytes
-/// ends the same way, except for [`ImagingError::Internal`].
+/// Why an image gives no thumbnail. Every variant is final: another attempt on the same bytes ends
+/// alike, except for [`ImagingError::Internal`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImagingError {
     #[error("the source is empty")]
@@ -59,7 +59,7 @@ pub enum ImagingError {
     },
     #[error("decoding took longer than allowed")]
     Timeout,
-    /// A fault of ours, not of the image.
+    /// A fault of the engine, not of the image.
     #[error("the image engine failed: {0}")]
     Internal(String),
 }
@@ -90,7 +90,7 @@ impl ImagingError {
     }
 }
 
-/// What can be done about an [`ImagingError`], for a caller that has its own words for it.
+/// The remedies for an [`ImagingError`], for a caller that has its own words for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     Empty,

@@ -1,4 +1,5 @@
-//! How near the scaled decode comes to the long way: all pixels decoded, then Lanczos3. Before the thumbnail is encoded.
+//! How near the scaled decode comes to the long path: all pixels decoded, then Lanczos3. Compared
+//! before the thumbnail is encoded.
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use zune_core::bytestream::ZCursor;
@@ -16,14 +17,14 @@ use super::render::resample::{Region, resample_raster};
 use super::source::Source;
 use super::variant::{Color, Variant};
 
-/// What a thumbnail must reach against the long way, in dB over all samples of its three planes, when the scaled picture
-/// is at least twice as large as the thumbnail.
+/// What a thumbnail must reach against the long path, in dB over all samples of its three planes,
+/// when the scaled picture is at least twice as large as the thumbnail.
 const LEAST_DB: f64 = 40.0;
 /// What each plane alone must reach.
 const LEAST_DB_OF_A_PLANE: f64 = 38.0;
 
-/// A computed picture with what photographs have: the spectrum of natural scenes (amplitude as 1/f; D. J. Field, 1987),
-/// an edge, and grain.
+/// A computed picture with the traits of photographs: the spectrum of natural scenes (amplitude as
+/// 1/f; D. J. Field, 1987), an edge, and grain.
 fn photograph(width: usize, height: usize) -> Vec<u8> {
     let mut seed = 9_u32;
     let mut random = move || {
@@ -76,7 +77,7 @@ fn jpeg(size: Size, sampling: SamplingFactor, progressive: bool) -> Vec<u8> {
     bytes
 }
 
-/// The engine's way, up to the planes that are encoded.
+/// The engine's path, up to the planes that are encoded.
 fn short_way(bytes: &[u8], target: Size) -> Ycc {
     let limits = Limits::default();
     let source = Source::open(bytes, &limits).unwrap();
@@ -180,7 +181,8 @@ fn odd_sizes_lose_nothing_at_their_edges() {
     }
 }
 
-/// The same file with another size in its frame header: what lies outside of that becomes padding, as after a lossless crop.
+/// The same file with another size in its frame header: everything outside that becomes padding, as
+/// after a lossless crop.
 fn cropped(mut bytes: Vec<u8>, size: Size) -> Vec<u8> {
     let frame = bytes
         .windows(2)
@@ -263,7 +265,7 @@ fn real_photographs_come_within_forty_decibels_too() {
         let longest = header.size.width.max(header.size.height);
         for eighths in [1, 2, 4] {
             let max_side = longest * eighths / 16;
-            // Of icons nothing can be said.
+            // This says nothing about icons.
             if max_side >= 32 {
                 check(&bytes, header.size, max_side, name);
             }
@@ -271,7 +273,8 @@ fn real_photographs_come_within_forty_decibels_too() {
     }
 }
 
-/// A lossy WebP the long way: all samples by the complete decoder, each plane to the thumbnail's size, then to full range.
+/// A lossy WebP on the long path: all samples by the complete decoder, each plane to the
+/// thumbnail's size, then to full range.
 fn long_way_of_webp(data: &[u8], target: Size) -> Ycc {
     let frame = image_webp::vp8::Vp8Decoder::decode_frame(data).unwrap();
     let source = Size::new(frame.width.into(), frame.height.into());
@@ -317,7 +320,7 @@ fn lossy_webp_comes_within_forty_decibels_with_its_loop_filter_and_without() {
     let header = decode::inspect(&file, &Limits::default()).unwrap();
     // The only chunk.
     let data = &file[20..];
-    // From 116 on downwards it is left out.
+    // From 116 downwards it is left out.
     for max_side in [350, 300, 256, 200, 176, 175, 128, 117, 116, 100, 64] {
         let target = thumbnail_size(header.size, max_side);
         let (short, long) = (short_way(&file, target), long_way_of_webp(data, target));

@@ -1,4 +1,4 @@
-//! The formats that images come in and go out as: one row each. What depends on a format alone
+//! The formats that are read and written: one row each. Everything that depends on a format alone
 //! (its name, its file suffix, whether it keeps alpha) derives from here.
 
 /// A format of image files.
@@ -12,13 +12,13 @@ pub enum Format {
     Avif,
 }
 
-/// What holds of a format.
+/// The properties of a format.
 #[derive(Debug)]
 pub struct FormatRow {
     pub format: Format,
     /// The spelling is Pillow's.
     pub name: &'static str,
-    /// The word by which an output is asked for.
+    /// The word by which a client asks for it as output.
     pub word: &'static str,
     pub media_type: &'static str,
     /// Of files, without a dot.
@@ -29,7 +29,7 @@ pub struct FormatRow {
     pub may_be_animated: bool,
 }
 
-/// In the order in which they are named to readers.
+/// In the order in which readers see them.
 pub const FORMATS: [FormatRow; 6] = [
     FormatRow {
         format: Format::Jpeg,

@@ -1,7 +1,7 @@
 //! Sizes, and the box that is averaged before the resampling.
 
-/// How much larger than the thumbnail a picture stays when it is reduced by averaging, so that
-/// Lanczos still decides what is seen.
+/// How much larger than the thumbnail a picture stays when averaging reduces it, so that Lanczos
+/// still decides how it looks.
 const OVERSAMPLING: u32 = 2;
 
 /// Most rows that are averaged at once: their sum must fit in 16 bits (255 × 257 = 65,535).

@@ -1,4 +1,4 @@
-//! What is known of an image before it is decoded.
+//! The facts of an image before it is decoded.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -83,9 +83,9 @@ impl EmbeddedProfile<'_> {
         }
     }
 
-    /// The most that reading it takes: the profile, what is used of it, its parsed form, in
-    /// which a byte of a table is a float, and the tables of the conversion. One of more than
-    /// `max_bytes` is not read.
+    /// The most memory that reading it takes: the profile, the part of it that is used, its parsed
+    /// form, in which a byte of a table is a float, and the tables of the conversion. A profile of
+    /// more than `max_bytes` is not read.
     pub fn memory_bytes(&self, max_bytes: usize) -> usize {
         const TIMES_PARSED: usize = 6;
         let bytes = match self {
@@ -102,7 +102,8 @@ impl EmbeddedProfile<'_> {
     }
 }
 
-/// A profile begins with its own size in bytes (ICC.1:2022, 7.2.2): no more of a deflated one is inflated.
+/// A profile begins with its own size in bytes (ICC.1:2022, 7.2.2): no more of a deflated one is
+/// inflated.
 pub(super) fn declared_bytes(profile: &mut impl Read) -> Option<usize> {
     let mut size = [0; 4];
     profile.read_exact(&mut size).ok()?;

@@ -19,12 +19,12 @@
 //!
 //! **Truncated files.** A JPEG, PNG, GIF or lossy WebP of which at least half of the rows can be
 //! decoded gives a thumbnail with `truncated` set and white in place of what is missing; with less
-//! it is [`ImagingError::Truncated`]. Damage in the middle counts as the end. A progressive JPEG may
-//! have all its rows by then, in less detail: `truncated` without white. BMP, and WebP that is
+//! it is [`ImagingError::Truncated`]. Damage in the middle counts as the end. A progressive JPEG
+//! may have all its rows by then, in less detail: `truncated` without white. BMP, and WebP that is
 //! lossless, animated or has alpha, are decoded whole or not at all.
 //!
-//! **Transparency** is kept until the format of an output decides. **Animations** show their first frame, APNG its default
-//! image.
+//! **Transparency** is kept until the format of an output decides. **Animations** show their first
+//! frame, APNG its default image.
 
 mod decode;
 pub mod encode;

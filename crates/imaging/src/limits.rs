@@ -1,4 +1,4 @@
-//! What one image may cost.
+//! The limits of one image.
 
 use std::time::Instant;
 
@@ -17,9 +17,9 @@ pub struct Limits {
     pub max_jpeg_scans: u32,
     /// Chunks, segments or blocks of one file.
     pub max_chunks: u32,
-    /// Of all outputs of a source together, in pixels.
+    /// Pixels of all outputs of a source together.
     pub max_output_pixels: u64,
-    /// Of one AVIF, whose encoder takes about half a microsecond of time for each pixel.
+    /// Pixels of one AVIF, whose encoder takes about half a microsecond for each.
     pub max_avif_pixels: u64,
     /// When to give up. Checked between rows where the decoder works in rows (PNG, GIF, the
     /// JPEG and VP8 decoders of this crate), else between the stages.

@@ -11,7 +11,7 @@ use super::source_image::SourceImage;
 use super::summary::Summary;
 use super::variant::Variant;
 
-/// What a source is, and its renditions.
+/// The facts of a source, and its renditions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Made {
     pub source: SourceImage,

@@ -1,4 +1,4 @@
-//! What a set of variants needs of one source, before any pixel is decoded.
+//! The needs of a set of variants of one source, before any pixel is decoded.
 
 use super::decode::{self, Target};
 use super::encode;
@@ -14,8 +14,8 @@ use super::variant::Variant;
 /// How a source is decoded once for all of its variants.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Working memory to reserve before the source is decoded, in bytes, by estimate: of decoding,
-    /// of the dearest variant, and of all files.
+    /// Estimate of the working memory to reserve before the source is decoded, in bytes: for
+    /// decoding, for the dearest variant, and for all files.
     pub memory_bytes: usize,
     pub(crate) target: Target,
 }
@@ -23,7 +23,7 @@ pub struct Plan {
 /// Why a plan can't be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanError {
-    /// Which of the variants is at fault; none if it is all of them, or the source.
+    /// Which of the variants is at fault; `None` if all of them are, or the source.
     pub variant: Option<usize>,
     pub error: ImagingError,
 }
@@ -53,7 +53,7 @@ impl Plan {
                 target.size.width.max(needed.width),
                 target.size.height.max(needed.height),
             );
-            // Whether a profile changes anything is known only when it is read, in memory that is
+            // Whether a profile changes anything is known only after it is read, in memory that is
             // not reserved yet.
             target.halve_chroma &= matches!(header.icc, EmbeddedProfile::None)
                 && halves_chroma(variant, &formats, &geometry, header.exif.orientation);
@@ -130,6 +130,6 @@ fn needed_size(geometry: &Geometry, header: &Header<'_>) -> Size {
         side(geometry.size.width, region.width, seen.width),
         side(geometry.size.height, region.height, seen.height),
     );
-    // Turning twice by a quarter swaps the sides back.
+    // Two quarter turns swap the sides back.
     orient::seen_size(needed, header.exif.orientation)
 }

@@ -106,7 +106,7 @@ impl Small {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ycc {
     pub size: Size,
-    /// Of the planes `cb` and `cr`: that of the picture, or [`halved`] as it is encoded.
+    /// The size of the planes `cb` and `cr`: that of the picture, or [`halved`] as it is encoded.
     pub chroma: Size,
     pub y: Vec<u8>,
     pub cb: Vec<u8>,
@@ -118,9 +118,9 @@ pub(crate) const fn halved(size: Size) -> Size {
     Size::new(size.width.div_ceil(2), size.height.div_ceil(2))
 }
 
-/// What chroma planes are resampled to if they are halved: half of each side that is even. Of an
-/// odd side the last chroma sample lies half outside of the picture: such a side is halved after
-/// the resampling, or all samples would be spread a little too far.
+/// The size to which chroma planes are resampled if they are halved: half of each side that is
+/// even. On an odd side the last chroma sample lies half outside the picture. Such a side is halved
+/// after the resampling, or all samples would be spread a little too far.
 pub(crate) const fn chroma_size(size: Size) -> Size {
     const fn side(side: u32) -> u32 {
         if side.is_multiple_of(2) {
@@ -151,7 +151,7 @@ impl Ycc {
     }
 }
 
-/// Averages each pair of samples in the directions told; at an odd edge, those that there are.
+/// Averages each pair of samples in the given directions; at an odd edge, those that there are.
 fn average_pairs(plane: &[u8], width: usize, across: bool, down: bool) -> Vec<u8> {
     let (columns, rows) = (1 + usize::from(across), 1 + usize::from(down));
     let mut out = Vec::with_capacity(plane.len() / columns / rows + width);

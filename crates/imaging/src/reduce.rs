@@ -123,8 +123,8 @@ impl BoxReducer {
         debug_assert_eq!(self.pixels.len(), reduced.area() * self.layout.channels());
         Raster {
             size: reduced,
-            // The last box of a row or column may hold fewer pixels than the others: it covers
-            // less of the picture, and the resampling must know.
+            // The last box of a row or column may hold fewer pixels than the others: it covers less
+            // of the picture, and the resampling must know that.
             span: (
                 f64::from(self.source.width) / f64::from(self.averaged.width),
                 f64::from(self.source.height) / f64::from(self.averaged.height),
@@ -168,8 +168,8 @@ fn average_columns<T: Copy + Into<u32>, const CHANNELS: usize>(
                 *sum += (*sample).into();
             }
         }
-        // Multiplying by the reciprocal: a division per sample would cost more than the sums. The 24 bits of a float are
-        // more than a byte needs.
+        // Multiplying by the reciprocal: a division per sample would cost more than the sums. The
+        // 24 bits of a float are more than a byte needs.
         let reciprocal = 1.0 / ((samples.len() / CHANNELS) as u32 * rows) as f32;
         for (out, sum) in out.iter_mut().zip(sums) {
             *out = (sum as i32 as f32 * reciprocal + 0.5) as i32 as u8;

@@ -1,15 +1,15 @@
-//! The format by its magic bytes; names and content types are not believed.
+//! Finds the format by the magic bytes; names and content types are not trusted.
 
 use super::error::ImagingError;
 use crate::formats::Format;
 
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// Sizes of the BMP information headers in use (`BITMAPCOREHEADER` to `BITMAPV5HEADER`). `BM`
-/// alone is too little to tell a picture from a text.
+/// Sizes of the BMP information headers in use (`BITMAPCOREHEADER` to `BITMAPV5HEADER`). `BM` alone
+/// is not enough to distinguish a picture from a text.
 const BMP_HEADER_SIZES: [u32; 8] = [12, 16, 40, 52, 56, 64, 108, 124];
 
-/// Signatures of what people submit by mistake, to say so in the error.
+/// Signatures of what people submit by mistake, so that the error can name it.
 const LOOK_ALIKES: &[(usize, &[u8], &str)] = &[
     (0, b"II*\0", "a TIFF image"),
     (0, b"MM\0*", "a TIFF image"),
@@ -43,11 +43,11 @@ const MARKUP: &[(&[u8], &str)] = &[
     (b"<?xml", "an XML document"),
 ];
 
-/// Tells the format of `bytes`.
+/// Finds the format of `bytes`.
 ///
 /// # Errors
-/// [`ImagingError::Empty`], or [`ImagingError::Unsupported`] for anything that is not a JPEG,
-/// PNG, GIF, WebP or BMP file.
+/// [`ImagingError::Empty`], or [`ImagingError::Unsupported`] for anything that is not a JPEG, PNG,
+/// GIF, WebP or BMP file.
 pub(crate) fn sniff(bytes: &[u8]) -> Result<Format, ImagingError> {
     if bytes.is_empty() {
         return Err(ImagingError::Empty);

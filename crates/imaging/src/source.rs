@@ -1,4 +1,4 @@
-//! A source whose header was read: what it is, what its variants need, and its pixels.
+//! A source whose header was read: its facts, the needs of its variants, and its pixels.
 
 use std::rc::Rc;
 
@@ -13,13 +13,13 @@ use super::render::{Picture, orient};
 use super::source_image::SourceImage;
 use super::variant::Variant;
 
-/// The bytes of an image, and what their header tells.
+/// The bytes of an image, and what their header declares.
 pub struct Source<'a> {
     bytes: &'a [u8],
     header: Header<'a>,
 }
 
-/// What a header told, apart from the bytes: for a source that waits.
+/// The contents of a header, apart from the bytes: for a source that waits.
 pub struct Inspected(Header<'static>);
 
 impl<'a> Source<'a> {
@@ -39,7 +39,7 @@ impl<'a> Source<'a> {
         Inspected(self.header.into_owned())
     }
 
-    /// Takes up a source that was put aside. `bytes` are those that it was opened with.
+    /// Takes up a source that was put aside. `bytes` must be those with which it was opened.
     pub fn resume(bytes: &'a [u8], inspected: Inspected) -> Self {
         Self {
             bytes,
@@ -47,7 +47,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What the header tells; whether the file is truncated shows only when it is decoded.
+    /// The facts in the header; whether the file is truncated shows only when it is decoded.
     pub fn facts(&self) -> SourceImage {
         self.describe(None, false)
     }
@@ -63,7 +63,7 @@ impl<'a> Source<'a> {
     /// Decodes the (first) picture, once for all variants of the plan.
     ///
     /// # Errors
-    /// A corrupt file, one of which less than half of the rows could be decoded, or the deadline.
+    /// A corrupt file, one of which fewer than half of the rows could be decoded, or the deadline.
     pub fn decode<'s>(
         &self,
         plan: &Plan,

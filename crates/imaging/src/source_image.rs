@@ -19,8 +19,8 @@ pub struct SourceImage {
     /// Description of the embedded ICC profile.
     pub icc_profile: Option<String>,
     pub exif: Option<ExifSummary>,
-    /// True if the file ended early or is damaged: at least half of the rows were decoded, or all, maybe in less
-    /// detail.
+    /// True if the file ended early or is damaged: at least half of the rows were decoded, or all,
+    /// maybe in less detail.
     pub truncated: bool,
 }
 

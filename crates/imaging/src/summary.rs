@@ -14,7 +14,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of a picture with halved chroma.
+    /// For a picture with halved chroma.
     pub(crate) fn of(picture: &Ycc) -> Self {
         Self {
             dominant_color: dominant_color(picture),
@@ -23,8 +23,8 @@ impl Summary {
     }
 }
 
-/// Longest side of the picture that is hashed. A ThumbHash keeps no more than seven half-waves
-/// along a side, so that a larger one would only cost time.
+/// Longest side of the picture that is hashed. A ThumbHash keeps at most seven half-waves along a
+/// side, so a larger picture would only cost time.
 const HASHED_SIDE: u32 = 16;
 
 /// The ThumbHash (<https://evanw.github.io/thumbhash/>) of a picture.
@@ -84,8 +84,8 @@ fn average_areas(plane: &[u8], from: Size, to: Size) -> Vec<u8> {
     out
 }
 
-/// The colour that most of the picture has, as `#rrggbb`: the mean of the fullest of 16 × 16 ×
-/// 16 boxes in YCbCr. Counted is each sample of halved chroma, with the luma above and left.
+/// The most common colour of the picture, as `#rrggbb`: the mean of the fullest of 16 × 16 × 16
+/// boxes in YCbCr. Each sample of halved chroma counts, with the luma above and left.
 pub(crate) fn dominant_color(picture: &Ycc) -> String {
     #[derive(Clone, Copy, Default)]
     struct Bin {

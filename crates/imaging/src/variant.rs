@@ -1,13 +1,13 @@
-//! What is asked of the engine: one rendition of a source.
+//! A request to the engine: one rendition of a source.
 
 pub use thumbforge_codecs::jpeg::encode::Coding as JpegCoding;
 
 use crate::formats::Format;
 
-/// Longest side that may be asked for, in pixels.
+/// Longest side that a caller may ask for, in pixels.
 pub const MAX_SIDE: u32 = 8192;
 
-/// A rendition: its size, what of the source it shows, and how it is encoded.
+/// A rendition: its size, the part of the source that it shows, and how it is encoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variant {
     /// In pixels, at least 1. One of width and height may be left out, for [`Fit::Inside`] only.
@@ -39,12 +39,12 @@ pub struct Variant {
 /// How a source is brought into the box of width × height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fit {
-    /// All of it, as large as fits; the aspect is kept.
+    /// The whole picture, as large as fits; the aspect is kept.
     #[default]
     Inside,
-    /// Fills the box; what sticks out is cut off.
+    /// Fills the box; the rest is cut off.
     Cover,
-    /// All of it, on a canvas of exactly the box.
+    /// The whole picture, on a canvas of exactly the box.
     Contain,
     /// Stretched to exactly the box.
     Fill,
@@ -72,7 +72,7 @@ pub enum Gravity {
     },
 }
 
-/// In which formats a variant is written.
+/// The formats in which a variant is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Formats {
     /// WebP, and JPEG as the fallback; PNG instead of JPEG where the source has alpha.
@@ -82,7 +82,7 @@ pub enum Formats {
 }
 
 impl Formats {
-    /// What is written of a source with or without alpha.
+    /// The formats for a source with or without alpha.
     pub fn of_source(&self, has_alpha: bool) -> Vec<Format> {
         match self {
             Self::Auto if has_alpha => vec![Format::Webp, Format::Png],

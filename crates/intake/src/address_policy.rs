@@ -1,4 +1,5 @@
-//! Which addresses may be fetched: public ones, and those in networks that are lifted by setting.
+//! The addresses that may be fetched from: public ones, and those in networks that a setting
+//! allows.
 //!
 //! After the IANA special-purpose registries
 //! (<https://www.iana.org/assignments/iana-ipv4-special-registry>,
@@ -61,7 +62,7 @@ pub struct AddressPolicy {
 }
 
 impl AddressPolicy {
-    /// `lifted` networks may be fetched although they are not public.
+    /// `lifted` networks may be fetched from although they are not public.
     pub fn new(lifted: Vec<IpNet>) -> Self {
         Self { lifted }
     }
@@ -75,7 +76,7 @@ impl AddressPolicy {
         }
     }
 
-    /// True if this very address is in a lifted network.
+    /// True if this address itself is in a lifted network.
     pub(crate) fn lifts(&self, address: IpAddr) -> bool {
         self.lifted.iter().any(|network| network.contains(&address))
     }

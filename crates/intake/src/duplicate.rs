@@ -1,4 +1,4 @@
-//! What happens when a URL is submitted that is known already.
+//! What happens when a known URL is submitted.
 
 /// The policy for a URL whose hash is known. The database enforces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

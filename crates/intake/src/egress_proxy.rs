@@ -10,7 +10,7 @@ use url::Url;
 pub struct EgressProxy(Url);
 
 impl EgressProxy {
-    /// The whole URL, password included: for the client only.
+    /// The whole URL, including the password: for the client only.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }

@@ -35,9 +35,9 @@ failure_codes! {
     SourceServerError = "source_server_error", true;
     /// The source answered 429.
     RateLimited = "rate_limited", true;
-    /// The origin could not be asked for so long that the job is given up.
+    /// The origin was unavailable for too long; the job is given up.
     OriginUnavailable = "origin_unavailable", false;
-    /// The source answered with another status than 200 that a retry will not change.
+    /// The source answered with another status than 200, which a retry will not change.
     SourceClientError = "source_client_error", false;
     /// The source's answer breaks HTTP, or is framed so that it can't be trusted.
     InvalidResponse = "invalid_response", false;
@@ -49,7 +49,7 @@ failure_codes! {
     SourceTooLarge = "source_too_large", false;
     /// The source has no bytes.
     EmptySource = "empty_source", false;
-    /// The bytes are of no image format that is read here.
+    /// The bytes are in no image format that is read here.
     UnsupportedFormat = "unsupported_format", false;
     /// More pixels than `MAX_SOURCE_PIXELS`, or more memory than the decode budget.
     ImageTooLarge = "image_too_large", false;
@@ -63,7 +63,7 @@ failure_codes! {
     DecodeTimeout = "decode_timeout", false;
     /// The thumbnail could not be stored.
     StorageFailed = "storage_failed", true;
-    /// A fault of ours (a panic inside the job).
+    /// A fault of the service (a panic inside the job).
     Internal = "internal", true;
     /// The worker process died or stalled during the last attempt, after other failures.
     WorkerLost = "worker_lost", false;

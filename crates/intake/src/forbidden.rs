@@ -1,6 +1,7 @@
-//! What a policy answers.
+//! The refusals of a policy.
 
-/// Why a URL may not be fetched. Tells no address: what a name resolves to is no caller's business.
+/// Why a URL may not be fetched. Contains no address: callers must not learn what a name resolves
+/// to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Forbidden {
     #[error("port {0} may not be fetched: it is not in THUMBFORGE_ALLOWED_SOURCE_PORTS")]

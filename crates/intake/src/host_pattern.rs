@@ -1,4 +1,4 @@
-//! Which origins a rule of the operator is for, by host name and port.
+//! The origins that an operator's rule is for, by host name and port.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -8,11 +8,11 @@ use url::Host;
 
 use crate::origin::Origin;
 
-/// `example.org` is that host alone, `*.example.org` all names below it, and `:8080` behind
-/// either means that port alone. The scheme does not matter.
+/// `example.org` is that host alone, `*.example.org` all names below it, and `:8080` after either
+/// means that port alone. The scheme does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostPattern {
-    /// As it stands in a URL; of a suffix what follows `*`, with its dot.
+    /// As in a URL; for a suffix the part after `*`, with its dot.
     host: String,
     is_suffix: bool,
     port: Option<u16>,
@@ -35,8 +35,8 @@ impl HostPattern {
         is_meant && self.port.is_none_or(|port| origin.port() == Some(port))
     }
 
-    /// Sorts the most specific pattern first: a whole name before an end of names, a longer end
-    /// before a shorter one, and with a port before without.
+    /// Sorts the most specific pattern first: a whole name before a suffix, a longer suffix before
+    /// a shorter one, and one with a port before one without.
     pub fn rank(&self) -> impl Ord + use<> {
         (
             self.is_suffix,
@@ -69,7 +69,7 @@ impl FromStr for HostPattern {
     }
 }
 
-/// The parser of URLs lets through what is no name in any network, `*` for one.
+/// The parser of URLs accepts texts that are no name in any network, `*` for one.
 fn check_name(name: &str) -> Result<&str, InvalidPattern> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let name = name.strip_suffix('.').unwrap_or(name);

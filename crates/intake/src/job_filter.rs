@@ -1,4 +1,4 @@
-//! Which jobs a list is asked for.
+//! The filter of a list of jobs.
 
 use crate::job_status::JobStatus;
 use crate::timestamp::Timestamp;

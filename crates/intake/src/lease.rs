@@ -2,5 +2,5 @@
 
 use std::time::Duration;
 
-/// No lease is ever granted for longer.
+/// No lease is ever longer.
 pub const LONGEST_LEASE: Duration = Duration::from_secs(3600);

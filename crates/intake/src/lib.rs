@@ -1,9 +1,9 @@
 //! What strangers and operators write, and what it may mean: URLs, request bodies, queries and
-//! settings become typed values or faults that tell what was expected.
+//! settings become typed values, or faults that say what was expected.
 //!
 //! | part | reads |
 //! | --- | --- |
-//! | [`SourceUrl`], [`Origin`] | the URL of an image, and whom it asks |
+//! | [`SourceUrl`], [`Origin`] | the URL of an image, and the server it leads to |
 //! | [`SourcePolicy`], [`AddressPolicy`] | whether a URL or an address may be fetched at all |
 //! | [`members`], [`requests`] | the body of a request, with a pointer to each fault |
 //! | [`variant`] | what a job is to make |

@@ -1,4 +1,4 @@
-//! Reads a JSON object into its type, and tells every fault of its members with a pointer.
+//! Reads a JSON object into its type, and reports every fault of its members with a pointer.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -11,7 +11,8 @@ pub trait ObjectBody: DeserializeOwned {
     const SHAPE: &'static str;
     const MEMBERS: &'static [Member];
 
-    /// True if its members may stand beside each other; if not, [`Self::deeper_faults`] tells why.
+    /// True if its members may stand beside each other; if not, [`Self::deeper_faults`] gives the
+    /// reason.
     fn is_consistent(&self) -> bool {
         true
     }
@@ -29,10 +30,10 @@ pub struct Member {
     pub fault: fn(&Value) -> Option<&'static str>,
 }
 
-/// Why a body is not what was asked for.
+/// Why a body is not the expected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyRefusal {
-    /// It is no JSON; a sentence says where.
+    /// It is not JSON; a sentence says where it breaks off.
     NoJson(String),
     /// It is JSON of another kind.
     Faults {
@@ -43,10 +44,10 @@ pub enum BodyRefusal {
     },
 }
 
-/// Reads the type first and looks for faults only where that fails: most bodies have none.
+/// Reads the type first and looks for faults only if that fails: most bodies have none.
 ///
 /// # Errors
-/// Text that is no JSON, or every fault of its members.
+/// Text that is not JSON, or every fault of its members.
 pub fn parse<T: ObjectBody>(bytes: &[u8]) -> Result<T, BodyRefusal> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     match serde_json::from_slice(bytes) {
@@ -58,8 +59,8 @@ pub fn parse<T: ObjectBody>(bytes: &[u8]) -> Result<T, BodyRefusal> {
     }
 }
 
-/// Reads the body anew as any JSON: the first parser stops at the first fault, which may be the
-/// wrong type of a member in what is no JSON further on, and it can't point at it.
+/// Reads the body anew as any JSON. The first parser stops at the first fault, even if the text is
+/// not JSON further on, and it can't point at the fault.
 fn explain<T: ObjectBody>(bytes: &[u8], first: &str) -> BodyRefusal {
     let value = match serde_json::from_slice(bytes) {
         Ok(value) => value,
@@ -107,7 +108,7 @@ fn faults(value: &Value, members: &[Member]) -> Vec<RequestFault> {
     wrong.chain(unknown).collect()
 }
 
-/// JSON pointer to what is reached through these members, as URI fragment.
+/// JSON pointer to the value that is reached through these members, as URI fragment.
 pub(super) fn pointer_through<'a>(members: impl IntoIterator<Item = &'a str>) -> String {
     let steps = members
         .into_iter()

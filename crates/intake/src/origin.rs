@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use crate::source_url::SourceUrl;
 
-/// Written with its port always, e.g. `https://example.com:443`. Cheap to clone.
+/// Always written with its port, e.g. `https://example.com:443`. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin(Arc<str>);
 
@@ -24,7 +24,7 @@ impl Origin {
         matches!(scheme, "http" | "https").then(|| Self(format!("{scheme}://{host}:{port}").into()))
     }
 
-    /// As it stands in the database, where only origins were written.
+    /// As stored in the database, where only origins were written.
     pub fn stored(text: &str) -> Self {
         Self(text.into())
     }
@@ -33,14 +33,13 @@ impl Origin {
         &self.0
     }
 
-    /// The host as it stands in a URL: a name in ASCII, an IPv4 address, or an IPv6 address in
-    /// brackets.
+    /// The host as in a URL: a name in ASCII, an IPv4 address, or an IPv6 address in brackets.
     pub fn host(&self) -> &str {
         let after_scheme = self.0.split_once("://").map_or("", |(_, rest)| rest);
         after_scheme.rsplit_once(':').map_or("", |(host, _)| host)
     }
 
-    /// `None` only of a text that was no origin when it was stored.
+    /// `None` only for a text that was not an origin when it was stored.
     pub fn port(&self) -> Option<u16> {
         self.0.rsplit_once(':')?.1.parse().ok()
     }
@@ -49,7 +48,7 @@ impl Origin {
 impl std::str::FromStr for Origin {
     type Err = NoOrigin;
 
-    /// Reads what a person writes: the port may be left out, nothing may follow it but a slash.
+    /// Reads the text that a person writes: the port may be left out, and only a slash may follow.
     fn from_str(text: &str) -> Result<Self, NoOrigin> {
         let url = Url::parse(text).map_err(|_| NoOrigin)?;
         if url

@@ -1,4 +1,4 @@
-//! What the operator says of the origins that a pattern matches.
+//! What the operator sets for the origins that a pattern matches.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use crate::origin::Origin;
 #[derive(Clone, PartialEq)]
 pub struct OriginRule {
     pub pattern: HostPattern,
-    /// Requests at once, of all processes together.
+    /// Requests at once, across all processes.
     pub concurrency: Option<u32>,
-    /// Requests a second, of all processes together.
+    /// Requests a second, across all processes.
     pub per_second: Option<f64>,
     pub user_agent: Option<String>,
     /// The values may be secrets: `Debug` hides them.
@@ -19,8 +19,8 @@ pub struct OriginRule {
 }
 
 impl OriginRule {
-    /// What the most specific of the rules that match `origin` says, if any of them does. Each
-    /// thing is looked up by itself; `rules` are sorted, the most specific first.
+    /// The value in the most specific of the rules that match `origin`, if any of them has it. Each
+    /// value is looked up by itself; `rules` are sorted, the most specific first.
     pub fn find<'a, T>(
         rules: &'a [Self],
         origin: &Origin,

@@ -1,4 +1,4 @@
-//! Reads the query of a list: every parameter checked, all faults told at once.
+//! Reads the query of a list: every parameter is checked, all faults are reported at once.
 //!
 //! Unknown and repeated parameters are refused: a misspelt filter must not list everything.
 
@@ -8,7 +8,7 @@ use crate::{JobFilter, JobStatus, RequestFault, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidQuery(pub Vec<RequestFault>);
 
-/// What `GET /v1/images` was asked for.
+/// The parameters of `GET /v1/images`.
 #[derive(Debug, Clone)]
 pub struct ListQuery {
     pub filter: JobFilter,
@@ -46,7 +46,7 @@ impl ListQuery {
             }
             _ => {
                 return Err(
-                    "is not known; there are status, created_after, created_before, limit and offset",
+                    "is not known; expected status, created_after, created_before, limit or offset",
                 );
             }
         }
@@ -54,7 +54,7 @@ impl ListQuery {
     }
 }
 
-/// Hands each parameter to `set`, whose error is what is wrong with it.
+/// Passes each parameter to `set`, which returns what is wrong with it.
 ///
 /// # Errors
 /// What `set` refused, and every parameter that is given more than once.
@@ -80,10 +80,10 @@ pub fn read_parameters(
     Err(InvalidQuery(faults))
 }
 
-/// What is larger than `max_limit` is capped.
+/// A value above `max_limit` is capped.
 ///
 /// # Errors
-/// What is expected, to be read behind the parameter's name.
+/// What is expected, worded to follow the parameter's name.
 pub fn limit(value: &str, max_limit: u32) -> Result<u32, &'static str> {
     let limit = count(value).filter(|limit| *limit > 0);
     let limit = limit.ok_or("must be a whole number of at least 1")?;
@@ -96,7 +96,8 @@ fn status(value: &str) -> Result<JobStatus, &'static str> {
         .map_err(|_| "must be pending, processing, completed or failed")
 }
 
-/// In a query `+` stands for a space, so `…T12:00:00+02:00` arrives with a space where the sign was.
+/// In a query `+` stands for a space, so `…T12:00:00+02:00` arrives with a space where the sign
+/// was.
 fn moment(value: &str) -> Result<Timestamp, &'static str> {
     let mut text = value.to_owned();
     if let (Some(space), Some(colon)) = (value.rfind(' '), value.find(':'))
@@ -108,7 +109,7 @@ fn moment(value: &str) -> Result<Timestamp, &'static str> {
         .map_err(|_| "must be an RFC 3339 date and time, e.g. 2026-01-31T12:00:00Z")
 }
 
-/// A whole number; one beyond 64 bits is as good as the largest.
+/// A whole number; larger numbers than 64 bits hold become the largest.
 fn count(value: &str) -> Option<u64> {
     let digits_only = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     digits_only.then(|| value.parse().unwrap_or(u64::MAX))

@@ -1,4 +1,4 @@
-//! What is wrong with a request, and where.
+//! Faults of a request, and where they are.
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! The bodies that clients send: what each member may be.
+//! The bodies that clients send: the values of each member.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,7 +20,7 @@ const NO_MOMENT: &str =
     "must be an RFC 3339 date and time with its offset, e.g. 2026-01-31T12:00:00Z";
 const TOO_FAR: &str = "must be at most ten years ahead";
 const NO_POLICY: &str = "must be allow-retry, reuse-completed or reject-active";
-const NOT_BOTH: &str = "can't stand beside variants";
+const NOT_BOTH: &str = "can't be given together with variants";
 const NO_ORIGIN: &str =
     "must be the scheme, host and port of http or https, e.g. https://example.com:443";
 
@@ -38,7 +38,8 @@ pub struct SubmitBody {
         example = "https://images.example.org/harbour.jpg"
     )]
     pub url: String,
-    /// 0 runs first, 9 last. What has waited a minute longer comes before what is one step more urgent.
+    /// 0 runs first, 9 last. A job that has waited a minute longer comes before one that is one
+    /// step more urgent.
     #[serde(default, deserialize_with = "read_priority")]
     #[schema(value_type = Option<u8>, minimum = 0, maximum = 9, default = 5, example = 5)]
     pub priority: Option<Priority>,
@@ -49,10 +50,10 @@ pub struct SubmitBody {
     #[serde(default, deserialize_with = "read_variants")]
     #[schema(schema_with = variant_schema::list)]
     pub variants: Option<Variants>,
-    /// The name of variants that the operator has set; instead of `variants`.
+    /// The name of the operator's variants; instead of `variants`.
     #[schema(example = json!(null))]
     pub preset: Option<String>,
-    /// What happens if the URL is known and the same is to be made of it; else the service's policy.
+    /// The policy if the same variants of the URL are known already; by default the service's.
     #[serde(default, deserialize_with = "read_policy")]
     #[schema(
         value_type = Option<String>,
@@ -112,7 +113,7 @@ impl ObjectBody for SubmitBody {
                 _ => Some(NO_MOMENT),
             },
         },
-        // What is wrong with them is told by `deeper_faults`.
+        // `deeper_faults` reports what is wrong with them.
         Member {
             name: "variants",
             is_required: false,
@@ -134,7 +135,7 @@ impl ObjectBody for SubmitBody {
         },
     ];
 
-    /// Both say what to make.
+    /// Both define what to make.
     fn is_consistent(&self) -> bool {
         self.variants.is_none() || self.preset.is_none()
     }
@@ -216,7 +217,7 @@ fn priority(number: &Number) -> Result<Priority, &'static str> {
         .ok_or(NO_PRIORITY)
 }
 
-/// Without its offset a moment would be read in UTC, which is seldom what was meant.
+/// Without its offset a moment would be read as UTC, which is seldom meant.
 fn moment(text: &str) -> Result<Timestamp, &'static str> {
     let moment: Timestamp = text.parse().map_err(|_| NO_MOMENT)?;
     let (_, time) = text.split_once(['T', 't', ' ']).ok_or(NO_MOMENT)?;

@@ -9,7 +9,8 @@ pub struct Priority(u8);
 impl Priority {
     pub const LAST: u8 = 9;
     pub const DEFAULT: Self = Self(5);
-    /// What waited a minute longer comes before what is one step more urgent: nothing starves.
+    /// A job that waited a minute longer comes before one that is one step more urgent: nothing
+    /// starves.
     pub const STEP_MILLIS: i64 = 60_000;
 
     pub fn new(value: u8) -> Option<Self> {
@@ -20,7 +21,7 @@ impl Priority {
         self.0
     }
 
-    /// How much later than it came a job stands in the order of claims.
+    /// How much later than its submission a job stands in the order of claims.
     pub const fn millis(self) -> i64 {
         self.0 as i64 * Self::STEP_MILLIS
     }
@@ -32,7 +33,7 @@ impl Default for Priority {
     }
 }
 
-/// What a client asks of the order of its jobs.
+/// A client's wishes for the order of its jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Schedule {
     pub priority: Priority,

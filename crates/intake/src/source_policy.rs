@@ -1,4 +1,4 @@
-//! Which URLs may be fetched, as far as can be told before a name is resolved.
+//! Which URLs may be fetched, as far as is known before a name is resolved.
 
 use ipnet::IpNet;
 use url::Host;
@@ -16,7 +16,7 @@ const MAX_LABEL_BYTES: usize = 63;
 const LOOPBACK_NAME: &str = "localhost";
 /// Top-level names that only mean something in a local network.
 const LOCAL_SUFFIXES: &[&str] = &["local", "internal"];
-/// Names by which clouds tell their machines' credentials; refused whatever is lifted.
+/// Names under which clouds give machines their credentials; refused whatever is lifted.
 const METADATA_NAMES: &[&str] = &[
     "metadata.google.internal",
     "instance-data.ec2.internal",
@@ -26,9 +26,9 @@ const METADATA_NAMES: &[&str] = &[
 /// Judges URLs by port, name and literal address; used at submission and before every request.
 ///
 /// Names of the local network (one label, `localhost`, `.local`, `.internal`) are refused by
-/// default. They are accepted once `ALLOWED_SOURCE_NETWORKS` names any network, since such names
-/// are how its hosts are called; `localhost` and `*.localhost` only if it covers `127.0.0.1` or
-/// `::1`. The clouds' metadata names stay refused. That opens nothing further: every address a name
+/// default. They are accepted once `ALLOWED_SOURCE_NETWORKS` names any network, because its hosts
+/// have such names; `localhost` and `*.localhost` only if it covers `127.0.0.1` or `::1`. The
+/// clouds' metadata names stay refused. That opens nothing further: every address that a name
 /// resolves to is judged all the same.
 #[derive(Debug, Clone, Default)]
 pub struct SourcePolicy {
@@ -37,7 +37,7 @@ pub struct SourcePolicy {
 }
 
 impl SourcePolicy {
-    /// `lifted` networks may be fetched although they are not public.
+    /// `lifted` networks may be fetched from although they are not public.
     pub fn new(lifted: Vec<IpNet>, ports: AllowedPorts) -> Self {
         Self {
             addresses: AddressPolicy::new(lifted),
@@ -136,7 +136,7 @@ mod tests {
         for case in cases {
             let (text, expected) = (unescape(case[0]), case[1]);
             let allowed = verdict(&policy, &text);
-            // What a name resolves to is judged later: tests/fetch plays it.
+            // The addresses of a name are judged later: tests/fetch covers that.
             let expected_now = matches!(expected, "allow" | "reject-after-dns");
             assert!(expected_now || expected == "reject", "{case:?}");
             assert_eq!(allowed.is_ok(), expected_now, "{case:?}: {allowed:?}");

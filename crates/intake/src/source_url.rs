@@ -2,9 +2,9 @@
 //!
 //! The WHATWG parser repairs what it reads: it drops tabs and newlines, turns `\` into `/`, and
 //! takes `http:/x` and `http:///x` for `http://x`. Another reader of the same text (a proxy, a log
-//! filter, a human) may see another host than the parser does. So whatever would be repaired is
-//! refused before it is parsed. Only spaces pass, because people and servers write them: around
-//! the URL they are dropped, in its path and query they become `%20`.
+//! filter, a human) may see another host than the parser does. So a text that would be repaired is
+//! refused before it is parsed. Only spaces pass, because people and servers write them: around the
+//! URL they are dropped, in its path and query they become `%20`.
 
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -12,10 +12,10 @@ use url::Url;
 use crate::hex::hex;
 use crate::origin::Origin;
 
-/// A URL that is syntactically fit to be fetched. Where it leads is judged by the address policy.
+/// A URL that is syntactically fit to be fetched. The address policy judges where it leads.
 ///
-/// Parsing the normalised text again gives the same URL: what was accepted at submission is
-/// accepted again by the worker that reads it back.
+/// Parsing the normalised text again gives the same URL: the worker that reads it back accepts what
+/// was accepted at submission.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SourceUrl(Url);
 
@@ -83,8 +83,8 @@ impl SourceUrl {
         Ok(Self(url))
     }
 
-    /// Where a redirect from here leads. A `Location` may be relative; it is as little repaired
-    /// as a submitted URL.
+    /// Where a redirect from here leads. A `Location` may be relative; like a submitted URL, it is
+    /// not repaired.
     pub fn join(&self, location: &str) -> Result<Self, SourceUrlError> {
         let location = location.trim_matches(' ');
         check_text(location)?;
@@ -139,7 +139,7 @@ fn check_length(text: &str) -> Result<(), SourceUrlError> {
     Ok(())
 }
 
-/// What follows `http://` or `https://`.
+/// The part after `http://` or `https://`.
 fn check_scheme(text: &str) -> Result<&str, SourceUrlError> {
     if !has_scheme(text) {
         return Err(SourceUrlError::Relative);
@@ -179,7 +179,7 @@ fn check_authority(after_slashes: &str) -> Result<(), SourceUrlError> {
     if authority.contains('@') {
         return Err(SourceUrlError::Credentials);
     }
-    // The parser decodes the ones and drops the others.
+    // The parser decodes the former and drops the latter.
     if authority.contains('%') || authority.contains(is_ignorable) {
         return Err(SourceUrlError::HostSpelling);
     }

@@ -68,7 +68,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// jiff's moments end one day before the year 10000: what is later means the last of them.
+/// jiff's moments end one day before the year 10000: later ones mean the last of them.
 fn at_the_end_of_time(text: &str) -> Result<jiff::Timestamp, InvalidTimestamp> {
     let civil = text.trim_end_matches(['Z', 'z']);
     let valid = civil.parse::<jiff::civil::DateTime>().is_ok();

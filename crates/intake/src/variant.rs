@@ -1,7 +1,7 @@
 //! The variants that a job makes: read from JSON, checked, and written in one canonical form.
 //!
-//! Requests, presets and stored jobs are read by the same code, so that what was accepted once can
-//! be read again.
+//! The same code reads requests, presets and stored jobs, so that what was accepted once can be
+//! read again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub const MOST_VARIANTS: usize = 16;
 /// The format of a job's row that this version writes, and the newest that it understands. A worker
 /// leaves alone what it does not understand.
 pub const SPEC_VERSION: i16 = 2;
-/// Of jobs that make the one thumbnail of the settings.
+/// The version of jobs that make the one thumbnail of the settings.
 pub const SPEC_VERSION_OF_THUMBNAILS: i16 = 1;
 
 const LONGEST_NAME: usize = 32;
@@ -43,9 +43,9 @@ pub struct Variants(Arc<[NamedVariant]>);
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariantFault {
-    /// The way from the list to the fault, e.g. `2`, `width`; empty: the list itself.
+    /// The path from the list to the fault, e.g. `2`, `width`; empty: the list itself.
     pub place: Vec<String>,
-    /// Of which the place is the subject, e.g. `must be true or false`.
+    /// A sentence whose subject is the place, e.g. `must be true or false`.
     pub detail: String,
 }
 
@@ -129,13 +129,13 @@ impl Variants {
         }
     }
 
-    /// Reads what [`Self::to_json`] wrote; `None` for anything else.
+    /// Reads the output of [`Self::to_json`]; `None` for anything else.
     pub fn from_json(text: &str) -> Option<Self> {
         Self::read(&serde_json::from_str(text).ok()?).ok()
     }
 
-    /// The canonical form: what means the same is written the same. What has its default is left
-    /// out, so that a member that comes later changes no hash.
+    /// The canonical form: variants that mean the same are written the same. Members with their
+    /// default value are left out, so that a new member changes no hash.
     pub fn to_json(&self) -> String {
         let list: Vec<_> = self.iter().map(Written::of).collect();
         serde_json::to_string(&list).expect("plain members can be written")
@@ -151,7 +151,7 @@ impl Variants {
     }
 }
 
-/// What tells jobs of one URL apart that make different things; empty for the one thumbnail of the
+/// Distinguishes jobs of one URL that make different things; empty for the one thumbnail of the
 /// settings.
 pub fn spec_hash(variants: Option<&Variants>) -> String {
     variants.map(Variants::hash).unwrap_or_default()
@@ -163,7 +163,7 @@ pub fn is_name(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
-/// What a name is, as the end of a sentence.
+/// The rule for a name, as the end of a sentence.
 pub const NAME_RULE: &str = "must be 1 to 32 of a-z, 0-9, _ and -";
 
 const MEMBERS: [&str; 15] = [
@@ -240,7 +240,7 @@ impl<'a> Members<'a> {
         });
     }
 
-    /// `null` is as good as leaving a member out.
+    /// `null` means the same as leaving a member out.
     fn get(&self, member: &str) -> Option<&'a Value> {
         self.object.get(member).filter(|value| !value.is_null())
     }
@@ -254,7 +254,7 @@ impl<'a> Members<'a> {
         None
     }
 
-    /// `None` if there was a fault without which nothing can be said.
+    /// `None` if there was a fault that leaves no variant.
     fn variant(&mut self) -> Option<Variant> {
         let width = self.whole("width", 1, MAX_SIDE.into());
         let height = self.whole("height", 1, MAX_SIDE.into());

@@ -1,4 +1,4 @@
-//! A variant as the API's description has it. [`crate::Variants`] reads it.
+//! A variant in the API's description. [`crate::Variants`] reads it.
 
 use serde_json::{Value, json};
 use thumbforge_imaging::Format;
@@ -70,7 +70,7 @@ fn needing(sides: &[&str]) -> ObjectBuilder {
     })
 }
 
-/// The fit that is meant without one too.
+/// The fit that holds if none is given.
 fn inside() -> ObjectBuilder {
     let values = [json!("inside"), Value::Null];
     ObjectBuilder::new()
@@ -82,7 +82,7 @@ fn inside() -> ObjectBuilder {
 #[derive(serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Members {
-    /// Under which it is served; each variant of a job has one of its own.
+    /// The name under which it is served; unique within the job.
     #[schema(pattern = "^[a-z0-9_-]{1,32}$", example = "card")]
     name: String,
     /// In pixels. One of `width` and `height` may be left out if `fit` is `inside`.
@@ -90,8 +90,8 @@ struct Members {
     width: Option<u32>,
     #[schema(minimum = 1, maximum = 8192, example = 240)]
     height: Option<u32>,
-    /// `inside`: all of it, as large as fits. `cover`: fills the box, and what sticks out is cut off.
-    /// `contain`: all of it, on a canvas of the box. `fill`: stretched to the box.
+    /// `inside`: the whole picture, as large as fits. `cover`: fills the box, and the rest is cut
+    /// off. `contain`: the whole picture, on a canvas of the box. `fill`: stretched to the box.
     #[schema(
         value_type = Option<String>,
         default = "inside",
@@ -99,9 +99,9 @@ struct Members {
         example = "cover"
     )]
     fit: Option<String>,
-    /// Which part `cover` keeps and where `contain` puts the picture: `center`, `north`, `northeast`,
-    /// `east`, `southeast`, `south`, `southwest`, `west`, `northwest`, `attention` (the most salient
-    /// part), or `x,y`, a point in shares of width and height from 0 to 1.
+    /// Which part `cover` keeps and where `contain` puts the picture: `center`, `north`,
+    /// `northeast`, `east`, `southeast`, `south`, `southwest`, `west`, `northwest`, `attention`
+    /// (the most salient part), or `x,y`, a point in shares of width and height from 0 to 1.
     #[schema(
         default = "center",
         pattern = "^(center|attention|(north|south)(east|west)?|east|west|(0?\\.[0-9]+|[01]|1\\.0+),(0?\\.[0-9]+|[01]|1\\.0+))$",
@@ -110,13 +110,13 @@ struct Members {
     gravity: Option<String>,
     #[schema(schema_with = format)]
     format: Option<Value>,
-    /// Else each format has its own.
+    /// By default each format has its own.
     #[schema(minimum = 1, maximum = 100, example = 80)]
     quality: Option<u8>,
-    /// The best quality whose file is no larger is taken.
+    /// The best quality whose file is no larger.
     #[schema(minimum = 100, maximum = 1_000_000_000_u64, example = json!(null))]
     max_bytes: Option<u64>,
-    /// Around the picture with `contain`, and under alpha where the format keeps none; else
+    /// Around the picture with `contain`, and under alpha where the format keeps none. By default
     /// transparent where the format keeps alpha, and white where not.
     #[schema(
         pattern = "^#([0-9A-Fa-f]{3,4}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$",

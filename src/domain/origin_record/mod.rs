@@ -1,6 +1,6 @@
-//! What is remembered of an origin, and how what happens there changes it: the rate that it bears,
-//! how long it is left alone, and the breaker. Pure: the caller says what time it is.
-//! The rate is in [`rate`].
+//! What is remembered of an origin, and how events there change it: the rate that it bears, how
+//! long it is left alone, and the breaker. Pure: the caller passes the time in. The rate is in
+//! [`rate`].
 
 mod rate;
 #[cfg(test)]
@@ -16,16 +16,16 @@ const EPOCH: Duration = Duration::from_secs(1);
 pub const LONGEST_PARK: Duration = Duration::from_secs(600);
 /// Failures in a row that open the breaker.
 pub const FAILURES_TO_OPEN: u32 = 5;
-/// After so many failed probes the jobs that have used an attempt end.
+/// After this many failed probes, the jobs that have used an attempt end.
 pub const PROBES_TO_GIVE_UP: u32 = 2;
 /// Failures that lie further apart are not in a row.
 const ROW_WITHIN: Duration = Duration::from_secs(600);
-/// The bucket of a cap holds what comes in so many seconds.
+/// The bucket of a cap holds what comes in within this many seconds.
 const BURST_SECONDS: f64 = 0.1;
-/// That of a learned rate holds so much beside one token: what comes in while somebody is late. More
-/// would come as a burst, which is what origins refuse.
+/// The bucket of a learned rate holds one token and what comes in within this many seconds: enough
+/// for a process that is late. More would come out as a burst, which is what origins refuse.
 const LATE_SECONDS: f64 = 0.02;
-/// When to ask again whether one of the jobs has ended that a cap of jobs at once waits for.
+/// When to check again whether a job has ended, if a cap on jobs at once is used up.
 const END_RECHECK: Duration = Duration::from_millis(200);
 
 /// Moments are milliseconds of the database's clock.
@@ -58,9 +58,9 @@ pub struct OriginRecord {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ParkReason {
-    /// The origin said until when.
+    /// The origin named the time.
     RetryAfter,
-    /// It refused, and did not say.
+    /// It refused, and named no time.
     RateLimited,
     /// It does not answer.
     Breaker,
@@ -85,20 +85,20 @@ impl ParkReason {
 /// What one process saw of an origin since it last reported.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Observed {
-    /// Answers that were no refusals.
+    /// Answers other than refusals.
     pub served: u32,
     pub refusal: Option<Refusal>,
-    /// What this process was served a second lately, as it heard that others were refused.
+    /// What this process was served a second lately, when it learned that others were refused.
     pub served_before: Option<f64>,
-    /// Of each failed request: how long ago it began.
+    /// For each failed request: how long ago it began.
     pub failures: Vec<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     pub retry_after: Option<Duration>,
-    /// What this process was served a second lately, as it first met a refusal; `None` if it
-    /// has said so a moment ago.
+    /// What this process was served a second lately, when it first met a refusal; `None` if it has
+    /// reported that a moment ago.
     pub served_a_second: Option<f64>,
 }
 
@@ -118,7 +118,7 @@ pub struct Allowance {
     pub awaits_end: bool,
 }
 
-/// How long the breaker stays open that opens for the `openings`th time in a row.
+/// How long the breaker stays open when it opens for the `openings`th time in a row.
 fn open_for(openings: u32, breaker: Duration) -> Duration {
     let doublings = openings.saturating_sub(1).min(16);
     let wait = breaker.saturating_mul(2_u32.pow(doublings));
@@ -134,7 +134,8 @@ fn seconds(millis: i64) -> f64 {
 }
 
 impl OriginRecord {
-    /// True if there is nothing to remember. A bucket is: else a cap would begin with a full one.
+    /// True if there is nothing to remember. A bucket counts: without its record a cap would begin
+    /// with a full one.
     pub fn is_blank(&self) -> bool {
         let blank = Self {
             tokens: self.tokens,
@@ -175,7 +176,7 @@ impl OriginRecord {
         if now - self.updated_at > millis(ROW_WITHIN) {
             self.failures = 0;
         }
-        // Which came first is not known: answers beside failures are no row of failures.
+        // It is unknown which came first: failures among answers do not count as in a row.
         for age in &seen.failures {
             self.failed(now - millis(*age), now, breaker);
         }
@@ -212,7 +213,7 @@ impl OriginRecord {
         if same_event {
             self.add_to_guess(refusal.served_a_second, now);
         } else {
-            // Where even the first request is refused, its rate is not at fault.
+            // If even the first request is refused, the rate is not at fault.
             if self.refusals == 0 || self.rate.is_none() {
                 self.cut(refusal, now);
             }
@@ -242,10 +243,10 @@ impl OriginRecord {
         (self.tokens, self.filled_at) = (1.0, self.parked_until);
     }
 
-    /// `began` tells the request of before an opening from the probe after it.
+    /// `began` distinguishes a request from before an opening from the probe after it.
     fn failed(&mut self, began: i64, now: i64, breaker: Duration) {
         if self.openings > 0 {
-            // A probe begins after the wait, which the clocks of processes hardly blur.
+            // A probe begins after the wait, so that the clocks of processes hardly blur the two.
             let half = millis(open_for(self.openings, breaker)) / 2;
             if self.opened_at.is_none_or(|opened| began >= opened + half) {
                 self.open(now, breaker);

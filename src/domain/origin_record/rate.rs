@@ -1,45 +1,46 @@
-//! How the rate is learned that an origin bears, without knowing how it counts: by a bucket, by a
-//! window, or by the time between two requests.
+//! Learns the rate that an origin bears, without knowing how it counts: by a bucket, by a window,
+//! or by the time between two requests.
 //!
 //! A refusal costs what would have been served while the origin is parked. So the rate settles a
-//! little below the one that was refused, stays there for a time that is long beside the park, and
-//! then rises slowly until the next refusal, which leads back to where it stood.
+//! little below the one that was refused. It stays there for a time that is long compared with the
+//! park. Then it rises slowly until the next refusal, which leads back to where it stood.
 
 use std::time::Duration;
 
 use super::{EPOCH, OriginRecord, Refusal, millis, seconds};
 
-/// What is left of a rate that was refused while it was in use.
+/// What remains of a rate that was refused while it was in use.
 const CUT: f64 = 0.9;
-/// The same when it was rising fast, and is not known so well.
+/// The same when it was rising fast, and is not known as well.
 const FAST_CUT: f64 = 0.8;
-/// What an answer adds to the rate, i.e. by what part a rate that is used grows in a second: while
+/// What an answer adds to the rate, i.e. the part by which a rate in use grows in a second: while
 /// hardly anything is known …
 const SEARCH: f64 = 0.5;
 /// … while it is a guess, or well above the one that was refused, because the limit was lifted …
 const FAST_RISE: f64 = 0.1;
-/// … and when it is tried whether a little more is borne.
+/// … and while it is tested whether the origin bears a little more.
 const RISE: f64 = 0.02;
-/// A rate that has risen to so much of where it stood is beyond what was refused.
+/// A rate that has risen to this multiple of its old value is beyond what was refused.
 const LIFTED: f64 = 1.3;
 /// A rate that is no more than this above where it stood has not risen.
 const NOT_RISEN: f64 = 1.02;
-/// A rate does not rise for so many times the park: a refusal costs one park, a tenth of it all.
+/// A rate does not rise for this multiple of the park: a refusal costs one park, a tenth of the
+/// whole.
 const HELD_PARKS: u32 = 10;
 const HELD_PARKS_OF_GUESS: u32 = 2;
 const LONGEST_HOLD: Duration = Duration::from_secs(3600);
-/// A guess below it tells hardly anything: a request or two were served.
+/// A guess below it says hardly anything: a request or two were served.
 const INFORMED: f64 = 2.0;
-/// Where a rate begins of which nothing is known, because the first request was refused.
+/// The rate at which an unknown origin begins, because its first request was refused.
 const UNKNOWN_RATE: f64 = 1.0;
 pub(super) const LOWEST_RATE: f64 = 0.1;
-/// A rate that rose so high is no limit any more.
+/// A rate that rose this high is no longer a limit.
 pub(super) const HIGHEST_RATE: f64 = 1000.0;
-/// How long after the first refusal other processes tell what they were served.
+/// How long after the first refusal other processes still report what they were served.
 const GUESSING: Duration = Duration::from_secs(3);
-/// Answers are counted over so many seconds at most; then the older half is forgotten.
+/// Answers are counted over at most this many seconds; then the older half is forgotten.
 const COUNTED_SECONDS: f64 = 4.0;
-/// One that counts by a window of a second has refused by then what is too much.
+/// An origin that counts by a window of a second has refused any excess by then.
 const WINDOW_SECONDS: f64 = 2.0;
 
 impl OriginRecord {
@@ -86,7 +87,7 @@ impl OriginRecord {
         }
     }
 
-    /// Learns from a refusal; called while `parked_until` still tells the park before.
+    /// Learns from a refusal; called while `parked_until` still holds the earlier park.
     pub(super) fn cut(&mut self, refusal: &Refusal, now: i64) {
         let learned = match self.rate {
             None => match refusal.served_a_second {
@@ -102,13 +103,13 @@ impl OriginRecord {
         (self.served, self.served_since) = (0, None);
     }
 
-    /// What to go on with when `rate` was refused.
+    /// The rate to continue with after `rate` was refused.
     fn below(&self, rate: f64, now: i64) -> f64 {
         let settled = self.settled_rate.unwrap_or(rate);
         let served = self
             .served_since
             .map(|since| self.served as f64 / seconds(now - since).max(1.0));
-        // An origin that was hardly asked tells nothing by what it served.
+        // What an origin served says nothing if it was hardly asked.
         let used = served.map_or(rate, |served| served.max(rate / 2.0).min(rate));
         if rate <= settled * NOT_RISEN {
             return used * self.overdraft(now).min(CUT);
@@ -120,8 +121,9 @@ impl OriginRecord {
         (used * cut).max(settled).min(rate * CUT)
     }
 
-    /// A bucket that was full after the park and holds what comes in a second bore more for a while
-    /// than it is filled with: this part of a rate that it bore so long is what it is filled with.
+    /// A bucket that was full after the park, and holds what comes in within a second, bears more
+    /// for a while than the rate at which it fills. Returns the part of the borne rate at which it
+    /// fills, by how long it bore it.
     fn overdraft(&self, now: i64) -> f64 {
         let borne = self.parked_until.map(|until| seconds(now - until));
         match borne.filter(|borne| *borne >= WINDOW_SECONDS) {
@@ -135,7 +137,8 @@ impl OriginRecord {
         (self.rate, self.settled_rate) = (Some(rate), Some(rate));
     }
 
-    /// Lets the rate stay as it is for a time that is long beside a park of `wait` until `parked`.
+    /// Keeps the rate unchanged for a time that is long compared with a park of `wait` until
+    /// `parked`.
     pub(super) fn hold_rate(&mut self, parked: i64, wait: Duration) {
         let parks = if self.is_measured {
             HELD_PARKS
@@ -146,7 +149,7 @@ impl OriginRecord {
         self.held_until = self.held_until.max(Some(until));
     }
 
-    /// Another process met the same refusal: a first guess is what all were served.
+    /// Another process met the same refusal: a first guess is the sum of what all were served.
     pub(super) fn add_to_guess(&mut self, served_a_second: Option<f64>, now: i64) {
         let is_fresh = self.cut_at.is_some_and(|cut| now - cut < millis(GUESSING));
         if let (Some(rate), Some(served)) = (self.rate, served_a_second)

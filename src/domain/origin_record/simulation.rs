@@ -1,6 +1,6 @@
-//! Processes that share a record, against origins that count in several ways: how long a backlog
-//! takes beside what the origin would have borne. Time and chance are made, so that it is the same
-//! each time.
+//! Simulates processes that share a record, against origins that count in several manners: how long
+//! a backlog takes compared with what the origin would have borne. Time and chance are simulated
+//! too, so that each run is the same.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -10,7 +10,7 @@ use super::{Caps, Observed, OriginRecord, Refusal};
 
 const BREAKER: Duration = Duration::from_secs(30);
 const START: i64 = 1_800_000_000_000;
-/// Reports of a process that come within so long are one.
+/// Reports of a process that come within this time are one.
 const TOGETHER: i64 = 100;
 const FIRST_WINDOW: f64 = 8.0;
 
@@ -18,11 +18,11 @@ const FIRST_WINDOW: f64 = 8.0;
 enum Kind {
     /// Holds what comes in a second, and is full at first.
     Bucket,
-    /// So many in any second.
+    /// This many in any second.
     Sliding,
-    /// So many in each second of the clock.
+    /// This many in each second of the clock.
     Fixed,
-    /// One after the other, each so long after the one before, as nginx's `limit_req` without a burst.
+    /// One request after another at a fixed distance, as nginx's `limit_req` without a burst.
     Leaky,
 }
 
@@ -263,7 +263,8 @@ impl World {
     }
 }
 
-/// What the way to it takes, now more and now less, is much beside the time between two requests.
+/// True if the time on the network, which varies, is long compared with the time between two
+/// requests.
 fn is_hasty(kind: Kind, rate: f64) -> bool {
     kind == Kind::Leaky && rate > 20.0
 }
@@ -304,7 +305,7 @@ fn a_backlog_takes_not_much_longer_than_the_origin_needs() {
     });
 }
 
-/// Over five minutes three tenths are lost at most.
+/// Over five minutes at most three tenths are lost.
 #[test]
 fn refusals_stay_rare() {
     each(|kind, rate, retry_after, processes, chance| {

@@ -62,7 +62,8 @@ handler! {
 handler! {
     /// Reset an origin
     ///
-    /// Forgets what was learned of it: its park, its rate and its failures, but not that it is paused.
+    /// Forgets what was learned of it: its park, its rate and its failures, but not that it is
+    /// paused.
     reset_origin("/v1/origins/reset", "resetOrigin", OriginBody) -> OriginItem,
     "The origin, as if nothing had been learned",
     by one(Brake::Reset)
@@ -80,9 +81,9 @@ handler! {
 handler! {
     /// Resume everything
     ///
-    /// Jobs start again, but those of origins that are paused or parked by themselves.
+    /// Jobs start again, except those of origins that are paused or parked themselves.
     resume_queue("/v1/queue/resume", "resumeQueue", NothingBody) -> QueueBody,
-    "Nothing is paused but single origins",
+    "Nothing is paused, except single origins",
     by all(false)
 }
 

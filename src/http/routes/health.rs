@@ -27,8 +27,8 @@ pub async fn healthy(state: web::Data<ApiState>) -> Result<HttpResponse, Problem
 /// Check readiness
 ///
 /// Whether requests should be sent here: the database and the storage can be written, workers in
-/// this process (`all`) consume, and no shutdown has begun. A queue that fails does not count: jobs are
-/// accepted, and found, without it.
+/// this process (`all`) consume, and no shutdown has begun. A queue that fails does not count: jobs
+/// are accepted, and found, without it.
 #[utoipa::path(
     get,
     path = "/readyz",

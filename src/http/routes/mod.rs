@@ -71,7 +71,7 @@ where
         .route(web::head().to(handler))
 }
 
-/// A resource that answers POST alone.
+/// A resource that answers only POST.
 fn changing<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
@@ -82,7 +82,7 @@ where
 }
 
 async fn nothing_here() -> Result<HttpResponse, Problem> {
-    let detail = "See /docs for the paths there are.";
+    let detail = "See /docs for the paths that exist.";
     Err(Problem::new(ProblemKind::NotFound, detail))
 }
 
@@ -93,7 +93,7 @@ fn job_id(request: &HttpRequest) -> Result<JobId, Problem> {
         let fault = thumbforge_intake::RequestFault::in_parameter("job_id", "must be a UUID");
         Problem::new(
             ProblemKind::InvalidJobId,
-            "Use the id that POST /v1/images gave.",
+            "Use the id that POST /v1/images returned.",
         )
         .with_errors(vec![fault])
     })

@@ -10,10 +10,10 @@ use crate::http::state::ApiState;
 
 /// List origins
 ///
-/// Scheme, host and port of the URLs that have jobs to be done, of those at which jobs ended within
-/// the last hour, and of those of which something is remembered. Sorted by `origin` a page costs the
-/// same however many there are; the other sorts are largest first and read all of them, and what
-/// moves between two pages may be listed twice or not at all.
+/// The origins (scheme, host and port) that have open jobs, whose jobs ended within the last hour,
+/// or of which something is remembered. Sorted by `origin`, a page costs the same however many
+/// there are. The other sorts begin with the largest and read all origins; one that moves between
+/// two pages may be listed twice or not at all.
 #[utoipa::path(
     get,
     path = "/v1/origins",

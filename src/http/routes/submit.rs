@@ -13,13 +13,13 @@ use crate::http::problem::Problem;
 use crate::http::problem_kind::ProblemKind;
 use crate::http::state::ApiState;
 
-/// Tells that the job in the answer is an earlier one.
+/// Marks that the job in the answer is an earlier one.
 pub const DUPLICATE_HEADER: &str = "thumbforge-duplicate";
 
 /// Submit an image
 ///
-/// Accepts the URL of an image and answers with the job that will make its thumbnail, or the variants
-/// that are asked for. What was accepted is stored: the job ends `completed` or `failed`.
+/// Accepts the URL of an image and answers with the job that will make its thumbnail, or the
+/// requested variants. An accepted job is stored: it ends `completed` or `failed`.
 #[utoipa::path(
     post,
     path = "/v1/images",
@@ -67,14 +67,14 @@ pub async fn submit(
     }
 }
 
-/// The variants that the body asks for, itself or by the name of a preset.
+/// The variants that the body asks for, directly or by the name of a preset.
 fn what_to_make(body: &SubmitBody, state: &ApiState) -> Result<Option<Variants>, Problem> {
     let Some(name) = &body.preset else {
         return Ok(body.variants.clone());
     };
     let preset = state.settings.presets.get(name).cloned();
     preset.map(Some).ok_or_else(|| {
-        let fault = RequestFault::in_body("#/preset", "is not among those that are set here");
+        let fault = RequestFault::in_body("#/preset", "is not one of the configured presets");
         let detail = "There is no preset of this name.";
         Problem::new(ProblemKind::InvalidBody, detail).with_errors(vec![fault])
     })
@@ -101,8 +101,8 @@ async fn count_pending(state: &ApiState, enough: u64) -> Result<u64, Problem> {
         .await
 }
 
-/// Commits the job; then announces it, without letting the client wait for that. Both happen on the
-/// parts' runtime, whatever becomes of the client, and without another hop between threads.
+/// Commits the job, then announces it while the client does not wait. Both happen on the parts'
+/// runtime, whatever becomes of the client, and without another hop between threads.
 async fn store(
     state: &web::Data<ApiState>,
     url: SourceUrl,

@@ -12,15 +12,16 @@ use crate::http::problem::Problem;
 use crate::http::problem_kind::ProblemKind;
 use crate::http::state::ApiState;
 
-/// A job's files never change; a day bounds how long a removed one lives on in caches.
+/// A job's files never change; a removed one stays in caches for at most a day.
 const CACHING: &str = "public, max-age=86400, immutable";
 /// With API keys a shared cache must not hand it to others.
 const PRIVATE_CACHING: &str = "private, max-age=86400, immutable";
 
 /// Get a thumbnail
 ///
-/// The first variant of the job, or its only thumbnail. If that has several formats, `Accept` chooses
-/// one. Answers conditional and range requests. There is a thumbnail once the job is `completed`.
+/// The first variant of the job, or its only thumbnail. If that has several formats, `Accept`
+/// chooses one. Answers conditional and range requests. There is a thumbnail once the job is
+/// `completed`.
 #[utoipa::path(
     get,
     path = "/v1/images/{job_id}/thumbnail",
@@ -54,7 +55,7 @@ pub async fn thumbnail(
     })
 }
 
-/// What a job came to, or why there is nothing to be sent.
+/// The files of a job, or why there is nothing to send.
 pub(super) fn completed(job: &Job) -> Result<&JobResult, Problem> {
     let result = job.result.as_deref();
     result.ok_or_else(|| not_there(job.status))
@@ -69,7 +70,7 @@ pub(super) fn chosen<'a>(request: &HttpRequest, files: &'a [FileRecord]) -> &'a 
     &files[accept::choose(request.headers(), &offered)]
 }
 
-/// Answers with a stored file, or a part of it, or that the client has it.
+/// Answers with a stored file, or a part of it, or that the client already has it.
 pub(super) async fn send(
     request: &HttpRequest,
     state: &web::Data<ApiState>,
@@ -114,7 +115,7 @@ pub(super) async fn send(
     Ok(response)
 }
 
-/// Tells caches that the answer depends on `Accept`.
+/// Informs caches that the answer depends on `Accept`.
 pub(super) fn varying(mut response: HttpResponse) -> HttpResponse {
     let accept = header::HeaderValue::from_static("Accept");
     response.headers_mut().append(header::VARY, accept);

@@ -13,8 +13,8 @@ use thumbforge_intake::RequestFault;
 
 /// Get a variant
 ///
-/// As the thumbnail. Of several formats, `format` names one, or `Accept` chooses: a format that it
-/// names, or else the last, which is the fallback.
+/// Like the thumbnail. If there are several formats, `format` names one, or `Accept` chooses: a
+/// format that it names, or else the last, which is the fallback.
 #[utoipa::path(
     get,
     path = "/v1/images/{job_id}/variants/{name}",
@@ -59,7 +59,7 @@ pub async fn variant(
     Ok(varying(response))
 }
 
-/// The format that the query names, if any; a query that says something else is refused.
+/// The format that the query names, if any; a query for anything else is refused.
 fn format_asked_for(query: &str) -> Result<Option<Format>, Problem> {
     let mut format = None;
     let mut faults = Vec::new();

@@ -10,9 +10,9 @@ use crate::db::Flow;
 use crate::domain::Priority;
 use crate::domain::origin_record::{Caps, Observed, Refusal};
 
-/// After this without a sign of it an origin is forgotten here.
+/// After this time without a sign of it, an origin is forgotten here.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
-/// An origin that had no turn for so long comes one step of priority earlier.
+/// An origin that had no turn for this time comes one step of priority earlier.
 const AGEING: Duration = Duration::from_millis(Priority::STEP_MILLIS.unsigned_abs());
 /// Refusals that lie closer together are reported as one.
 const SAME_EVENT: Duration = Duration::from_secs(2);
@@ -22,17 +22,17 @@ pub(super) struct Known {
     pub window: Window,
     /// Jobs claimed, or about to be, whose download has not ended.
     pub in_flight: u32,
-    /// Those of them that no answer came to.
+    /// Those of them that got no answer.
     pub unanswered: u32,
     /// Those of them that have lasted long.
     pub lingering: u32,
     /// `503` without `Retry-After` in a row.
     pub unavailable: u32,
-    /// When its record was last looked at because a redirect leads there.
+    /// When its record was last read because a redirect leads there.
     pub heard: Option<Instant>,
     /// The database may have jobs of it that can be claimed.
     pub is_ready: bool,
-    /// Of the first of them, as far as is known.
+    /// The priority of the first of them, as far as is known.
     pub priority: Priority,
     pub last_turn: Instant,
     /// Where it stands among those whose turn comes.
@@ -40,9 +40,9 @@ pub(super) struct Known {
     pub asleep_until: Option<Instant>,
     /// How many of its jobs have ended.
     pub ended: u64,
-    /// It sleeps because so many of its jobs are in work as may be.
+    /// It sleeps because the allowed number of its jobs is in work.
     pub awaits_end: bool,
-    /// An operator has paused it, as its record said when a redirect last led there.
+    /// An operator has paused it, by its record when a redirect last led there.
     pub is_paused: bool,
     /// The operator's caps that hold for it.
     pub caps: Caps,
@@ -53,17 +53,17 @@ pub(super) struct Known {
     pub gives_up: bool,
     pub served: Served,
     pub last_refusal: Option<Instant>,
-    /// The next report says what was served lately.
+    /// The next report includes what was served lately.
     pub is_first_refusal: bool,
     /// What is to be reported, but for the failures …
     pub observed: Observed,
-    /// … of which each request's beginning is kept, so that its age is right when it is reported.
+    /// … of which the start of each request is kept, so that its age is right when it is reported.
     pub failed: Vec<Instant>,
     pub flow: Flow,
     pub touched: Instant,
 }
 
-/// Lower comes first: by priority, then by who waits longest for a turn.
+/// Lower comes first: by priority, then by the longest wait for a turn.
 pub(super) type Place = (u8, u64);
 
 impl Known {
@@ -102,11 +102,11 @@ impl Known {
         self.has_limits || self.caps != Caps::default()
     }
 
-    /// How many more of its jobs may be claimed, where a process has `downloads` sockets: an origin
+    /// How many more of its jobs may be claimed, if a process has `downloads` sockets: an origin
     /// whose answers don't come, or whose downloads last, holds at most a quarter of them.
     pub(super) fn room(&self, downloads: u32, now: Instant) -> u32 {
         let asleep = self.asleep_until.is_some_and(|until| until > now);
-        // Of few sockets a quarter is too little: some are left to others all the same.
+        // With few sockets a quarter is too little: some are left to others all the same.
         let quarter = downloads / 4;
         let share = quarter
             .max(super::window::FIRST.min(downloads - quarter))
@@ -144,7 +144,7 @@ impl Known {
         self.is_remembered = true;
     }
 
-    /// Its jobs are claimed under its record from now on, or not any more.
+    /// Its jobs are claimed under its record from now on, or no longer.
     pub(super) fn set_limits(&mut self, has_limits: bool, now: Instant) {
         let was_refused = self
             .last_refusal

@@ -2,8 +2,8 @@
 //! order. What is known here is a hint; the database decides at each claim.
 //!
 //! Origins that may have work stand in one order, by the priority of their first job and then by
-//! who waits longest for a turn; each turn is one job. So one that has a million jobs and one that
-//! has a single one come alternately, and one alone takes everything. One that has no room (its
+//! the longest wait for a turn; each turn is one job. So an origin with a million jobs and one with
+//! a single job alternate, and an origin that is alone takes everything. One that has no room (its
 //! window is full, or it is parked) leaves the order until it has.
 //!
 //! | file | thought |

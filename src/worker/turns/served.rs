@@ -5,15 +5,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const PERIOD: Duration = Duration::from_secs(5);
-/// A rate is measured over no less.
+/// A rate is measured over at least this time.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// Two periods: the one under way and the one before.
+/// Two periods: the current one and the one before.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Served {
     since: Instant,
     now: u32,
-    /// Of the period just before, if it was one.
+    /// Of the period just before, if there was one.
     before: Option<u32>,
 }
 

@@ -89,7 +89,7 @@ impl Visit {
         if is_own && !self.is_answered.swap(true, Ordering::Relaxed) {
             known.unanswered = known.unanswered.saturating_sub(1);
         }
-        // A single `503` that does not say for how long may mean this one picture.
+        // A single `503` that names no time may concern only this picture.
         known.unavailable = match (status, retry_after) {
             (503, None) => known.unavailable + 1,
             _ => 0,
@@ -136,7 +136,7 @@ impl Visit {
 
 impl Hops for Visit {
     fn may_visit<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, bool> {
-        // Its own was asked for with the claim.
+        // Its own origin was asked for with the claim.
         Box::pin(async move {
             if *origin == self.origin {
                 return true;

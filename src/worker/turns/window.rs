@@ -24,8 +24,8 @@ impl Window {
         self.size as u32
     }
 
-    /// An answer came while `in_flight` requests were under way. A window that is not used up
-    /// does not grow, nor beyond `most`.
+    /// An answer came while `in_flight` requests were in progress. A window that is not used up
+    /// does not grow, nor does one beyond `most`.
     pub(super) fn answered(&mut self, in_flight: u32, most: u32) {
         if f64::from(in_flight) * 2.0 < self.size {
             return;

@@ -1,4 +1,4 @@
-//! Crowds and loiterers: they cost themselves a connection, and nobody else an answer.
+//! Crowds and loiterers: each costs itself a connection, and no other client an answer.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -84,7 +84,7 @@ async fn ten_thousand_connections_are_held_and_answered() {
         begun.elapsed()
     );
 
-    // One more waits at most until some of them have been idle for too long.
+    // Another waits at most until some of them have been idle for too long.
     let late = Instant::now();
     let answer = try_get(address, "/livez", 30 * second).unwrap();
     assert_eq!(answer.status, 200);

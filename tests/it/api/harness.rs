@@ -26,7 +26,7 @@ pub struct Api {
     pub queue: Queue,
     pub storage: Storage,
     pub folder: tempfile::TempDir,
-    /// Keeps the folder of the database, where nobody else does.
+    /// Keeps the folder of the database, where nothing else does.
     _fixture: Option<Fixture>,
     shutdown: Option<oneshot::Sender<()>>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -64,7 +64,7 @@ impl Api {
         Self::serve(fixture.open().await, queue, settings, None)
     }
 
-    /// For tests that the database does not matter to.
+    /// For tests to which the database does not matter.
     pub async fn on_sqlite(settings: ApiSettings) -> Self {
         let fixture = Fixture::sqlite();
         let mut api = Self::start_with(&fixture, settings).await;
@@ -133,7 +133,7 @@ impl Api {
         answer.json()["id"].as_str().unwrap().parse().unwrap()
     }
 
-    /// Claims this very job, wherever it stands among those of its origin.
+    /// Claims this job, wherever it stands among those of its origin.
     pub async fn claimed(&self, id: JobId) -> Claim {
         let job = self.database.find(id).await.unwrap().expect("a job");
         let origin = SourceUrl::parse(&job.url).unwrap().origin();
@@ -164,7 +164,8 @@ impl Api {
             .await;
     }
 
-    /// Publishes `files`, the first one first, and completes the job with this record of its variants.
+    /// Publishes `files`, the first one first, and completes the job with this record of its
+    /// variants.
     pub async fn publish(&self, claim: &Claim, files: Vec<NewFile>, variants: Vec<VariantRecord>) {
         let result = JobResult {
             thumbnail_path: files[0].path.clone(),

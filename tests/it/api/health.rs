@@ -58,7 +58,7 @@ on_both_databases! {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_queue_holds_no_request_for_long() {
-    // Accepts connections and never says a word.
+    // Accepts connections and never answers.
     let frozen = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}/0", frozen.local_addr().unwrap());
     let queue = Queue::Redis(RedisQueue::open(&url, "test:frozen").unwrap());

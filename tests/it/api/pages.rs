@@ -124,7 +124,7 @@ async fn a_strangers_name_for_the_api_is_refused_where_no_key_is_asked_for() {
     for (host, headers) in [
         ("thumbs.example", &[][..]),
         ("thumbs.example", &[own]),
-        // As behind a proxy that asks under a name of its own.
+        // As from a proxy that asks under a name of its own.
         ("api:8000", &[own]),
     ] {
         let answer = post(&public, host, headers).await;

@@ -1,5 +1,5 @@
-//! Clients that would hold a connection for ever with bytes that lead to no answer, and clients that
-//! are slow or eager as they may be.
+//! Clients that would hold a connection for ever with bytes that lead to no answer, and clients
+//! that are as slow or eager as they may be.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ fn hurried(seconds: u64) -> ApiSettings {
     ApiSettings { pace, ..settings() }
 }
 
-/// Sends `begin`, then `more` again and again, until the server ends the connection. Returns what
-/// came from it.
+/// Sends `begin`, then `more` again and again, until the server ends the connection. Returns the
+/// answers.
 async fn sent_until_closed(api: &Api, begin: &str, more: &[u8], pause: Duration) -> String {
     let stream = TcpStream::connect(api.address).await.unwrap();
     let (mut reading, mut writing) = stream.into_split();

@@ -249,7 +249,7 @@ async fn without_a_database_nothing_is_accepted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_database_holds_no_request_for_long() {
-    // Accepts connections and never says a word.
+    // Accepts connections and never answers.
     let frozen = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = frozen.local_addr().unwrap().port();
     let target = Target::Postgres(format!("postgres://a@127.0.0.1:{port}/a"));

@@ -152,7 +152,7 @@ on_both_databases! {
         ] {
             assert_eq!(pointers(&api, &members).await, expected, "{members}");
         }
-        // Which of the two holds, nobody can say.
+        // It would be unclear which of the two holds.
         let twice = format!("{{\"url\": \"{URL}\", \"variants\": [{{\"name\": \"a\", \"width\": 1, \"width\": 2}}]}}");
         let answer = api.post(&twice).await;
         assert_eq!(answer.problem(), (422, "invalid_body".to_owned()));
@@ -172,7 +172,7 @@ on_both_databases! {
         let spelt = json!({"variants": [{"width": 320.0, "name": "card", "fit": "inside"}]});
         assert_eq!(stored(spelt).await.as_deref(), Some(card));
         assert_eq!(stored(json!({"preset": "gallery"})).await.as_deref(), Some(card));
-        // Under a policy that looks for others, rows are inserted in another way.
+        // Under a policy that looks for others, rows are inserted by another statement.
         let looked_up = json!({"preset": "gallery", "duplicate": "reuse-completed"});
         assert_eq!(stored(looked_up).await.as_deref(), Some(card));
         let rows = fixture.lines(
@@ -208,7 +208,7 @@ on_both_databases! {
             assert_eq!(answer.problem(), (409, "duplicate_active".to_owned()), "{members}");
             assert_eq!(answer.json()["job_id"], active.to_string());
         }
-        // The request may say otherwise.
+        // The request may set another policy.
         accepted(&api, &json!({"preset": "gallery", "duplicate": "allow_retry"})).await;
         api.complete(card, b"jpeg").await;
         api.complete(plain, b"jpeg").await;

@@ -61,7 +61,7 @@ async def work(db: asyncpg.Pool, redis: Redis, http: httpx.AsyncClient, engine) 
             facts = await asyncio.get_running_loop().run_in_executor(
                 engine, thumbnail, response.content, STORAGE / f"{job_id}.jpg"
             )
-        except Exception as error:  # Whatever it is, it is this job's end and is told in its row.
+        except Exception as error:  # Whatever it is, it ends this job and is kept in its row.
             await db.execute(
                 "UPDATE jobs SET status = 'failed', error = $2, updated_at = now() WHERE id = $1",
                 job_id,

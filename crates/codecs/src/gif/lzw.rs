@@ -1,7 +1,8 @@
 //! The LZW code of GIF (GIF89a specification, appendix F), read a row at a time.
 //!
-//! No string of the code table is ever built: each stands in the output already, because a new one is what was just
-//! given out and the byte behind it. So an entry is a place and a length, and a code is one copy.
+//! No string of the code table is ever built. Each is in the output already, because a new one is
+//! the one just given out and the byte after it. So an entry is a place and a length, and a code is
+//! one copy.
 
 use std::ops::Range;
 
@@ -10,13 +11,13 @@ use super::sub_blocks::SubBlocks;
 /// Longest code in bits.
 const MAX_BITS: u32 = 12;
 const MAX_CODES: usize = 1 << MAX_BITS;
-/// Strings up to this long are copied as one piece, whatever their length.
+/// Strings up to this length are copied as one piece, whatever their length.
 const PIECE: usize = 16;
 /// More than any string and a piece.
 const MARGIN: usize = MAX_CODES + PIECE;
 /// Every byte stands at its own place at the start of the history: the strings of one byte.
 const LITERALS: usize = 256;
-/// How much of what is no longer needed may stand in the history before it is dropped.
+/// How many bytes that are no longer needed may stand in the history before they are dropped.
 const MAX_DEAD_BYTES: usize = 64 << 10;
 /// All strings of one table: the first is at most one byte long, the next two, and so on.
 const MAX_TABLE_BYTES: usize = MAX_CODES * MAX_CODES / 2;
@@ -38,7 +39,8 @@ struct Text {
 pub struct Lzw<'a> {
     data: SubBlocks<'a>,
     texts: Box<[Text; MAX_CODES]>,
-    /// The first code that has no string. The string before it lacks its last byte until that is given out.
+    /// The first code that has no string. The string before it lacks its last byte until that byte
+    /// is given out.
     next: usize,
     clear: usize,
     bits: u32,
@@ -52,7 +54,8 @@ pub struct Lzw<'a> {
 }
 
 impl<'a> Lzw<'a> {
-    /// Reads from the byte that tells the size of the code, which is followed by sub-blocks. Nothing if that is none.
+    /// Reads from the byte that holds the size of the code, which is followed by sub-blocks. `None`
+    /// if that byte is missing.
     pub fn new(bytes: &'a [u8], position: usize) -> Option<Self> {
         let literal_bits = u32::from(*bytes.get(position)?);
         if !(1..MAX_BITS).contains(&literal_bits) {
@@ -80,7 +83,7 @@ impl<'a> Lzw<'a> {
         Some(lzw)
     }
 
-    /// Fills `row`. If the data ends or breaks the code before, says no.
+    /// Fills `row`. False if the data ends or breaks the code before.
     pub fn read(&mut self, row: &mut [u8]) -> bool {
         self.drop_dead_bytes();
         let needed = self.read + row.len();
@@ -150,8 +153,8 @@ impl<'a> Lzw<'a> {
         self.table = self.end..self.end;
     }
 
-    /// Moves the history down over what no string and no row needs any more. Each byte that is moved pays for one that
-    /// was given out.
+    /// Moves the history down over the bytes that no string and no row needs any longer. Each byte
+    /// that is moved pays for one that was given out.
     fn drop_dead_bytes(&mut self) {
         if self.next == MAX_CODES && self.read > self.table.end + MAX_DEAD_BYTES {
             self.history
@@ -178,7 +181,7 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    /// A plain encoder that clears its table only if it is told to, and ends with an end code.
+    /// A plain encoder that clears its table only if asked to, and ends with an end code.
     fn encode(pixels: &[u8], literal_bits: u32, clears_when_full: bool) -> Vec<u8> {
         let (clear, mut bits) = (1_usize << literal_bits, literal_bits + 1);
         let (mut word, mut count, mut bytes) = (0_u64, 0, Vec::new());
@@ -229,7 +232,7 @@ mod tests {
         blocks
     }
 
-    /// The rows that can be read, and the longest that the history was.
+    /// The rows that can be read, and the greatest length of the history.
     fn decode(bytes: &[u8], width: usize) -> (Vec<u8>, usize) {
         let mut lzw = Lzw::new(bytes, 0).unwrap();
         let (mut pixels, mut row, mut longest) = (Vec::new(), vec![0; width], 0);

@@ -3,13 +3,14 @@ use std::time::Instant;
 use super::error::JpegError;
 use super::markers;
 
-/// The window of unstuffed bytes that the decoder works in: small enough to stay in the first cache levels.
+/// The window of unstuffed bytes that the decoder works in: small enough to stay in the first cache
+/// levels.
 const WINDOW: usize = 32 * 1024;
 /// More than any MCU takes: 10 blocks of 64 symbols of 16 + 15 bits.
 const MAX_MCU_BYTES: usize = 2500;
 /// Bytes one refill reads.
 const WORD: usize = 8;
-/// The window is filled up to here; behind it lie zeros that a truncated MCU may run into.
+/// The window is filled up to here; after it lie zeros that a truncated MCU may run into.
 const FILL_LIMIT: usize = WINDOW - MAX_MCU_BYTES - WORD;
 
 pub struct Window([u8; WINDOW + WORD]);
@@ -20,10 +21,12 @@ impl Default for Window {
     }
 }
 
-/// Position in the [`Window`] and the next bits. Small and `Copy`, so that a scan keeps it in registers.
+/// Position in the [`Window`] and the next bits. Small and `Copy`, so that a scan keeps it in
+/// registers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bits {
-    /// The next bits, from the top. Below the `count` valid ones stand bits that the next refill repeats.
+    /// The next bits, from the top. Below the `count` valid ones stand bits that the next refill
+    /// repeats.
     word: u64,
     count: u64,
     /// Where in the window the next refill reads.
@@ -44,10 +47,11 @@ impl Bits {
         self.count = self.count.wrapping_sub(bits);
     }
 
-    /// Makes at least 56 bits valid, without a branch (variant 4 of F. Giesen, "Reading bits in far too many ways").
+    /// Makes at least 56 bits valid, without a branch (variant 4 of F. Giesen, "Reading bits in far
+    /// too many ways").
     #[inline(always)]
     pub fn refill(&mut self, window: &Window) {
-        // The mask never bites, see `Input::top_up`; it spares the bounds check.
+        // The mask never takes effect, see `Input::top_up`; it spares the bounds check.
         let at = self.position & (WINDOW - 1);
         let bytes = [
             window.0[at],
@@ -73,7 +77,8 @@ impl Bits {
     }
 }
 
-/// The entropy-coded data of one scan: taken from the file in windows, byte stuffing removed, up to the next marker.
+/// The entropy-coded data of one scan: taken from the file in windows, byte stuffing removed, up to
+/// the next marker.
 pub struct Input<'a> {
     source: &'a [u8],
     /// Where in `source` the window ends.
@@ -114,13 +119,14 @@ impl<'a> Input<'a> {
         self.window
     }
 
-    /// Whether the window has a whole MCU more, or more bytes than any if the data ends in it.
+    /// Whether the window has another whole MCU, or more bytes than any MCU if the data ends in it.
     #[inline(always)]
     pub fn holds_mcu(&self, bits: Bits) -> bool {
         bits.position <= self.limit
     }
 
-    /// Call before each MCU: makes sure that it is in the window, and that what was decoded before was there.
+    /// Call before each MCU: makes sure that it is in the window, and that the one decoded before
+    /// was there.
     #[inline(always)]
     pub fn begin_mcu(&mut self, bits: &mut Bits) -> Result<(), JpegError> {
         if bits.position > self.limit {
@@ -129,7 +135,8 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Call behind each row of MCUs: as [`check_overrun`](Self::check_overrun), and looks at the clock.
+    /// Call after each row of MCUs: as [`check_overrun`](Self::check_overrun), and looks at the
+    /// clock.
     pub fn end_row(&self, bits: Bits) -> Result<(), JpegError> {
         if self
             .deadline
@@ -140,7 +147,8 @@ impl<'a> Input<'a> {
         self.check_overrun(bits)
     }
 
-    /// Call behind the last MCU of an interval: [`JpegError::Truncated`] if it took bits that are not there.
+    /// Call after the last MCU of an interval: [`JpegError::Truncated`] if it took bits that are
+    /// not there.
     pub fn check_overrun(&self, bits: Bits) -> Result<(), JpegError> {
         let taken = (bits.position * 8).saturating_sub(bits.count as usize);
         if taken > self.end * 8 {
@@ -163,7 +171,7 @@ impl<'a> Input<'a> {
         Ok(bits)
     }
 
-    /// Steps over restart marker number `index` (modulo 8) and starts anew behind it.
+    /// Steps over restart marker number `index` (modulo 8) and starts anew after it.
     pub fn restart(&mut self, index: u32) -> Result<Bits, JpegError> {
         let marker = self.end_of_data();
         match self.source.get(marker + 1) {
@@ -182,7 +190,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Position in the file of the marker behind the data, or of the end of the file.
+    /// Position in the file of the marker after the data, or of the end of the file.
     pub fn end_of_data(&self) -> usize {
         let mut at = self.next;
         while let Some(found) = self

@@ -1,8 +1,8 @@
 use super::huffman::{AcSkipTable, AcValueTable, DcTable, HuffmanCode, LookupTable, SymbolTable};
 use super::steps::StepTables;
 
-/// Look-up tables from one picture to the next: building one takes longer than comparing its code, and most
-/// pictures of a source share theirs (the examples of T.81, annex K, above all).
+/// Keeps look-up tables from one picture to the next: building one takes longer than comparing its
+/// code, and most pictures of a source share theirs (above all the examples of T.81, annex K).
 #[derive(Default)]
 pub struct TableCache {
     pub dc: Slots<DcTable>,

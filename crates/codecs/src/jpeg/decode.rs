@@ -14,10 +14,10 @@ use super::scan::{Progress, Scan};
 use super::sequential::SequentialScan;
 use super::tables::Tables;
 
-/// A sample that no scan has given: mid-grey, what libjpeg shows too.
+/// A sample that no scan has given: mid-grey, as libjpeg shows too.
 const MISSING: u8 = 128;
 
-/// Buffers to be kept by each thread from picture to picture.
+/// Buffers that each thread keeps from picture to picture.
 #[derive(Default)]
 pub struct Scratch {
     window: Box<Window>,
@@ -41,10 +41,12 @@ pub struct Decoded<'s> {
 
 /// Decodes the picture at `scale`. `header` is what [`super::read_header`] gave for the same bytes.
 ///
-/// Damaged data is not an error once there is a picture: [`Decoded::stopped`] and [`Decoded::rows_decoded`] tell.
+/// Damaged data is not an error once there is a picture: see [`Decoded::stopped`] and
+/// [`Decoded::rows_decoded`].
 ///
 /// # Errors
-/// [`JpegError`] if nothing can be decoded: wrong or missing tables, headers that break the format, too many scans.
+/// [`JpegError`] if nothing can be decoded: wrong or missing tables, headers that break the format,
+/// too many scans.
 pub fn decode_scaled<'s>(
     bytes: &[u8],
     header: &Header,
@@ -54,7 +56,7 @@ pub fn decode_scaled<'s>(
     decode_scaled_until(bytes, header, scale, scratch, None)
 }
 
-/// As [`decode_scaled`]; looks at the clock behind each row of blocks, and ends with
+/// As [`decode_scaled`]; looks at the clock after each row of blocks, and ends with
 /// [`JpegError::TimedOut`] in [`Decoded::stopped`] once `deadline` is over.
 ///
 /// # Errors
@@ -135,7 +137,7 @@ impl Decoder<'_> {
         scratch: &mut Scratch,
     ) -> Result<Progress, JpegError> {
         let mut reader = MarkerReader::new(self.bytes)?;
-        // Rows of each component, once its scan was met.
+        // Rows of each component, once its scan has been read.
         let mut rows = vec![None; self.header.components.len()];
         loop {
             let stopped = match self.next_scan(&mut reader) {
@@ -151,7 +153,7 @@ impl Decoder<'_> {
                     progress.stopped
                 }
                 Ok(None) => Some(JpegError::Truncated),
-                // Without any scan there is no picture; behind one it is a picture that breaks off.
+                // Without any scan there is no picture; after one it is a picture that breaks off.
                 Err(error) if rows.iter().all(Option::is_none) => return Err(error),
                 Err(error) => Some(error),
             };
@@ -223,7 +225,7 @@ impl Decoder<'_> {
         }
         scratch.coefficients.reset(self.layout, N);
         let mut reader = MarkerReader::new(self.bytes)?;
-        // Rows that each component has DC coefficients for.
+        // Rows for which each component has DC coefficients.
         let mut rows = vec![None; self.header.components.len()];
         let mut stopped = plan.stopped;
         for planned in &plan.scans {

@@ -1,14 +1,15 @@
-//! Blocks that lie partly outside of the picture.
+//! Blocks that lie partly outside the picture.
 //!
-//! A scaled sample is made of up to 8 × 8 pixels, and at the right and lower edge some of them may be padding. What a
-//! file has there is not part of the picture: whatever its encoder wrote, and after a lossless crop what was cut off. So
-//! the samples that padding is in give way to their neighbours. At 2/8 and above the whole samples of such a block still
-//! have some of the padding in them, because a low frequency is one of the whole block.
+//! A scaled sample is made from up to 8 × 8 pixels, and at the right and lower edge some of them
+//! may be padding. The padding is not part of the picture: the encoder may have written anything
+//! there, or what a lossless crop cut off. So samples that contain padding are replaced by their
+//! neighbours. At 2/8 and above the other samples of such a block still have some of the padding in
+//! them, because a low frequency covers the whole block.
 
 use super::plane::{ComponentLayout, Layout};
 
-/// Repeats the last whole samples in place of those that lie partly outside of the picture. A side that has no whole
-/// sample stays as it is; [`super::Header::scale_for`] chooses no such scale.
+/// Repeats the last whole samples in place of those that lie partly outside the picture. A side
+/// without a whole sample stays as it is; [`super::Header::scale_for`] chooses no such scale.
 pub fn repeat_whole_samples(layout: &Layout, samples: &mut [u8]) {
     for component in &layout.components {
         let plane = &mut samples[component.start..component.start + component.samples()];

@@ -1,4 +1,5 @@
-/// Most scans a picture may have. Photographs have 1 to 12; a thousand empty scans over a large picture is an attack.
+/// Most scans a picture may have. Photographs have 1 to 12; a thousand empty scans over a large
+/// picture is an attack.
 pub const MAX_SCANS: usize = 100;
 
 /// Why a JPEG was not decoded, or not to its end.

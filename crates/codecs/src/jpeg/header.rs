@@ -1,7 +1,7 @@
 use super::error::JpegError;
 use super::markers::{self, MarkerReader};
 
-/// How the planes of a picture are to be understood.
+/// How to interpret the planes of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColorKind {
     Grey,
@@ -25,7 +25,7 @@ pub struct Component {
     pub tq: u8,
 }
 
-/// What a JPEG says of itself before its first scan. Everything in it is supported by this decoder.
+/// What a JPEG declares before its first scan. This decoder supports everything in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// Pixels, at least 1.
@@ -42,7 +42,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// The rules that libjpeg follows: JFIF says YCbCr, else the Adobe marker tells, else component ids `R`, `G`, `B`.
+    /// The rules that libjpeg follows: JFIF means YCbCr, else the Adobe marker decides, else
+    /// component ids `R`, `G`, `B`.
     pub fn color_kind(&self) -> ColorKind {
         match (self.components.len(), self.adobe_transform) {
             (1, _) => return ColorKind::Grey,
@@ -71,8 +72,9 @@ impl Header {
 /// Reads the header up to the first scan, without decoding anything.
 ///
 /// # Errors
-/// [`JpegError::Unsupported`] for a kind of JPEG that is left to another decoder, [`JpegError::Corrupt`] or
-/// [`JpegError::Truncated`] for a file that breaks off or breaks the format before its first scan.
+/// [`JpegError::Unsupported`] for a kind of JPEG that is left to another decoder,
+/// [`JpegError::Corrupt`] or [`JpegError::Truncated`] for a file that breaks off or breaks the
+/// format before its first scan.
 pub fn read_header(bytes: &[u8]) -> Result<Header, JpegError> {
     let mut reader = MarkerReader::new(bytes)?;
     let mut header = None;
@@ -146,7 +148,7 @@ fn parse_frame(segment: &[u8], progressive: bool) -> Result<Header, JpegError> {
         return Err(JpegError::Corrupt("width 0"));
     }
     if height == 0 {
-        return Err(JpegError::Unsupported("height given behind the first scan"));
+        return Err(JpegError::Unsupported("height given after the first scan"));
     }
     if !matches!(count, 1 | 3 | 4) {
         return Err(JpegError::Unsupported(

@@ -1,11 +1,13 @@
 use super::bits::Bits;
 use super::error::JpegError;
 
-/// Bits that the fast tables look at. 12 hold nearly two symbols on average, and leave the tables in the first cache.
+/// Bits that the fast tables look at. 12 hold nearly two symbols on average, and leave the tables
+/// in the first cache.
 pub const LOOKUP_BITS: u32 = 12;
 const ENTRIES: usize = 1 << LOOKUP_BITS;
 
-/// A Huffman table as the file gives it, with what canonical decoding needs (ITU-T T.81, annex C and F.2.2.3).
+/// A Huffman table as the file gives it, with what canonical decoding needs (ITU-T T.81, annex C
+/// and F.2.2.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HuffmanCode {
     symbols: [u8; 256],
@@ -73,7 +75,8 @@ impl Prefixes {
         Self(prefixes)
     }
 
-    /// For the look-up `prefix` behind its first `used` bits: length and symbol, if the code is visible as a whole.
+    /// For the look-up `prefix` after its first `used` bits: length and symbol, if the code is
+    /// visible as a whole.
     fn get(&self, prefix: usize, used: u32) -> Option<(u32, u8)> {
         let (length, symbol) = self.0[(prefix << used) & (ENTRIES - 1)];
         let length = u32::from(length);
@@ -100,7 +103,8 @@ pub fn extend(bits: u64, size: u32) -> i32 {
     }
 }
 
-/// A table that answers for all codes of up to [`LOOKUP_BITS`] bits, and has the code itself for longer ones.
+/// A table that answers for all codes of up to [`LOOKUP_BITS`] bits, and has the code itself for
+/// longer ones.
 pub trait LookupTable {
     fn new(code: HuffmanCode) -> Self;
     fn code(&self) -> &HuffmanCode;
@@ -146,7 +150,8 @@ impl DcTable {
 
 /// What an [`AcValueTable`] or [`AcSkipTable`] adds to the coefficient index at the end of a block.
 pub const END_OF_BLOCK: u32 = 128;
-/// What they add when a symbol has to be decoded bit by bit: more than any index and END_OF_BLOCK together.
+/// What they add when a symbol has to be decoded bit by bit: more than any index and END_OF_BLOCK
+/// together.
 pub const UNDECIDED: u32 = 255;
 
 /// Run, value and bits of one AC coefficient from one look-up.
@@ -185,15 +190,17 @@ impl AcValueTable {
     }
 }
 
-/// Bits and advance of as many AC symbols as one look-up shows, for coefficients whose values don't matter.
+/// Bits and advance of as many AC symbols as one look-up shows, for coefficients whose values don't
+/// matter.
 pub struct AcSkipTable {
     /// `advance << 8 | bits`.
     entries: Box<[u16; ENTRIES]>,
     code: HuffmanCode,
 }
 
-/// Most bits that one entry of an [`AcSkipTable`] takes, so that after a refill (56 bits) a DC look-up and two
-/// of these fit, or three of these. Magnitude bits need not be seen to be skipped: this may exceed `LOOKUP_BITS`.
+/// Most bits that one entry of an [`AcSkipTable`] takes, so that after a refill (56 bits) a DC
+/// look-up and two of these fit, or three of these. Magnitude bits can be skipped unseen: this may
+/// exceed `LOOKUP_BITS`.
 pub const MAX_SKIPPED_BITS: u32 = 18;
 
 impl LookupTable for AcSkipTable {
@@ -216,7 +223,7 @@ impl LookupTable for AcSkipTable {
     }
 }
 
-/// Bits and advance of all AC symbols that a look-up shows.
+/// Bits and advance of the AC symbols that a look-up shows, added up.
 fn skip(prefixes: &Prefixes, prefix: usize) -> (u32, u32) {
     let (mut bits, mut advance) = (0, 0);
     // A code that is only partly visible is unknown.
@@ -302,7 +309,8 @@ fn boxed_table<T: Copy + Default>() -> Box<[T; ENTRIES]> {
 mod tests {
     use super::*;
 
-    /// Table K.5 of T.81 begins like this: 01 00 -> symbol 1 ("00"), 2 ("01"), 3 ("100"), EOB ("1010").
+    /// Table K.5 of T.81 begins like this: 01 00 -> symbol 1 ("00"), 2 ("01"), 3 ("100"), EOB
+    /// ("1010").
     fn code() -> HuffmanCode {
         let mut counts = [0; 16];
         (counts[1], counts[2], counts[3], counts[15]) = (2, 1, 2, 1);

@@ -1,6 +1,7 @@
-//! Scaled inverse DCT: the N-point transform of the N × N lowest of 8 × 8 coefficients gives the block at N/8 of its
-//! size. (K. R. Rao and P. Yip, "Discrete Cosine Transform", 1990; libjpeg's jidctint.c from version 7 on does the
-//! same. libjpeg-turbo's jidctred.c for 2 × 2 takes a few odd coefficients more into account.)
+//! Scaled inverse DCT: the N-point transform of the N × N lowest of 8 × 8 coefficients gives the
+//! block at N/8 of its size. (K. R. Rao and P. Yip, "Discrete Cosine Transform", 1990; libjpeg's
+//! jidctint.c from version 7 on does the same. libjpeg-turbo's jidctred.c for 2 × 2 takes a few odd
+//! coefficients more into account.)
 
 use std::f32::consts::SQRT_2;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
@@ -36,7 +37,8 @@ pub const fn last_needed(n: usize) -> u32 {
     last as u32
 }
 
-/// Index in zigzag order → index in a block; those that are not needed go to 63 (unused unless N is 8).
+/// Index in zigzag order → index in a block; those that are not needed go to 63 (unused unless N is
+/// 8).
 pub const fn slots(n: usize) -> [u8; 64] {
     let mut slots = [63; 64];
     let mut k = 0;
@@ -50,13 +52,15 @@ pub const fn slots(n: usize) -> [u8; 64] {
     slots
 }
 
-/// What turns coefficients of one component into samples.
+/// Turns coefficients of one component into samples.
 #[derive(Debug, Clone)]
 pub struct Transform {
-    /// Quantisation steps, laid out like the coefficients of a block, times what [`Transform::line`] leaves out.
+    /// Quantisation steps, laid out like the coefficients of a block, times what
+    /// [`Transform::line`] leaves out.
     steps: [f32; 64],
     whole_steps: [i64; 4],
-    /// `basis[x][u]`: weight of coefficient `u` in sample `x`, for N-point transforms of both directions.
+    /// `basis[x][u]`: weight of coefficient `u` in sample `x`, for N-point transforms of both
+    /// directions.
     basis: [[f32; 8]; 8],
 }
 
@@ -177,7 +181,7 @@ impl Transform {
         }
     }
 
-    /// Like [`Transform::write`] for N = 8, for a block with no coefficient behind [`LAST_OF_4`].
+    /// Like [`Transform::write`] for N = 8, for a block with no coefficient after [`LAST_OF_4`].
     #[inline(always)]
     pub fn write_8_of_4(&self, coefficients: &[i16], out: &mut [u8], stride: usize) {
         let coefficients = &coefficients[..block_len(8)];
@@ -195,8 +199,8 @@ impl Transform {
         }
     }
 
-    /// N-point inverse transforms, one a lane. Samples mirror each other: what the even coefficients give is the same
-    /// at both ends, what the odd ones give has the other sign.
+    /// N-point inverse transforms, one a lane. Samples mirror each other: what the even
+    /// coefficients give is the same at both ends, what the odd ones give has the other sign.
     #[inline(always)]
     fn line<const N: usize, const L: usize>(&self, input: [F4; L]) -> [F4; L] {
         if N == 8 {
@@ -220,14 +224,15 @@ impl Transform {
     }
 }
 
-/// In zigzag order, the last coefficient before the first outside of the 4 × 4 lowest.
+/// In zigzag order, the last coefficient before the first outside the 4 × 4 lowest.
 pub const LAST_OF_4: u32 = 9;
 
-/// What the DC coefficient has to be more, behind dequantisation, for the level shift of T.81, A.3.1.
+/// What must be added to the DC coefficient, after dequantisation, for the level shift of T.81,
+/// A.3.1.
 const MID_GREY: f32 = 128.0;
 
-/// Scale of coefficient `u` that the transform of one direction leaves out: √(1/8) for u = 0, else 1/2; for N = 8 as
-/// Arai, Agui and Nakajima scale it.
+/// Scale of coefficient `u` that the transform of one direction leaves out: √(1/8) for u = 0, else
+/// 1/2; for N = 8 as Arai, Agui and Nakajima scale it.
 fn norm(n: usize, u: usize) -> f64 {
     match (n, u) {
         (_, 0) => FRAC_1_SQRT_2 / 2.0,
@@ -236,8 +241,8 @@ fn norm(n: usize, u: usize) -> f64 {
     }
 }
 
-/// The 8-point inverse transform with 5 multiplications (Y. Arai, T. Agui, M. Nakajima, "A fast DCT-SQ scheme for
-/// images", 1988; arranged as in libjpeg's jidctflt.c).
+/// The 8-point inverse transform with 5 multiplications (Y. Arai, T. Agui, M. Nakajima, "A fast
+/// DCT-SQ scheme for images", 1988; arranged as in libjpeg's jidctflt.c).
 #[inline(always)]
 fn line_8<const L: usize>(input: [F4; L]) -> [F4; L] {
     let times = |value: F4, factor: f32| value * F4::splat(factor);

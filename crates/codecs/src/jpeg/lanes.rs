@@ -1,7 +1,7 @@
 //! Four floats side by side: SSE2 on x86-64, plain arrays elsewhere.
 //!
-//! The compiler does not turn the array form into vector code here: with it the 8-point transform takes 3 times as
-//! long (640 × 480 at full size: 1.32 ms for the whole decode against 0.43 ms).
+//! The compiler does not turn the array form into vector code here: with it the 8-point transform
+//! takes 3 times as long (640 × 480 at full size: 1.32 ms for the whole decode against 0.43 ms).
 
 pub use imp::F4;
 
@@ -20,8 +20,8 @@ mod imp {
         _mm_unpacklo_epi8, _mm_unpacklo_epi16, _mm_unpacklo_ps,
     };
 
-    /// SAFETY: what is unsafe about these intrinsics is only that the processor must have SSE2, and every x86-64
-    /// processor has. They take and give values: no pointer is involved.
+    /// SAFETY: what is unsafe about these intrinsics is only that the processor must have SSE2, and
+    /// every x86-64 processor has. They take and give values: no pointer is involved.
     macro_rules! sse2 {
         ($call:expr) => {
             unsafe { $call }
@@ -67,7 +67,8 @@ mod imp {
             ))))
         }
 
-        /// Eight values rounded and clamped to ±`limit`; bit i of the second is set if the i-th is not zero.
+        /// Eight values rounded and clamped to ±`limit`; bit i of the second is set if the i-th is
+        /// not zero.
         #[inline(always)]
         pub fn to_words(low: Self, high: Self, limit: i16) -> ([i16; 8], u8) {
             let packed = sse2!(_mm_packs_epi32(
@@ -159,7 +160,8 @@ mod imp {
             Self(values.map(f32::from))
         }
 
-        /// Eight values rounded and clamped to ±`limit`; bit i of the second is set if the i-th is not zero.
+        /// Eight values rounded and clamped to ±`limit`; bit i of the second is set if the i-th is
+        /// not zero.
         pub fn to_words(low: Self, high: Self, limit: i16) -> ([i16; 8], u8) {
             let value = |i: usize| if i < 4 { low.0[i] } else { high.0[i - 4] };
             let words: [i16; 8] =

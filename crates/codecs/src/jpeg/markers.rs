@@ -26,7 +26,7 @@ pub struct MarkerReader<'a> {
 }
 
 impl<'a> MarkerReader<'a> {
-    /// Starts behind the SOI marker.
+    /// Starts after the SOI marker.
     pub fn new(bytes: &'a [u8]) -> Result<Self, JpegError> {
         if bytes.starts_with(&[0xFF, SOI]) {
             Ok(Self { bytes, position: 2 })
@@ -44,7 +44,8 @@ impl<'a> MarkerReader<'a> {
         self.position = position.min(self.bytes.len());
     }
 
-    /// The code of the next marker, over fill bytes, entropy-coded data, restart markers and stray bytes.
+    /// The code of the next marker, over fill bytes, entropy-coded data, restart markers and stray
+    /// bytes.
     pub fn next_marker(&mut self) -> Result<u8, JpegError> {
         loop {
             let rest = self.bytes.get(self.position..).unwrap_or_default();
@@ -58,7 +59,8 @@ impl<'a> MarkerReader<'a> {
         }
     }
 
-    /// Where the next marker is, over entropy-coded data and restart markers; the end of the file if there is none.
+    /// Where the next marker is, over entropy-coded data and restart markers; the end of the file
+    /// if there is none.
     pub fn end_of_data(&self) -> usize {
         let mut ahead = self.clone();
         match ahead.next_marker() {
@@ -69,8 +71,8 @@ impl<'a> MarkerReader<'a> {
 
     /// Steps over the segment of a marker that means nothing to the picture.
     ///
-    /// Any other marker is refused: it may be a table whose marker was damaged, and without it the rest decodes to
-    /// something else.
+    /// Any other marker is refused: it may be a table whose marker was damaged, and without that
+    /// table the rest decodes to something else.
     pub fn skip_segment(&mut self, code: u8) -> Result<(), JpegError> {
         match code {
             APP0..=APP15 | COM | DNL => self.segment().map(|_| ()),

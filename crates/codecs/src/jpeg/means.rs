@@ -1,8 +1,10 @@
-//! Sequential scans at 1/8, where a block is its mean: only DC coefficients matter, all AC symbols are stepped over.
+//! Sequential scans at 1/8, where a block is its mean: only DC coefficients matter, and all AC
+//! symbols are skipped.
 //!
-//! Where a block ends cannot be predicted, and a loop that branches on it loses more time to the processor's wrong
-//! guesses than to look-ups. So there is one loop over look-ups whose steps are all alike: each takes the DC difference
-//! of a block or several AC symbols, and what comes next (which table, which block) is computed without a branch.
+//! The end of a block cannot be predicted, and a loop that branches on it loses more time to the
+//! processor's wrong guesses than to look-ups. So there is one loop over look-ups whose steps are
+//! all alike. Each takes the DC difference of a block or several AC symbols, and computes without a
+//! branch what comes next (which table, which block).
 
 use std::hint::select_unpredictable;
 
@@ -16,7 +18,7 @@ use super::steps::{ENTRIES, StepTables, TABLES, difference, slow_difference};
 use super::symbols::{BadCode, slow_ac, slow_dc};
 
 impl SequentialScan<'_> {
-    /// Decodes at 1/8 into `samples`, the buffer of all planes.
+    /// Decodes at 1/8 into `samples`, the buffer that all planes share.
     #[inline(never)]
     pub fn decode_means(
         &self,
@@ -92,8 +94,8 @@ impl SequentialScan<'_> {
 /// The blocks of an MCU, at most 10 (16 for a cheap bounds check).
 struct Mcu<'t> {
     entries: &'t [u16; 8 * ENTRIES],
-    /// First entry of the table for a block's AC coefficients in the lower half, of that for the DC coefficient of the
-    /// block that follows in the upper.
+    /// First entry of the table for a block's AC coefficients in the lower half, of that for the DC
+    /// coefficient of the block that follows in the upper.
     tables: [u64; 16],
     /// Codes of these tables.
     codes: [(Option<&'t HuffmanCode>, Option<&'t HuffmanCode>); 16],
@@ -103,7 +105,7 @@ struct Mcu<'t> {
 }
 
 impl<'t> Mcu<'t> {
-    /// `coders` says for each block which of the scan's components it is of.
+    /// `coders` gives, for each block, the index of its component in the scan.
     fn new(scan: &SequentialScan<'_>, tables: &'t StepTables, coders: &[usize]) -> Self {
         let around = |index: usize| (index % coders.len(), (index + 1) % coders.len());
         let slots = |index: usize| {
@@ -145,8 +147,8 @@ struct Step {
     done: usize,
 }
 
-/// Decodes as many blocks as `entries` has places, less one that the loop writes to without meaning it. What it writes
-/// are entries of DC tables.
+/// Decodes as many blocks as `entries` has places, less one, to which the loop writes without
+/// meaning to. It writes entries of DC tables.
 #[inline(never)]
 fn step_over(
     bits: Bits,
@@ -178,8 +180,8 @@ fn step_over(
     }
 }
 
-/// Goes on as long as nothing has to be checked: the window has enough, the tables know the symbols, and more blocks are
-/// missing than a round can begin.
+/// Goes on as long as nothing has to be checked: the window has enough, the tables know the
+/// symbols, and more blocks are missing than a round can begin.
 #[inline(always)]
 fn fast_steps(mut step: Step, input: &Input<'_>, mcu: &Mcu<'_>, entries: &mut [u16]) -> Step {
     while step.done + STEPS < entries.len() && input.holds_mcu(step.bits) {
@@ -197,12 +199,13 @@ fn fast_steps(mut step: Step, input: &Input<'_>, mcu: &Mcu<'_>, entries: &mut [u
 /// Steps that one refill serves: a DC look-up or MAX_SKIPPED_BITS each.
 const STEPS: usize = 3;
 
-/// One step, or nothing if the tables don't tell the symbol or the block ends without a symbol that says so.
+/// One step, or `None` if the tables don't have the symbol or the block ends without a symbol for
+/// its end.
 #[inline(always)]
 fn advance(step: Step, mcu: &Mcu<'_>, entries: &mut [u16]) -> Option<Step> {
     let at = (step.table as usize & TABLES) | StepTables::index(step.bits.peek());
     let entry = mcu.entries[at];
-    // Behind a DC look-up `done` moves on; what others write is overwritten by the next.
+    // After a DC look-up `done` moves on; the next step overwrites what others write.
     *entries.get_mut(step.done)? = entry;
     let next = step.k + (usize::from(entry >> 6) & 63 & step.dc.wrapping_sub(1));
     if entry & 63 == 0 || next > 63 {
@@ -210,7 +213,7 @@ fn advance(step: Step, mcu: &Mcu<'_>, entries: &mut [u16]) -> Option<Step> {
     }
     let mut bits = step.bits;
     bits.consume(u32::from(entry & 63));
-    // The block of what was just read, known since the step before.
+    // The block of the last look-up, known since the step before.
     let block = step.block ^ (mcu.to_next[step.block & 15] & step.dc.wrapping_neg());
     let tables = mcu.tables[block & 15];
     let ends = (entry as i16) < 0;

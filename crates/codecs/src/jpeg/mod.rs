@@ -1,24 +1,25 @@
-//! A JPEG decoder for thumbnails: it decodes only the frequencies that a picture of N/8 of the size shows; and an
-//! encoder of them.
+//! A JPEG decoder for thumbnails, which decodes only the frequencies that a picture of N/8 of the
+//! size shows; and an encoder of thumbnails.
 //!
-//! Nearly all the time of a usual scaled decode goes into Huffman decoding of coefficients that are then thrown away.
-//! This one steps over them several symbols at a time, and of a progressive file reads only the scans that matter.
+//! A usual scaled decode spends nearly all its time on Huffman decoding of coefficients that are
+//! then thrown away. This one steps over them several symbols at a time, and reads only the scans
+//! of a progressive file that matter.
 //!
 //! ```text
-//! header ─ markers      what the file says of itself
+//! header ─ markers      what the file declares
 //! tables ─ huffman ─ steps ─ cache   the file's tables → look-up tables
 //! bits ─ symbols        unstuffed bits → coefficients
 //! sequential            scans of sequential files → samples, and means for them at 1/8
 //! progression ─ progressive ─ progressive_dc   which scans matter; those → coefficients
 //! idct ─ lanes          N × N coefficients → N × N samples
-//! plane ─ edges         sizes, and what comes out; what padding is in
+//! plane ─ edges         output geometry; samples in the padding
 //! decode                the door
-//! encode                the way back, by itself
+//! encode                the encoder, independent of the rest
 //! ```
 //!
-//! Format: ITU-T T.81 (ISO/IEC 10918-1), JFIF 1.02, Adobe Technical Note 5116. Not supported, and said so by
-//! [`JpegError::Unsupported`]: arithmetic, lossless, hierarchical and 12-bit coding, two components, a height given behind
-//! the first scan.
+//! Format: ITU-T T.81 (ISO/IEC 10918-1), JFIF 1.02, Adobe Technical Note 5116. Not supported, and
+//! reported as [`JpegError::Unsupported`]: arithmetic, lossless, hierarchical and 12-bit coding,
+//! two components, a height given after the first scan.
 
 mod bits;
 mod cache;

@@ -1,14 +1,15 @@
 use super::error::JpegError;
 use super::header::Header;
 
-/// One eighth steps of the size of the decoded picture: `Scale::new(2)` gives a quarter.
+/// The size of the decoded picture in eighths: `Scale::new(2)` gives a quarter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scale(u8);
 
 impl Scale {
     pub const FULL: Self = Self(8);
 
-    /// `None` unless `eighths` is 1 to 6 or 8. (A 7-point transform takes longer than the 8-point one.)
+    /// `None` unless `eighths` is 1 to 6 or 8. (A 7-point transform takes longer than the 8-point
+    /// one.)
     pub fn new(eighths: u8) -> Option<Self> {
         matches!(eighths, 1..=6 | 8).then_some(Self(eighths))
     }
@@ -18,19 +19,20 @@ impl Scale {
     }
 }
 
-/// How many times larger than the target a scaled picture has to be, at least, so that the filter that brings it to
-/// size has something to choose from. libvips asks for 2, sharp for 1 in powers of two. 1.55 lets 1632 × 1224 go to 256 by 2/8
-/// (408, 1.59 times) and 640 × 480 by 5/8 (400, 1.56 times): 17 and 24 % faster than at 1.9, and as delivered still nearer to
-/// the whole decode than sharp comes, and within 0.1 dB of libvips (`docs/BENCHMARKS.md`).
+/// How many times larger than the target a scaled picture has to be, at least, so that the filter
+/// that brings it to size has samples to choose from. libvips asks for 2, sharp for 1 in powers of
+/// two. 1.55 lets 1632 × 1224 go to 256 by 2/8 (408, 1.59 times) and 640 × 480 by 5/8 (400, 1.56
+/// times). That is 17 and 24 % faster than at 1.9. The delivered file is still nearer to the whole
+/// decode than sharp's, and within 0.1 dB of libvips (`docs/BENCHMARKS.md`).
 pub const MIN_OVERSAMPLING: f64 = 1.55;
 
-/// Pixels of the shorter side below which a picture is decoded whole. A scaled one loses up to a sample at its edges
-/// ([`super::edges`]), which is much of a narrow picture.
+/// Pixels of the shorter side below which a picture is decoded whole. A scaled one loses up to a
+/// sample at its edges ([`super::edges`]), which is much for a narrow picture.
 const NARROW: u32 = 128;
 
 impl Header {
-    /// The smallest scale whose longest side is at least [`MIN_OVERSAMPLING`] times `max_side` samples, in the plane of
-    /// the first component. A narrow picture keeps its full size.
+    /// The smallest scale whose longest side is at least [`MIN_OVERSAMPLING`] times `max_side`
+    /// samples, in the plane of the first component. A narrow picture keeps its full size.
     pub fn scale_for(&self, max_side: u32) -> Scale {
         if self.width.min(self.height) < NARROW {
             return Scale::FULL;
@@ -46,7 +48,8 @@ impl Header {
             .map_or(Scale::FULL, Scale)
     }
 
-    /// Bytes that [`super::decode_scaled`] holds at most for the picture itself, to be reserved before the call.
+    /// Bytes that [`super::decode_scaled`] holds at most for the picture itself, to be reserved
+    /// before the call.
     pub fn memory_estimate(&self, scale: Scale) -> usize {
         let layout = Layout::new(self, scale);
         let blocks: usize = layout.components.iter().map(ComponentLayout::blocks).sum();
@@ -73,17 +76,17 @@ fn bytes_per_progressive_block(scale: Scale) -> usize {
 pub struct ComponentLayout {
     pub h: usize,
     pub v: usize,
-    /// Blocks that the component's own size asks for: what a scan of this component alone holds.
+    /// The blocks for the component's own size: what a scan of this component alone holds.
     pub blocks_w: usize,
     pub blocks_h: usize,
-    /// Blocks with those that fill up the last MCUs.
+    /// These blocks and those that fill up the last MCUs.
     pub padded_w: usize,
     pub padded_h: usize,
     /// Side of a decoded block, 1 to 8 samples.
     pub n: usize,
-    /// First sample in the buffer of all planes.
+    /// First sample in the buffer that all planes share.
     pub start: usize,
-    /// Visible samples, those included that lie partly outside of the picture.
+    /// Visible samples, including those that lie partly outside the picture.
     pub width: usize,
     pub height: usize,
     /// Samples that lie wholly within the picture.
@@ -117,7 +120,7 @@ pub struct Layout {
     pub mcus_h: usize,
     /// Pixel rows of the full picture that one row of MCUs holds.
     pub mcu_rows: usize,
-    /// Samples of all planes, with their padding.
+    /// Samples of the planes together, with their padding.
     pub samples: usize,
 }
 
@@ -171,14 +174,15 @@ pub struct Plane<'a> {
     pub stride: usize,
     pub width: usize,
     pub height: usize,
-    /// The size of the whole picture in samples of this plane, without rounding: the crop box for resizing. At most
-    /// `width` and `height`, and less when the last samples lie partly outside of the picture.
+    /// The size of the whole picture in samples of this plane, without rounding: the crop box for
+    /// resizing. At most `width` and `height`, and less when the last samples lie partly outside
+    /// the picture.
     pub exact_width: f64,
     pub exact_height: f64,
 }
 
 pub(super) fn check_size(layout: &Layout) -> Result<(), JpegError> {
-    // 65535 × 65535 at full scale is 12 GiB: fits where usize has 64 bits only.
+    // 65535 × 65535 at full scale is 12 GiB: fits only where usize has 64 bits.
     if layout.samples > isize::MAX as usize / 8 {
         Err(JpegError::Unsupported("picture size"))
     } else {

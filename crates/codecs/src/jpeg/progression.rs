@@ -1,4 +1,4 @@
-//! Which scans of a progressive picture have to be decoded for its lowest frequencies.
+//! Finds the scans of a progressive picture that must be decoded for its lowest frequencies.
 
 use super::error::{JpegError, MAX_SCANS};
 use super::header::Header;
@@ -10,7 +10,7 @@ use super::scan::Scan;
 pub struct PlannedScan {
     pub scan: Scan,
     pub needed: bool,
-    /// Where in the file the marker behind its data is.
+    /// Where in the file the marker after its data is.
     pub end: usize,
 }
 
@@ -25,8 +25,9 @@ pub struct Plan {
 impl Plan {
     /// Plans for the coefficients up to `last_needed` (in zigzag order).
     ///
-    /// A scan is needed if it carries one of them. A scan that refines needed AC coefficients also holds correction
-    /// bits of all others in its band that are not zero yet: to read over them, the scans that tell which are needed too.
+    /// A scan is needed if it carries one of them. A scan that refines needed AC coefficients also
+    /// holds correction bits of all others in its band that are not zero yet. To read over those,
+    /// the scans that show which they are, are needed too.
     pub fn new(bytes: &[u8], header: &Header, last_needed: usize) -> Result<Self, JpegError> {
         let mut plan = Self {
             scans: Vec::new(),
@@ -98,7 +99,7 @@ impl Default for Progression {
 }
 
 impl Progression {
-    /// The order that T.81, G.1.1 asks for. Besides being the rule, it bounds how much work a small file can make.
+    /// The order that T.81, G.1.1 requires. It also bounds how much work a small file can make.
     fn advance(&mut self, scan: &Scan) -> Result<(), JpegError> {
         const UNUSUAL: JpegError = JpegError::Unsupported("order of progressive scans");
         if scan.first > 0 && self.0[0].is_none() {

@@ -1,4 +1,4 @@
-//! Scans of progressive pictures (ITU-T T.81, annex G), of whose coefficients only the lowest are kept.
+//! Scans of progressive pictures (ITU-T T.81, annex G). Only the lowest coefficients are kept.
 
 use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
@@ -9,15 +9,15 @@ use super::plane::{ComponentLayout, Layout};
 use super::scan::{Progress, Scan, ScanComponent};
 use super::symbols::BadCode;
 
-/// What the significance of a block stays below that has no coefficient behind [`LAST_OF_4`].
+/// The significance of a block is below this if it has no coefficient after [`LAST_OF_4`].
 const LOW_END: u64 = 2 << LAST_OF_4;
 
-/// The coefficients of a picture between its scans.
+/// The coefficients of a picture from scan to scan.
 #[derive(Default)]
 pub struct Coefficients {
     /// Component after component, block after block, as [`super::idct`] wants them.
     values: Vec<i16>,
-    /// Bit k of a block: coefficient k is not zero. Kept where AC coefficients are, of all 63.
+    /// Bit k of a block: coefficient k is not zero. Kept for all 63 where AC coefficients are kept.
     significance: Vec<u64>,
 }
 
@@ -30,7 +30,8 @@ impl Coefficients {
         self.significance.resize(if n > 1 { blocks } else { 0 }, 0);
     }
 
-    /// Turns all blocks into samples: the same as of a sequential file, which knows the same of each block.
+    /// Turns all blocks into samples, exactly like those of a sequential file, which knows the same
+    /// of each block.
     #[inline(never)]
     pub fn transform<const N: usize>(
         &self,
@@ -67,7 +68,7 @@ impl Coefficients {
 /// A component's part in a scan.
 pub(super) struct Part<'a> {
     pub layout: &'a ComponentLayout,
-    /// First of its blocks among those of all components.
+    /// The first of its blocks, counted over all components.
     pub first_block: usize,
     /// `None` where the scan does not need them.
     pub dc: Option<&'a DcTable>,
@@ -85,7 +86,7 @@ pub struct ProgressiveScan<'a> {
 #[derive(Default)]
 struct State {
     bits: Bits,
-    /// Blocks, this one included, that have no symbols any more.
+    /// Blocks, including this one, that have no more symbols.
     end_of_band_run: u32,
 }
 
@@ -277,11 +278,12 @@ impl<const N: usize> Band<'_, N> {
             }
             k += 1;
         }
-        // A run of zeros may end with the band, not behind it.
+        // A run of zeros may end with the band, not after it.
         if k <= last + 1 { Ok(()) } else { Err(BadCode) }
     }
 
-    /// One bit more of each coefficient, and those that this bit makes more than zero (G.1.2.3).
+    /// Another bit of each coefficient, and the coefficients that this bit makes non-zero
+    /// (G.1.2.3).
     #[inline(always)]
     fn refine(
         &mut self,
@@ -326,11 +328,11 @@ impl<const N: usize> Band<'_, N> {
         Ok(())
     }
 
-    /// Corrects the significant coefficients from `k` on, over `zeros` others, and stops at the next of those: gives
-    /// its index, or one behind the band.
+    /// Corrects the significant coefficients from `k` on, over `zeros` others, and stops at the
+    /// next of those: returns its index, or the one after the band.
     ///
-    /// Only the coefficients that are kept are looked at one by one. Of the others, it is enough to know how many are
-    /// significant: each has one bit.
+    /// Only the coefficients that are kept are looked at one by one. Of the others, it is enough to
+    /// know how many are significant: each has one bit.
     #[inline(always)]
     fn correct_run(&mut self, bits: &mut Bits, k: u32, last: u32, zeros: u32) -> u32 {
         let band = below(last + 1) & !below(k);
@@ -343,7 +345,8 @@ impl<const N: usize> Band<'_, N> {
         end
     }
 
-    /// Reads one bit for each of the significant coefficients in `band`, and corrects those that are kept.
+    /// Reads one bit for each of the significant coefficients in `band`, and corrects those that
+    /// are kept.
     #[inline(always)]
     fn correct(&mut self, bits: &mut Bits, band: u64) {
         let corrected = *self.significance & band;
@@ -378,7 +381,7 @@ impl<const N: usize> Band<'_, N> {
 /// What [`Bits::refill`] makes valid.
 const MOST_BITS_OF_A_REFILL: u32 = 56;
 
-/// The bits of all coefficients below `k`, which may be 64.
+/// The bits of the coefficients below `k`, which may be 64.
 #[inline(always)]
 fn below(k: u32) -> u64 {
     1_u64.checked_shl(k).unwrap_or(0).wrapping_sub(1)

@@ -1,4 +1,5 @@
-//! Scans of DC coefficients in progressive pictures (ITU-T T.81, G.1.2.1): all that a picture at 1/8 needs.
+//! Scans of DC coefficients in progressive pictures (ITU-T T.81, G.1.2.1): a picture at 1/8 needs
+//! no others.
 
 use super::bits::{Bits, Input};
 use super::error::JpegError;

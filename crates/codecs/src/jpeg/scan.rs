@@ -85,7 +85,7 @@ impl Scan {
 /// A scan that may have ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Whole rows of the full picture, in pixels, that the scan's components have samples for.
+    /// Whole rows of the full picture, in pixels, for which the scan's components have samples.
     pub rows: usize,
     pub stopped: Option<JpegError>,
 }

@@ -17,7 +17,7 @@ struct Coder<'t> {
     transform: &'t Transform,
 }
 
-/// A block of the MCU: whose it is, and where its samples go.
+/// A block of the MCU: which component it belongs to, and where its samples go.
 pub(super) struct BlockPlace {
     pub coder: usize,
     /// First sample of the block in the MCU row's first MCU, for MCU row 0.
@@ -38,7 +38,7 @@ pub struct SequentialScan<'a> {
 }
 
 impl SequentialScan<'_> {
-    /// Decodes at N/8 into `samples`, the buffer of all planes.
+    /// Decodes at N/8 into `samples`, the buffer that all planes share.
     #[inline(never)]
     pub fn decode<const N: usize>(
         &self,
@@ -164,7 +164,7 @@ impl SequentialScan<'_> {
 #[derive(PartialEq, Eq)]
 enum AcEnd {
     None,
-    /// None behind [`LAST_OF_4`].
+    /// None after [`LAST_OF_4`].
     Low,
     Any,
 }

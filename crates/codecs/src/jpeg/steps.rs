@@ -10,8 +10,9 @@ pub const TABLES: usize = 7 * ENTRIES;
 
 /// DC tables 0 to 3 and AC tables 0 to 3 in one, so that a number chooses among them.
 ///
-/// An entry has the bits it takes in bits 0 to 5 (0: to be decoded bit by bit), and in bits 6 to 14 the difference (DC)
-/// or the advance of the coefficient index (AC, up to 63). Bit 15 is set if it ends the block.
+/// An entry has the bits it takes in bits 0 to 5 (0: to be decoded bit by bit), and in bits 6 to 14
+/// the difference (DC) or the advance of the coefficient index (AC, up to 63). Bit 15 is set if it
+/// ends the block.
 pub struct StepTables {
     entries: Box<[u16; 8 * ENTRIES]>,
     codes: [Option<HuffmanCode>; 8],

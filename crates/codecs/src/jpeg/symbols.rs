@@ -5,7 +5,7 @@ use super::huffman::{
     AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK, HuffmanCode, LookupTable, advance_of, extend,
 };
 
-/// The entropy-coded data breaks the code: no such Huffman code, or a coefficient behind the last.
+/// The entropy-coded data breaks the code: no such Huffman code, or a coefficient after the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadCode;
 
@@ -41,7 +41,8 @@ pub fn slow_dc(
     Ok((bits, difference))
 }
 
-/// Steps over the coefficients from `k` to the end of the block. Wants 36 valid bits, leaves any number.
+/// Steps over the coefficients from `k` to the end of the block. Wants 36 valid bits, leaves any
+/// number.
 #[inline(always)]
 pub fn skip_ac(
     bits: &mut Bits,
@@ -75,8 +76,8 @@ pub fn skip_ac(
     }
 }
 
-/// Decodes the coefficients 1 to `last` and gives each to `store` with its index; says where it went on to (above 63:
-/// the block is over). Wants 43 valid bits, leaves 43 unless the block is over.
+/// Decodes the coefficients 1 to `last` and gives each to `store` with its index. Returns where it
+/// stopped (above 63: the block is over). Wants 43 valid bits, leaves 43 unless the block is over.
 #[inline(always)]
 pub fn ac_values(
     bits: &mut Bits,
@@ -115,7 +116,8 @@ pub fn ac_values(
     }
 }
 
-/// One AC symbol: the state behind it, the index it moves `k` to (END_OF_BLOCK added for that), the value.
+/// One AC symbol: the state after it, the index it moves `k` to (END_OF_BLOCK added for that), the
+/// value.
 #[cold]
 #[inline(never)]
 pub fn slow_ac(

@@ -6,30 +6,33 @@ use super::Damage;
 use super::chunks::{Chunk, Chunks};
 use super::wavefront::PADDING_BYTES;
 
-/// Goes that may give less than a full step before the caller is asked: chunks may be short, or empty.
+/// Steps that may give less than a full one before the caller is asked: chunks may be short, or
+/// empty.
 const MAX_IDLE_GOES: usize = 64;
-/// How far back the codes of deflate reach: what was inflated must stay for so long.
+/// How far back the codes of deflate reach: the size of the window that must be kept.
 const WINDOW_BYTES: usize = 32 << 10;
-/// Inflated in one go. What a damaged stream gave in the go that met the damage is lost.
+/// Inflated in one step. The output of a damaged stream in the step that met the damage is lost.
 const STEP_BYTES: usize = 16 << 10;
-/// Read in one go: a stream may hold megabytes that give nothing, and the caller wants to look at the clock.
+/// Read in one step: a stream may hold megabytes that give nothing, and the caller wants to look at
+/// the clock.
 const INPUT_STEP_BYTES: usize = 64 << 10;
 
-/// Inflates into one buffer, in which the rows are read where they lie. They must not change there: the codes that follow
-/// refer to them.
+/// Inflates into one buffer, in which the rows are read where they lie. They must not change there:
+/// later codes refer to them.
 pub(super) struct Inflater<'a> {
     chunks: Chunks<'a>,
     chunk: Option<Chunk<'a>>,
-    /// What is left of the chunk.
+    /// The rest of the chunk.
     input: &'a [u8],
     decompressor: Box<Decompressor>,
     buffer: Vec<u8>,
     /// The first byte in `buffer` that was not taken yet.
     start: usize,
     filled: usize,
-    /// Of the picture, still to be inflated. What the stream holds beyond that is never looked at.
+    /// Bytes of the picture that are still to be inflated. Whatever the stream holds beyond that is
+    /// never looked at.
     remaining: usize,
-    /// Why there won't be more.
+    /// Why no more will come.
     end: Option<Damage>,
 }
 
@@ -39,7 +42,7 @@ impl<'a> Inflater<'a> {
         let mut chunks = Chunks::new(file);
         let chunk = chunks.find(|chunk| chunk.kind == b"IDAT");
         let mut decompressor = Box::new(Decompressor::new());
-        // Nor does the png crate look at it: the chunks have checksums of their own.
+        // The png crate does not look at it either: the chunks have checksums of their own.
         decompressor.ignore_adler32();
         Self {
             chunks,
@@ -54,8 +57,8 @@ impl<'a> Inflater<'a> {
         }
     }
 
-    /// Inflates until `wanted` bytes are there, at most one batch, or all that ever will. False if it stopped before, as
-    /// the input gave little for its length.
+    /// Inflates until `wanted` bytes are there, at most one batch, or until no more will come.
+    /// False if it stopped before, because the input gave little for its length.
     pub(super) fn fill(&mut self, wanted: usize) -> bool {
         let mut goes = 0..2 * wanted.div_ceil(STEP_BYTES) + MAX_IDLE_GOES;
         while self.filled - self.start < wanted && self.remaining > 0 && self.end.is_none() {
@@ -69,12 +72,12 @@ impl<'a> Inflater<'a> {
         true
     }
 
-    /// What is inflated and not taken.
+    /// Bytes that are inflated and not taken.
     pub(super) fn rows(&self) -> &[u8] {
         &self.buffer[self.start..self.filled]
     }
 
-    /// The same, with at least [`PADDING_BYTES`] of any content behind it.
+    /// The same, followed by at least [`PADDING_BYTES`] of any content.
     pub(super) fn padded_rows(&self) -> &[u8] {
         &self.buffer[self.start..]
     }
@@ -105,13 +108,14 @@ impl<'a> Inflater<'a> {
         self.filled += written;
         self.remaining -= written;
         if written == 0 && (read == 0 || self.input.is_empty()) {
-            // All is read, or the stream has ended. Before, it may have held a last symbol back for want of input.
+            // Everything is read, or the stream has ended. Before, it may have held back a last
+            // symbol for want of input.
             return self.next_chunk();
         }
         Ok(())
     }
 
-    /// Moves what is still needed to the front.
+    /// Moves the bytes that are still needed to the front.
     fn drop_what_is_done(&mut self) {
         let done = self.start.min(self.filled.saturating_sub(WINDOW_BYTES));
         self.buffer.copy_within(done..self.filled, 0);
@@ -135,8 +139,8 @@ impl<'a> Inflater<'a> {
     }
 }
 
-/// The buffer of a picture that is not smaller: the window, a batch that is not yet taken, and room for another, so that
-/// moving is rare.
+/// The buffer of a picture of at least this size: the window, a batch that is not yet taken, and
+/// room for another, so that moving is rare.
 pub(super) fn buffer_bytes(batch: usize) -> usize {
     WINDOW_BYTES + 2 * batch.max(WINDOW_BYTES)
 }

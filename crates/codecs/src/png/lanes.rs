@@ -1,7 +1,8 @@
-//! Sixteen bytes side by side, a pixel of each of four rows: SSE2 on x86-64, a plain array elsewhere.
+//! Sixteen bytes side by side, a pixel of each of four rows: SSE2 on x86-64, a plain array
+//! elsewhere.
 //!
-//! The compiler does not turn the array form into vector code here: with it a row of 1632 pixels takes 7.3 µs, as long as
-//! without a wavefront; with SSE2 it takes 1.4 µs.
+//! The compiler does not turn the array form into vector code here: with it a row of 1632 pixels
+//! takes 7.3 µs, as long as without a wavefront; with SSE2 it takes 1.4 µs.
 
 pub(super) use imp::Bytes;
 
@@ -19,8 +20,8 @@ mod imp {
         _mm_xor_si128,
     };
 
-    /// SAFETY: what is unsafe about these intrinsics is only that the processor must have SSE2, and every x86-64
-    /// processor has. They take and give values: no pointer is involved.
+    /// SAFETY: what is unsafe about these intrinsics is only that the processor must have SSE2, and
+    /// every x86-64 processor has. They take and give values: no pointer is involved.
     macro_rules! sse2 {
         ($call:expr) => {
             unsafe { $call }

@@ -1,8 +1,9 @@
-//! The rows of the usual PNG: 8 bits a sample, no palette, not interlaced (<https://www.w3.org/TR/png-3/>).
+//! The rows of the usual PNG: 8 bits a sample, no palette, not interlaced
+//! (<https://www.w3.org/TR/png-3/>).
 //!
-//! The png crate unfilters row by row, and each pixel of a row waits for its left neighbour: half of its time. Here
-//! eight rows are unfiltered at once ([`wavefront`]), from the buffer that the inflater writes ([`inflate`]). A photo of
-//! 2 megapixels takes 12 ms in place of 21.
+//! The png crate unfilters row by row, and each pixel of a row waits for its left neighbour: half
+//! of its time. Here eight rows are unfiltered at once ([`wavefront`]), from the buffer that the
+//! inflater writes ([`inflate`]). A photo of 2 megapixels takes 12 ms in place of 21.
 
 mod chunks;
 mod filter;
@@ -18,9 +19,10 @@ pub use wavefront::{PADDING_BYTES, ROWS, unfilter};
 
 use inflate::Inflater;
 
-/// Rows of more bytes are none of ours: the buffers hold many of them.
+/// Rows with more bytes are left to the other reader: the buffers hold many of them.
 pub const MAX_ROW_BYTES: usize = 128 << 10;
-/// Rows that wait for their left neighbours, from which a wavefront of all is faster than one row after the other.
+/// From this many rows that wait for their left neighbours, a wavefront is faster than one row
+/// after the other.
 const MIN_WAVEFRONT_ROWS: usize = 2;
 
 /// Why the rows end before the picture does.
@@ -36,7 +38,7 @@ pub enum Damage {
     TooFewRows,
 }
 
-/// What the header tells of the picture.
+/// What the header declares of the picture.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     /// In pixels.
@@ -79,7 +81,8 @@ pub struct RowReader<'a> {
 }
 
 impl<'a> RowReader<'a> {
-    /// Of the first sequence of `IDAT` chunks in a file whose header has this shape. None if its rows are too wide.
+    /// From the first sequence of `IDAT` chunks in a file whose header has this shape. `None` if
+    /// its rows are too wide.
     pub fn new(file: &'a [u8], shape: Shape) -> Option<Self> {
         if !shape.is_usual() {
             return None;
@@ -94,15 +97,16 @@ impl<'a> RowReader<'a> {
         })
     }
 
-    /// What a reader allocates at most, beside the tables of the inflater. None if the rows are too wide.
+    /// The most that a reader allocates, apart from the tables of the inflater. `None` if the rows
+    /// are too wide.
     pub fn memory_bytes(shape: Shape) -> Option<usize> {
         shape.is_usual().then(|| {
             inflate::buffer_bytes(ROWS * shape.filtered_bytes()) + (1 + ROWS) * shape.stride()
         })
     }
 
-    /// The next rows, at most [`ROWS`]; zero of them if much was read for nothing, such that the caller may look at the
-    /// clock. None at the end of the picture, or of what can be read of it.
+    /// The next rows, at most [`ROWS`]; zero of them if much was read for nothing, so that the
+    /// caller may look at the clock. `None` at the end of the picture, or of its readable part.
     pub fn next_rows(&mut self) -> Option<impl ExactSizeIterator<Item = &[u8]>> {
         if self.unknown_filter.is_some() {
             return None;
@@ -121,7 +125,8 @@ impl<'a> RowReader<'a> {
         Some(rows.take(count).map(move |row| &row[..row_bytes]))
     }
 
-    /// Of the rows that are there, and their number: at most `wanted`, and none from the first unknown filter on.
+    /// From the rows that are there, and their number: at most `wanted`, and none from the first
+    /// unknown filter on.
     fn filters(&mut self, wanted: usize) -> ([Filter; ROWS], usize) {
         let mut filters = [Filter::None; ROWS];
         let rows = self
@@ -140,7 +145,8 @@ impl<'a> RowReader<'a> {
         (filters, count)
     }
 
-    /// The first `count` rows that are inflated to the rows of `finished`, below the last of those that were there.
+    /// The first `count` rows that are inflated to the rows of `finished`, below the last of those
+    /// that were there.
     fn unfilter_rows(&mut self, filters: [Filter; ROWS], count: usize) {
         let (row_bytes, stride) = (self.shape.row_bytes(), self.shape.stride());
         let filtered_bytes = self.shape.filtered_bytes();
@@ -148,7 +154,7 @@ impl<'a> RowReader<'a> {
         let (above, out) = self.finished.split_at_mut(stride);
         let waiting = filters.iter().filter(|filter| filter.uses_left()).count();
         if waiting >= MIN_WAVEFRONT_ROWS {
-            // Rows beyond the last are given that one, and nobody looks at what becomes of them.
+            // Rows beyond the last are given that one; the result is not used.
             let raw = std::array::from_fn(|row| &raw[row.min(count - 1) * filtered_bytes + 1..]);
             let mut out = out.chunks_exact_mut(stride);
             let out = std::array::from_fn(|_| out.next().unwrap_or_default());

@@ -1,11 +1,12 @@
 //! Eight rows at once.
 //!
-//! A pixel needs its left neighbour first, so one row is a chain of steps that each wait for the one before. The rows
-//! are therefore taken as a wavefront: at step t, row k is at pixel t − k. Its neighbours above then are what row k − 1
-//! gave one and two steps ago, and the pixels of a step don't wait for each other.
+//! A pixel needs its left neighbour first, so one row is a chain of steps that each wait for the
+//! one before. The rows are therefore taken as a wavefront: at step t, row k is at pixel t − k. Its
+//! neighbours above are then the results of row k − 1 one and two steps ago, and the pixels of a
+//! step don't wait for each other.
 //!
-//! Four rows are one vector. Two vectors take the time of one, as the processor waits for neither; with three or four it is
-//! busy, and there is little more to gain.
+//! Four rows are one vector. Two vectors take the time of one, because the processor waits for
+//! neither; with three or four it is busy, and there is little more to gain.
 
 use super::filter::Filter;
 use super::lanes::Bytes;
@@ -14,15 +15,16 @@ use super::lanes::Bytes;
 pub const ROWS: usize = 4 * GROUPS;
 /// Vectors of four rows.
 const GROUPS: usize = 2;
-/// What raw and finished rows must have behind their end: whole blocks are read and written.
+/// What raw and finished rows must have after their end: whole blocks are read and written.
 pub const PADDING_BYTES: usize = 16;
 /// Pixels between two looks at the bounds of the rows.
 const BLOCK: usize = 4;
 
-/// Turns the filtered bytes of [`ROWS`] rows into samples. `above` is the finished row above them, zeros at the top.
+/// Turns the filtered bytes of [`ROWS`] rows into samples. `above` is the finished row above them,
+/// zeros at the top.
 ///
-/// Each row has `width` pixels of `bytes_per_pixel` (1 to 4), and behind them at least [`PADDING_BYTES`], of which those in
-/// `out` change.
+/// Each row has `width` pixels of `bytes_per_pixel` (1 to 4), followed by at least
+/// [`PADDING_BYTES`], of which those in `out` change.
 ///
 /// # Panics
 /// If a row is shorter, or pixels have another number of bytes.
@@ -86,7 +88,7 @@ fn run<const BPP: usize, const AVERAGES: bool>(
             step += blocks * BLOCK;
             continue;
         }
-        // Where the front is not yet in all rows, or no longer.
+        // Steps at which the front is not yet in all rows, or no longer.
         let inside = |row: usize| step.checked_sub(row).filter(|x| *x < width);
         let filtered =
             std::array::from_fn(|row| inside(row).map_or(0, |x| pixel_at(raw[row], x * BPP)));
@@ -118,7 +120,7 @@ fn pixel_at(row: &[u8], at: usize) -> u32 {
     pixel_of(block_at(row, at), 0)
 }
 
-/// Where the rows are, each one pixel behind the one above it.
+/// Where the rows are: each is one pixel behind the one above it.
 struct Front<const AVERAGES: bool> {
     groups: [Group<AVERAGES>; GROUPS],
 }
@@ -131,8 +133,8 @@ impl<const AVERAGES: bool> Front<AVERAGES> {
         }
     }
 
-    /// One pixel of each row. The first pixels of a row have zeros to their left: rows that the front has not reached
-    /// yet are given zeros, and give zeros.
+    /// One pixel of each row. The first pixels of a row have zeros to their left: rows that the
+    /// front has not reached yet get zeros, and give zeros.
     #[inline(always)]
     fn advance(&mut self, above: u32, filtered: [u32; ROWS]) -> [u32; ROWS] {
         let mut finished = [0; ROWS];
@@ -151,7 +153,7 @@ impl<const AVERAGES: bool> Front<AVERAGES> {
 
 /// Four rows of the front.
 struct Group<const AVERAGES: bool> {
-    /// What the last step gave: the left neighbours.
+    /// The results of the last step: the left neighbours.
     left: Bytes,
     /// The upper neighbours of the last step: now the upper left ones.
     upper_left: Bytes,
@@ -194,13 +196,15 @@ impl<const AVERAGES: bool> Group<AVERAGES> {
     }
 }
 
-/// Paeth's choice among left, up and upper left (PNG, section 9.4): the one nearest to a + b − c, in this order.
+/// Paeth's choice among left, up and upper left (PNG, section 9.4): the one nearest to a + b − c,
+/// in this order.
 ///
-/// With a neighbour that is zero because it is not used, this is each of the simpler filters: of (a, 0, 0) it is a, of
-/// (0, b, 0) it is b.
+/// With a neighbour that is zero because it is not used, this is each of the simpler filters: of
+/// (a, 0, 0) it is a, of (0, b, 0) it is b.
 ///
-/// In bytes, without sums that need more bits: let d be the distance from c down to the smaller of a and b, e that up
-/// to the larger, each zero on the wrong side. The smaller is nearest where 2 e ≤ d, the larger where 2 d ≤ e.
+/// In bytes, without sums that need more bits: let d be the distance from c down to the smaller of
+/// a and b, e that up to the larger, each zero on the wrong side. The smaller is nearest where 2 e
+/// ≤ d, the larger where 2 d ≤ e.
 #[inline(always)]
 fn paeth(a: Bytes, b: Bytes, c: Bytes) -> Bytes {
     let (low, high) = (a.min(b), a.max(b));

@@ -1,4 +1,5 @@
-//! The macroblock that is being made, with the samples around it that it is predicted from (RFC 6386, section 12).
+//! The macroblock in progress, with the samples around it from which it is predicted (RFC 6386,
+//! section 12).
 
 use super::modes::{LumaMode, Macroblock};
 use super::predict::{predict_subblock, predict_whole};
@@ -7,12 +8,13 @@ use super::transform::{add_flat, add_full};
 
 /// Samples from one row of an area to the next.
 pub const STRIDE: usize = 32;
-/// The first sample of the macroblock: a row below the samples above, and behind some room for those to the left.
+/// The first sample of the macroblock: a row below the samples above, and after some room for those
+/// to the left.
 const LUMA_AT: usize = STRIDE + 8;
 /// Both chroma planes lie side by side.
 const CHROMA_AT: [usize; 2] = [STRIDE + 8, STRIDE + 24];
 
-/// Section 12.2: what lies above the picture, and to its left.
+/// Section 12.2: the samples above the picture, and to its left.
 const ABOVE_PICTURE: u8 = 127;
 const LEFT_OF_PICTURE: u8 = 129;
 
@@ -21,7 +23,8 @@ pub struct Area {
     chroma: [u8; 9 * STRIDE],
 }
 
-/// The lowest row of the macroblocks above, before any filter: 16 samples of luma and 8 of each chroma plane for each.
+/// The lowest row of the macroblocks above, before any filter: 16 samples of luma and 8 of each
+/// chroma plane for each.
 #[derive(Default)]
 pub struct Above {
     luma: Vec<[u8; 16]>,
@@ -113,8 +116,9 @@ impl Area {
         }
     }
 
-    /// Section 12.3: the sub-blocks of the last column have the same samples above to the right, whatever their row: those of
-    /// the macroblock there. Behind the last macroblock, the last sample is repeated.
+    /// Section 12.3: the sub-blocks of the last column have the same samples above to the right,
+    /// whatever their row: those of the macroblock there. After the last macroblock, the last
+    /// sample is repeated.
     fn set_above_right(&mut self, above: &Above, column: usize, row: usize) {
         let samples = match above.luma.get(column + 1) {
             _ if row == 0 => [ABOVE_PICTURE; 4],

@@ -1,4 +1,4 @@
-//! A row of macroblocks as planes, and what of the row above its filter still needs.
+//! A row of macroblocks as planes, and the part of the row above that its filter still needs.
 
 use super::filter::{
     Across, Strength, filter_macroblock_edge, filter_simple, filter_subblock_edge,
@@ -35,8 +35,8 @@ impl<const SIDE: usize> Plane<SIDE> {
         }
     }
 
-    /// The rows that are finished. With a filter, those are three rows late: none of them before the first row of
-    /// macroblocks, all that are left behind the last.
+    /// The rows that are finished. With a filter, those are three rows late: none of them before
+    /// the first row of macroblocks, and all that are left after the last.
     pub fn finished(
         &self,
         is_filtered: bool,
@@ -49,7 +49,7 @@ impl<const SIDE: usize> Plane<SIDE> {
         self.rows(first, end)
     }
 
-    /// What the rows kept hold back, if no more macroblocks come.
+    /// The rows that are held back, once no more macroblocks come.
     pub fn held_back(&self) -> impl Iterator<Item = &[u8]> {
         self.rows(KEPT - UNFINISHED, KEPT)
     }
@@ -64,7 +64,8 @@ impl<const SIDE: usize> Plane<SIDE> {
         self.samples.copy_within(start.., 0);
     }
 
-    /// Filters a macroblock by the normal filter: left edge, edges within, upper edge, edges within.
+    /// Filters a macroblock by the normal filter: left edge, edges within, upper edge, edges
+    /// within.
     pub fn filter(
         &mut self,
         strength: &Strength,

@@ -1,12 +1,15 @@
 //! The boolean entropy decoder (RFC 6386, section 7).
 
-/// Reads booleans of given probabilities from a partition. Behind its end it reads zeros, and remembers that it did.
+/// Reads booleans of given probabilities from a partition. After its end it reads zeros, and
+/// remembers that it did.
 ///
-/// The value that section 7.3 keeps in two bytes stands here at the top of 64 bits, and is refilled by up to seven bytes.
+/// The value that section 7.3 keeps in two bytes stands here at the top of 64 bits, and is refilled
+/// by up to seven bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct BoolReader<'a> {
     window: u64,
-    /// Bits of the window that are accounted for in `position`. Those below them may be there too, or zero.
+    /// Bits of the window that are accounted for in `position`. Those below them may be there too,
+    /// or zero.
     bits: u32,
     /// 128 to 255.
     range: u32,
@@ -14,8 +17,8 @@ pub struct BoolReader<'a> {
     bytes: &'a [u8],
 }
 
-/// A refill leaves at least this many bits: enough for six booleans, each of which takes at most seven, the last of them to be
-/// compared by eight.
+/// A refill leaves at least this many bits: enough for six booleans, each of which takes at most
+/// seven, the last of them to be compared by eight.
 const REFILLED_BITS: u32 = 56;
 /// With fewer bits there may be too few for four booleans.
 const FEW_BITS: u32 = 32;
@@ -48,7 +51,8 @@ impl<'a> BoolReader<'a> {
         }
     }
 
-    /// The next boolean, which is false with a probability of `probability` / 256. Only four times behind a refill.
+    /// The next boolean, which is false with a probability of `probability` / 256. Only four times
+    /// after a refill.
     #[inline(always)]
     pub fn next(&mut self, probability: u8) -> bool {
         let split = 1 + (((self.range - 1) * u32::from(probability)) >> 8);
@@ -67,7 +71,7 @@ impl<'a> BoolReader<'a> {
         bit
     }
 
-    /// As [`Self::next`], behind a refill of its own.
+    /// Like [`Self::next`], but refills first.
     #[inline(always)]
     pub fn read(&mut self, probability: u8) -> bool {
         self.refill();
@@ -89,18 +93,18 @@ impl<'a> BoolReader<'a> {
         if self.flag() { -value } else { value }
     }
 
-    /// As [`Self::signed`], behind a flag that tells whether it is there.
+    /// Like [`Self::signed`], after a flag for whether it is there.
     pub fn optional_signed(&mut self, bits: u32) -> Option<i32> {
         self.flag().then(|| self.signed(bits))
     }
 
-    /// True once bits behind the end decided something.
+    /// True once bits after the end decided something.
     pub fn has_run_out(&self) -> bool {
         self.position * 8 - self.bits as usize > self.bytes.len() * 8
     }
 }
 
-/// Fewer than eight bytes, and zeros behind them.
+/// Fewer than eight bytes, followed by zeros.
 #[cold]
 fn last_bytes(rest: &[u8]) -> u64 {
     let mut padded = [0; 8];

@@ -1,4 +1,4 @@
-//! The door: macroblock row by macroblock row, each given away when it is made.
+//! The entry point: macroblock row by macroblock row, each given away when it is made.
 
 use std::time::Instant;
 
@@ -10,15 +10,16 @@ use super::header::{Frame, FrameSize};
 use super::modes::{Macroblock, SubMode, read_macroblock};
 use super::tokens::{Context, Residual, TokenTables};
 
-/// Whether the loop filter is applied. Other samples are never predicted from filtered ones, so without it the picture is the
-/// same but for the edges of its blocks.
+/// Whether the loop filter is applied. Samples are never predicted from filtered ones, so
+/// without it the picture is the same except for the edges of its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoopFilter {
     Apply,
     LeaveOut,
 }
 
-/// Takes the rows of a picture from top to bottom: YCbCr 4:2:0 in the range of ITU-R BT.601 (luma 16 to 235, chroma 16 to 240).
+/// Takes the rows of a picture from top to bottom: YCbCr 4:2:0 in the range of ITU-R BT.601 (luma
+/// 16 to 235, chroma 16 to 240).
 pub trait Rows {
     /// A row of luma, as wide as the picture.
     fn luma(&mut self, row: &[u8]);
@@ -26,7 +27,7 @@ pub trait Rows {
     fn chroma(&mut self, cb: &[u8], cr: &[u8]);
 }
 
-/// How far the picture was decoded.
+/// How much of the picture was decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Rows of luma.
@@ -35,7 +36,7 @@ pub struct Progress {
     pub stopped: Option<Vp8Error>,
 }
 
-/// Buffers to be kept by each thread from picture to picture.
+/// Buffers that each thread keeps from picture to picture.
 #[derive(Default)]
 pub struct Scratch {
     tokens: TokenTables,
@@ -60,10 +61,10 @@ pub fn memory_estimate(size: FrameSize) -> usize {
     FIXED_BYTES + columns * of_column + Plane::<16>::bytes(columns) + 2 * Plane::<8>::bytes(columns)
 }
 
-/// Decodes a key frame, and gives its rows to `rows`. `declared_bytes` is what the container says of the length of `data`,
-/// which may be shorter. Looks at the clock before each row of macroblocks.
+/// Decodes a key frame, and gives its rows to `rows`. `declared_bytes` is the length of `data` by
+/// its container; `data` may be shorter. Looks at the clock before each row of macroblocks.
 ///
-/// Data that ends early is not an error once there is a picture: [`Progress`] tells.
+/// Data that ends early is not an error once there is a picture: see [`Progress`].
 ///
 /// # Errors
 /// [`Vp8Error`] if nothing can be decoded.
@@ -114,7 +115,7 @@ pub fn decode(
 }
 
 impl Scratch {
-    /// The last picture had values of which decoders may differ in what they make.
+    /// The last picture had values on which decoders may differ.
     #[cfg(any(test, debug_assertions))]
     pub fn was_extreme(&self) -> bool {
         self.residual.is_extreme
@@ -257,7 +258,7 @@ impl Decoder<'_, '_> {
     }
 }
 
-/// Gives rows away as far as the picture goes.
+/// Gives rows away, up to the height of the picture.
 struct Given<'r, R> {
     rows: &'r mut R,
     width: usize,

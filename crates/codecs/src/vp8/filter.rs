@@ -1,5 +1,5 @@
-//! The loop filter across one edge (RFC 6386, section 15). All samples along the edge are filtered side by side, without
-//! branches, so that the compiler makes vector code of it.
+//! The loop filter across one edge (RFC 6386, section 15). All samples along the edge are filtered
+//! side by side, without branches, so that the compiler makes vector code of it.
 
 #![expect(
     clippy::needless_range_loop,

@@ -1,4 +1,4 @@
-//! What stands before the macroblocks (RFC 6386, sections 9.1 to 9.11 and 19.2).
+//! The header before the macroblocks (RFC 6386, sections 9.1 to 9.11 and 19.2).
 
 use super::bool_reader::BoolReader;
 use super::error::Vp8Error;
@@ -13,7 +13,7 @@ const START_CODE: &[u8] = b"\x9d\x01\x2a";
 const MAX_PARTITIONS: usize = 8;
 const SEGMENTS: usize = 4;
 
-/// The size that a key frame tells, in pixels; up to 16,383 each.
+/// The size that a key frame declares, in pixels; up to 16,383 each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameSize {
     pub width: u16,
@@ -28,7 +28,8 @@ impl FrameSize {
     }
 }
 
-/// Reads the size of a key frame, and no more. The scaling that a player is asked for is left out, as all WebP decoders do.
+/// Reads the size of a key frame, and no more. The scaling that it asks players for is ignored, as
+/// in all WebP decoders.
 ///
 /// # Errors
 /// Not a key frame, or a start code that is wrong or missing.
@@ -62,7 +63,7 @@ pub struct Steps {
     pub chroma: [i16; 2],
 }
 
-/// What macroblocks share that are of one segment.
+/// The values that macroblocks of one segment share.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Segment {
     pub steps: Steps,
@@ -78,26 +79,28 @@ pub struct FilterHeader {
     /// 0: no filter at all.
     pub level: u8,
     pub sharpness: u8,
-    /// What macroblocks that are predicted from their own frame add to their level, and those of sub-blocks besides.
+    /// What macroblocks that are predicted from their own frame add to their level, and those of
+    /// sub-blocks besides.
     pub intra_delta: i32,
     pub subblock_delta: i32,
 }
 
-/// All that is told of a frame, and the readers of its partitions.
+/// What the header holds of a frame, and the readers of its partitions.
 pub struct Frame<'a> {
     pub size: FrameSize,
     pub filter: FilterHeader,
     pub segments: [Segment; SEGMENTS],
-    /// Probabilities of the segment tree, if macroblocks tell their segment.
+    /// Probabilities of the segment tree, if macroblocks name their segment.
     pub segment_tree: Option<[u8; 3]>,
-    /// The probability that a macroblock has coefficients, if some tell that they have none.
+    /// The probability that a macroblock has coefficients, if macroblocks can lack them.
     pub not_skipped: Option<u8>,
     pub modes: BoolReader<'a>,
     pub partitions: Vec<BoolReader<'a>>,
 }
 
 impl<'a> Frame<'a> {
-    /// `declared_bytes` is what the container says; `data` may be shorter, if the file was cut off.
+    /// `declared_bytes` is the length by the container; `data` may be shorter, if the file was cut
+    /// off.
     pub fn read(
         data: &'a [u8],
         declared_bytes: usize,
@@ -109,7 +112,7 @@ impl<'a> Frame<'a> {
         if first_end > declared_bytes {
             return Err(Vp8Error::Corrupt("its first partition is too long"));
         }
-        // Without all of the modes there is hardly a row of the picture.
+        // Without all the modes there is hardly a row of the picture.
         let first = data
             .get(KEY_FRAME_HEADER_BYTES..first_end)
             .ok_or(Vp8Error::Truncated)?;
@@ -272,8 +275,8 @@ fn reader_of(data: &[u8], start: usize, end: usize) -> Result<BoolReader<'_>, Vp
     reader(&data[start.min(end)..end])
 }
 
-/// The coder's value is always less than its range, which begins at 255 (section 7.3): no encoder writes 255 as the first
-/// byte, and of what follows it decoders make different pictures.
+/// The coder's value is always less than its range, which begins at 255 (section 7.3). So no
+/// encoder writes 255 as the first byte, and decoders make different pictures of what follows it.
 fn reader(partition: &[u8]) -> Result<BoolReader<'_>, Vp8Error> {
     match partition.first() {
         Some(&u8::MAX) => Err(Vp8Error::Corrupt("a partition begins as none can")),

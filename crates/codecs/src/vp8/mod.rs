@@ -1,8 +1,8 @@
-//! A decoder of VP8 key frames, the lossy pictures of WebP, for thumbnails: it gives rows of planes as it makes them, and
-//! holds no more than a row of macroblocks.
+//! A decoder of VP8 key frames, the lossy pictures of WebP, for thumbnails. It gives rows of planes
+//! as it makes them, and holds no more than a row of macroblocks.
 //!
 //! ```text
-//! header ─ tables           what the frame says of itself
+//! header ─ tables           what the frame declares
 //! bool_reader               partitions → booleans
 //! modes                     → how each macroblock is predicted
 //! tokens ─ token_defaults, token_updates   → its coefficients

@@ -36,7 +36,7 @@ pub enum LumaMode {
     Subblocks([SubMode; 16]),
 }
 
-/// What a macroblock tells before its coefficients.
+/// What a macroblock declares before its coefficients.
 #[derive(Debug, Clone, Copy)]
 pub struct Macroblock {
     pub segment: u8,
@@ -109,7 +109,7 @@ pub fn read_macroblock(
     }
 }
 
-/// What a whole macroblock's mode counts for beside sub-blocks.
+/// The sub-block mode that stands for a whole macroblock's mode.
 fn as_submode(mode: Mode) -> SubMode {
     match mode {
         Mode::Dc => SubMode::Dc,

@@ -3,8 +3,8 @@
 use super::area::STRIDE;
 use super::modes::{Mode, SubMode};
 
-/// A block of `SIDE` samples a side, 16 for luma and 8 for chroma. `has` tells whether there are macroblocks above and to the
-/// left: DC leaves out what there is not.
+/// A block of `SIDE` samples a side, 16 for luma and 8 for chroma. `has` is whether there are
+/// macroblocks above and to the left: DC leaves out missing ones.
 pub fn predict_whole<const SIDE: usize>(area: &mut [u8], at: usize, mode: Mode, has: (bool, bool)) {
     let mut above = [0; SIDE];
     above.copy_from_slice(&area[at - STRIDE..][..SIDE]);
@@ -58,8 +58,8 @@ fn dc<const SIDE: usize>(
     mean as u8
 }
 
-/// A block of 4 × 4. The samples around it are named as in section 12.3: `e` goes from the lowest one to the left, over the
-/// corner, to the eighth above.
+/// A block of 4 × 4. The samples around it are named as in section 12.3: `e` goes from the lowest
+/// one to the left, over the corner, to the eighth above.
 pub fn predict_subblock(area: &mut [u8], at: usize, mode: SubMode) {
     let mut e = [0_u16; 13];
     for y in 0..4 {

@@ -1,4 +1,5 @@
-//! How likely a frame replaces a probability of tokens, RFC 6386, section 13.4, values as printed there.
+//! How likely a frame replaces a probability of tokens, RFC 6386, section 13.4, values as printed
+//! there.
 
 use super::tables::TokenProbabilities;
 

@@ -12,7 +12,8 @@ mod kind {
     pub const LUMA: usize = 3;
 }
 
-/// Sections 13.3 and 13: the band of each position; one more, so that the position behind the last has one too.
+/// Sections 13.3 and 13: the band of each position; an extra one, so that the position after the
+/// last has one too.
 const BANDS: [usize; 17] = [0, 1, 2, 3, 6, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 7, 0];
 const ZIGZAG: [u8; 16] = [0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15];
 
@@ -43,7 +44,8 @@ impl TokenTables {
     }
 }
 
-/// Which of the neighbouring blocks have coefficients: four of luma, two of each chroma plane, and the block of luma's DC.
+/// Which of the neighbouring blocks have coefficients: four of luma, two of each chroma plane, and
+/// the block of luma's DC.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context {
     luma: [bool; 4],
@@ -52,7 +54,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Section 13.3: a macroblock without coefficients leaves the context of the block of DC values as it is, if it has none.
+    /// Section 13.3: a macroblock without coefficients leaves the context of the block of DC values
+    /// as it is, if it has no such block.
     pub fn clear(&mut self, has_second: bool) {
         *self = Self {
             second: self.second && !has_second,
@@ -61,7 +64,7 @@ impl Context {
     }
 }
 
-/// How much of a block there is.
+/// How many coefficients a block has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Extent {
     #[default]
@@ -71,11 +74,12 @@ pub enum Extent {
     Full,
 }
 
-/// The dequantised coefficients of a macroblock: 16 blocks of luma, four of each chroma plane. All zero from one to the next.
+/// The dequantised coefficients of a macroblock: 16 blocks of luma, four of each chroma plane. All
+/// zero from one to the next.
 pub struct Residual {
     pub blocks: [[i16; 16]; 24],
     pub extents: [Extent; 24],
-    /// A block was larger than 16 bits hold for sure all the way through the transforms, where decoders differ.
+    /// A block may exceed 16 bits in the transforms, where decoders differ.
     #[cfg(any(test, debug_assertions))]
     pub is_extreme: bool,
 }
@@ -182,8 +186,8 @@ fn extent(end: usize, dc: i16) -> Extent {
     }
 }
 
-/// Reads a block from position `first` on, and gives the position behind its last coefficient. The tree of tokens (section
-/// 13.2) is written out; behind a zero no block can end.
+/// Reads a block from position `first` on, and returns the position after its last coefficient. The
+/// tree of tokens (section 13.2) is written out; no block can end after a zero.
 #[inline]
 fn read_block(
     reader: &mut BoolReader<'_>,
@@ -220,7 +224,7 @@ fn read_block(
         }
         let value = if reader.next(128) { -value } else { value };
         let step = steps[usize::from(at > 0)];
-        // Only a broken file has larger values than 16 bits hold; a saturated one is extreme.
+        // Only a broken file has values beyond 16 bits; a saturated one is extreme.
         block[usize::from(ZIGZAG[at] & 15)] = value.saturating_mul(step);
         at += 1;
     }

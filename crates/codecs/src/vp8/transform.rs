@@ -1,8 +1,9 @@
-//! The inverse transforms (RFC 6386, section 14), in 16 bits as the decoders that are in use have them.
+//! The inverse transforms (RFC 6386, section 14), in 16 bits as in the decoders in use.
 
 use super::area::STRIDE;
 
-/// One pass over four columns at once. Of section 14.3's constants, the sine of which is more than half: it is taken less one.
+/// One pass over four columns at once. Of section 14.3's constants, the sine is more than half: it
+/// is taken less one.
 #[inline(always)]
 fn pass(rows: [[i16; 4]; 4]) -> [[i16; 4]; 4] {
     const COSINE_LESS_ONE: i32 = 20_091;
@@ -42,7 +43,7 @@ pub fn add_full(block: &[i16; 16], area: &mut [u8], at: usize) {
     }
 }
 
-/// Adds a block that has nothing but DC.
+/// Adds a block that has only DC.
 pub fn add_flat(dc: i16, area: &mut [u8], at: usize) {
     let value = dc.wrapping_add(4) >> 3;
     for y in 0..4 {

@@ -38,8 +38,8 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header<'_>, ImagingError> {
     })
 }
 
-/// Bytes of the pixels of a file without run-length coding, so that a header that promises
-/// more than there is costs nothing. `None` where the header does not tell.
+/// Bytes of the pixels of a file without run-length coding, so that a header that promises more
+/// than there is costs nothing. `None` if the header does not give it.
 fn uncompressed_bytes(bytes: &[u8], size: Size) -> Option<usize> {
     const CORE_HEADER: u32 = 12;
     const RUN_LENGTH_CODED: [u32; 2] = [1, 2];

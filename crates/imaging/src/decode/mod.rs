@@ -24,26 +24,26 @@ use super::raster::Layout;
 use super::reduce::BoxReducer;
 use super::sniff::sniff;
 
-/// What is to be decoded to.
+/// The target of a decode.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
-    /// The size that the whole picture has at the largest scale that any variant needs, before
-    /// its orientation. What is decoded is at least twice as large, or as large as the source.
+    /// The size of the whole picture at the largest scale that any variant needs, before its
+    /// orientation. The decoded picture is at least twice as large, or as large as the source.
     pub size: Size,
-    /// Chroma planes are needed in half of that size only.
+    /// Chroma planes are needed only in half of that size.
     pub halve_chroma: bool,
 }
 
 /// The pixels of a source, about as large as its variants need them.
 pub(crate) struct Decoded<'s> {
     pub pixels: Pixels<'s>,
-    /// The rows of the source that hold its picture; what is below shows as white.
+    /// The rows of the source that hold its picture; rows below show as white.
     pub rows: u32,
     /// The file ended early or is damaged.
     pub truncated: bool,
 }
 
-/// Reads what the header tells, without decoding any pixel.
+/// Reads the header, without decoding any pixel.
 ///
 /// # Errors
 /// Not an image, a broken header, or more pixels or chunks than allowed.
@@ -82,7 +82,7 @@ pub(crate) fn memory_bytes(header: &Header<'_>, target: Size) -> usize {
 /// Decodes the (first) picture as far as the target needs it.
 ///
 /// # Errors
-/// A corrupt file, one of which less than half of the rows could be decoded, or the deadline.
+/// A corrupt file, one of which fewer than half of the rows could be decoded, or the deadline.
 pub(crate) fn decode<'s>(
     bytes: &[u8],
     header: &Header<'_>,
@@ -113,7 +113,7 @@ fn check_rows(format: Format, rows_decoded: u32, rows: u32) -> Result<(), Imagin
     Ok(())
 }
 
-/// What was reduced, by that policy. The missing rows are filled.
+/// Applies that policy to a reduced picture, and fills its missing rows.
 fn finish_rows(
     mut reducer: BoxReducer,
     format: Format,

@@ -16,7 +16,7 @@ use crate::raster::Layout;
 use crate::reduce::BoxReducer;
 use thumbforge_codecs::png::{Chunk, Chunks, RowReader, Shape};
 
-/// What the decoder may buffer of chunks that are not pixels.
+/// The most that the decoder may buffer of chunks other than pixels.
 const MAX_BUFFERED_CHUNK_BYTES: usize = 8 << 20;
 /// Window, tables and read-ahead of the inflater.
 const INFLATER_BYTES: usize = 512 << 10;
@@ -125,7 +125,7 @@ impl PngFacts {
             },
         );
         decoder.set_ignore_text_chunk(true);
-        // The profile is inflated by us, within its own limit.
+        // We inflate the profile, within its own limit.
         decoder.set_ignore_iccp_chunk(true);
         decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
         let mut reader = decoder.read_info().map_err(corrupt)?;
@@ -155,7 +155,7 @@ fn row_buffers_bytes(size: Size, channels: usize) -> usize {
     size.width as usize * channels * 8
 }
 
-/// Of [`RowReader`]; none if the rows are too wide for it.
+/// Memory of [`RowReader`]; none if the rows are too wide for it.
 fn our_rows_bytes(size: Size, channels: usize) -> usize {
     RowReader::memory_bytes(shape(size, channels)).unwrap_or(0)
 }
@@ -168,8 +168,8 @@ fn shape(size: Size, channels: usize) -> Shape {
     }
 }
 
-/// The decoder panics at a colour that is cut off, or has no number of eight bits (found by fuzzing). The
-/// palette that a truecolour picture may suggest is not read.
+/// The decoder panics at a colour that is cut off, or whose number is beyond eight bits (found by
+/// fuzzing). The palette that a truecolour picture may suggest is not read.
 fn check_palette(info: &Info<'_>) -> Result<(), ImagingError> {
     let is_indexed = info.color_type == ColorType::Indexed;
     match &info.palette {
@@ -229,7 +229,7 @@ fn push_rows(
     }
 }
 
-/// Pushes all rows up to the first that can't be read, and tells how many.
+/// Pushes all rows up to the first that can't be read, and returns how many.
 ///
 /// Damage and an early end are treated alike: what was decoded before it is right.
 fn decode_rows(

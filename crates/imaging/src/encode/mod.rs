@@ -33,7 +33,7 @@ pub(crate) const fn max_side(format: Format) -> u32 {
     }
 }
 
-/// What encoding takes besides the picture itself, in bytes, by estimate.
+/// The memory for encoding besides the picture itself, in bytes, by estimate.
 pub(crate) const fn memory_bytes(format: Format, area: usize) -> usize {
     let (a_pixel, fixed) = match format {
         Format::Jpeg => (8, 0),
@@ -45,7 +45,7 @@ pub(crate) const fn memory_bytes(format: Format, area: usize) -> usize {
     area.saturating_mul(a_pixel).saturating_add(fixed)
 }
 
-/// What a file may take, in bytes, by estimate.
+/// The size of a file in bytes, by estimate.
 pub(crate) const fn file_bytes(format: Format, area: usize) -> usize {
     const HEADERS: usize = 1 << 12;
     let a_pixel = match format {
@@ -55,7 +55,7 @@ pub(crate) const fn file_bytes(format: Format, area: usize) -> usize {
     area.saturating_mul(a_pixel).saturating_add(HEADERS)
 }
 
-/// Encodes a picture in each of the formats. `see_planes` is shown what becomes a JPEG.
+/// Encodes a picture in each of the formats. `see_planes` is shown the planes of a JPEG.
 pub(crate) fn encode_all(
     small: Small,
     formats: &[Format],

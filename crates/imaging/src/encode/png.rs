@@ -27,7 +27,7 @@ pub(super) fn encode(raster: &Raster) -> Result<Vec<u8>, ImagingError> {
             if let Some(alphas) = palette.alphas() {
                 encoder.set_trns(alphas);
             }
-            // Neighbours in a palette are no neighbours in colour.
+            // Neighbours in a palette are not neighbours in colour.
             encoder.set_filter(Filter::NoFilter);
             palette.packed(&raster)
         }
@@ -93,7 +93,7 @@ struct Palette {
 }
 
 impl Palette {
-    /// None for a picture with more colours, or for a grey one, which is as small without.
+    /// `None` for a picture with more colours, or for a grey one, which is as small without.
     fn of(raster: &Raster) -> Option<Self> {
         if !matches!(raster.layout, Layout::Rgb | Layout::Rgba) {
             return None;

@@ -35,7 +35,7 @@ pub(super) fn best_that_fits(
             max_bytes,
         });
     }
-    // A curve bends: what was too large pulls the next guess further away from there.
+    // A curve bends: a file that was too large pulls the next guess further away from it.
     let mut pull = 1.0;
     for _ in 2..MAX_TRIES {
         if high - low < 2 {

@@ -1,11 +1,12 @@
-//! Lossy WebP by libwebp's encoder, which sees nothing but our own pixels. Alpha is kept, losslessly.
+//! Lossy WebP by libwebp's encoder, which sees nothing but our own pixels. Alpha is kept,
+//! losslessly.
 
 use ::webp::{Encoder, WebPConfig};
 
 use crate::error::ImagingError;
 use crate::raster::{Layout, Raster};
 
-/// libwebp's default: how long it looks for smaller files, 0–6.
+/// libwebp's default effort to make files smaller, 0–6.
 const METHOD: i32 = 4;
 
 /// Encodes a picture with straight alpha at a quality of 1–100 (the scale of libwebp).

@@ -6,7 +6,7 @@ use crate::source_image::ExifSummary;
 
 /// Larger blocks are ignored: a JPEG segment holds 64 KiB.
 const MAX_EXIF_BYTES: usize = 1 << 20;
-/// What is looked at of a text; fields may share their bytes, so a copy of each must be small.
+/// The part of a text that is read; fields may share their bytes, so a copy of each must be small.
 const MAX_TEXT_BYTES: usize = 1 << 10;
 
 const MAKE: u16 = 0x010f;
@@ -18,7 +18,7 @@ const DATE_TIME_ORIGINAL: u16 = 0x9003;
 const OFFSET_TIME_ORIGINAL: u16 = 0x9011;
 const LENS_MODEL: u16 = 0xa434;
 
-/// What is used of an EXIF block.
+/// The part of an EXIF block that is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExifFacts {
     /// 1–8 (EXIF 2.32, tag 0x0112).
@@ -36,12 +36,12 @@ impl Default for ExifFacts {
 }
 
 impl ExifFacts {
-    /// Reads a TIFF structure as far as it can be read; a broken block counts as none.
+    /// Reads a TIFF structure as far as possible; a broken block counts as none.
     pub fn read(tiff: &[u8]) -> Self {
         if tiff.len() > MAX_EXIF_BYTES {
             return Self::default();
         }
-        // Some writers put the prefix that EXIF has in JPEG before it elsewhere too, or twice.
+        // Some writers put the prefix that precedes EXIF in JPEG elsewhere too, or twice.
         let tiff = tiff.strip_prefix(b"Exif\0\0").unwrap_or(tiff);
         let Some(image) = Tiff::read(tiff).and_then(Tiff::first) else {
             return Self::default();

@@ -1,4 +1,4 @@
-//! Embedded ICC profiles: their name, and the way from their colours to sRGB.
+//! Embedded ICC profiles: their name, and the conversion of their colours to sRGB.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -30,7 +30,7 @@ thread_local! {
     static KEPT: RefCell<Vec<(Vec<u8>, Rc<IccProfile>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A profile that could be read, with its way to sRGB.
+/// A profile that could be read, with its conversion to sRGB.
 pub struct IccProfile {
     /// Its description.
     pub name: Option<String>,
@@ -148,7 +148,8 @@ fn changes_nothing(transform: &Arc<Transform8BitExecutor>) -> bool {
             .all(|(before, after)| before.abs_diff(after) <= SRGB_TOLERANCE)
 }
 
-/// As many bytes as the profile says that it has; `None` if there are fewer, or `max_bytes` are too few.
+/// The number of bytes that the profile declares; `None` if there are fewer, or `max_bytes` are too
+/// few.
 fn inflate(stream: &[u8], max_bytes: usize) -> Option<Vec<u8>> {
     let mut inflated = flate2::read::ZlibDecoder::new(stream);
     let length = declared_bytes(&mut inflated)?;

@@ -1,10 +1,10 @@
-//! What is used of an ICC profile, taken out of its tag directory (ICC.1:2022, section 7) before
+//! The used part of an ICC profile, taken out of its tag directory (ICC.1:2022, section 7) before
 //! anything is parsed.
 //!
-//! Tags may share their bytes, and so may the records of a text; a reader that copies each can be
-//! made to take any memory and time with a profile of some KiB. So the reader of colours gets a
-//! profile with only the tags that a conversion to sRGB needs, each once, each bounded in size,
-//! and no text at all; the name is read here.
+//! Tags may share their bytes, and so may the records of a text. A profile of some KiB can make a
+//! reader that copies each take any memory and time. So the reader of colours gets a profile with
+//! only the tags that a conversion to sRGB needs, each once, each bounded in size, and no text at
+//! all; the name is read here.
 
 use std::ops::Range;
 
@@ -29,7 +29,7 @@ pub(crate) const MAX_USED_BYTES: usize =
 const VALUES: [&[u8; 4]; 6] = [b"rXYZ", b"gXYZ", b"bXYZ", b"wtpt", b"chad", b"cicp"];
 const CURVES: [&[u8; 4]; 4] = [b"rTRC", b"gTRC", b"bTRC", b"kTRC"];
 
-/// Looked at, and shown at most.
+/// The most characters that are looked at and shown.
 const MAX_NAME_CHARACTERS: usize = 255;
 const MAX_NAME_RECORDS: usize = 100;
 
@@ -46,9 +46,9 @@ impl<'a> IccTags<'a> {
         (count <= MAX_TAGS && end <= bytes.len()).then_some(Self { bytes })
     }
 
-    /// A profile with the same header, and of the tags only what a conversion to sRGB needs. A
-    /// tag beyond its bound is cut, which its reader refuses if it misses the rest. `None` if a
-    /// needed tag lies outside of the profile.
+    /// A profile with the same header, and only the tags that a conversion to sRGB needs. A tag
+    /// beyond its bound is cut; its reader refuses it if it misses the rest. `None` if a needed tag
+    /// lies outside the profile.
     pub(super) fn for_conversion(&self) -> Option<Vec<u8>> {
         let bounds = VALUES
             .iter()
@@ -61,7 +61,7 @@ impl<'a> IccTags<'a> {
             }
         }
         let table = self.table_of_intent()?;
-        // In its place the one of the perceptual intent (ICC.1:2022, 8.10.2).
+        // In its place, the one of the perceptual intent (ICC.1:2022, 8.10.2).
         if let Some(range) = self.range(table).or_else(|| self.range(b"A2B0")) {
             kept.push((table, self.data(range, MAX_LUT_BYTES)?));
         }
@@ -82,7 +82,7 @@ impl<'a> IccTags<'a> {
         Some(&data[..data.len().min(max_bytes)])
     }
 
-    /// The description: of several languages English, or else the first.
+    /// The description: the English one, or else the first language's.
     pub(super) fn name(&self) -> Option<String> {
         let tag = self.bytes.get(self.range(b"desc")?)?;
         match tag.get(..4)? {

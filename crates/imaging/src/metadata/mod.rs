@@ -9,8 +9,8 @@ pub use super::header::EmbeddedProfile;
 pub use exif::ExifFacts;
 pub use icc::IccProfile;
 
-/// Makes a text from a file fit to be shown and stored: no control characters (PostgreSQL
-/// refuses NUL), no surrounding space, at most 200 characters, `None` if nothing is left.
+/// Makes a text from a file fit to be shown and stored: no control characters (PostgreSQL refuses
+/// NUL), no surrounding space, at most 200 characters, `None` if nothing remains.
 fn shown_text(text: &str) -> Option<String> {
     let clean: String = text
         .chars()

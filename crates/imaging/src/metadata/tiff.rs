@@ -1,5 +1,5 @@
 //! The fields of a TIFF directory (TIFF 6.0, section 2), found in place: nothing is copied, and
-//! nothing is followed but what is asked for.
+//! only requested fields are followed.
 
 #[derive(Clone, Copy)]
 pub(super) struct Tiff<'a> {
@@ -33,7 +33,7 @@ impl<'a> Tiff<'a> {
         })
     }
 
-    /// The directory of the image itself; those of its previews come behind it.
+    /// The directory of the image itself; those of its previews follow it.
     pub(super) fn first(self) -> Option<Directory<'a>> {
         self.directory(self.long(self.bytes.get(4..8)?)?)
     }
@@ -78,7 +78,7 @@ impl<'a> Directory<'a> {
         let (kind, count, value) = self.field(tag)?;
         match kind {
             _ if count == 0 => None,
-            // More than fit into the entry stand elsewhere.
+            // Values that do not fit into the entry are elsewhere.
             BYTE if count <= 4 => Some(value[0].into()),
             SHORT if count <= 2 => self.tiff.short(&value[..2]).map(u32::from),
             LONG if count == 1 => self.tiff.long(value),

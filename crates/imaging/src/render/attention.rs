@@ -1,4 +1,5 @@
-//! Which part of a picture draws the eye: details, colours of skin, and colours that stand out.
+//! Finds the part of a picture that draws the eye: details, colours of skin, and colours that stand
+//! out.
 //!
 //! The three signals are those of smartcrop.js (J. Wagner, 2014) and of libvips' `attention`; skin
 //! is judged as by D. Chai and K. N. Ngan, "Face segmentation using skin-color map in videophone
@@ -7,13 +8,13 @@
 use crate::geometry::Size;
 use crate::raster::Ycc;
 
-/// Longest side of what is looked at, in pixels.
+/// Longest side of the picture that is looked at, in pixels.
 pub(crate) const SIDE: u32 = 128;
 
 const DETAIL_WEIGHT: f32 = 1.0;
 const SKIN_WEIGHT: f32 = 1.5;
 const COLOUR_WEIGHT: f32 = 0.6;
-/// What the outermost pixels of a crop count, of what its middle counts: a subject that is cut is
+/// The weight of the outermost pixels of a crop, relative to its middle: a subject that is cut is
 /// half lost.
 const EDGE_SHARE: f64 = 0.4;
 
@@ -24,7 +25,7 @@ pub(crate) struct Saliency {
 }
 
 impl Saliency {
-    /// Of a picture whose chroma is not halved.
+    /// For a picture whose chroma is not halved.
     pub(crate) fn of(picture: &Ycc) -> Self {
         let (width, height) = (picture.size.width as usize, picture.size.height as usize);
         let luma = |x: usize, y: usize| f32::from(picture.y[y * width + x]);
@@ -56,8 +57,8 @@ impl Saliency {
         }
     }
 
-    /// Where a part of this size shows the most, in pixels of the source as seen. Of places that
-    /// show as much, the one next to the centre.
+    /// Where a part of this size shows the most, in pixels of the source as seen. Among equal
+    /// places, the one next to the centre.
     pub(crate) fn best_place(&self, source: Size, part: (f64, f64)) -> (f64, f64) {
         let columns = self.sums(|column, _| column, self.size.width);
         let rows = self.sums(|_, row| row, self.size.height);
@@ -78,9 +79,9 @@ impl Saliency {
     }
 }
 
-/// 0–1: how near a colour is to the middle of those that skin has, whatever its shade.
+/// 0–1: how near a colour is to the middle of skin colours, whatever its shade.
 fn skin(luma: u8, cb: f32, cr: f32) -> f32 {
-    // Cb from 77 to 127, Cr from 133 to 173; black and white have no colour to judge by.
+    // Cb from 77 to 127, Cr from 133 to 173; black and white have no colour to judge.
     if !(40..=245).contains(&luma) {
         return 0.0;
     }

@@ -8,7 +8,7 @@ use crate::reduce::weighted;
 use crate::variant::Color;
 
 /// Puts a picture in sRGB on a canvas. A background that is not opaque, or not grey around a grey
-/// picture, gives the picture the channels that it lacks. Halved chroma is not expected.
+/// picture, gives the picture the channels that it lacks. Expects no halved chroma.
 pub(crate) fn put_on(small: Small, canvas: Canvas, background: Color) -> Small {
     match small {
         Small::Ycc(ycc) if background.alpha == 255 => {

@@ -1,9 +1,9 @@
 //! Colours of the small picture: inks and profiles to sRGB.
 //!
-//! The conversion follows the resampling: at most as many pixels are converted as go out instead
-//! of millions, and the resampling happens in the source's own encoding, as in the other
-//! thumbnailers. A thumbnail of a conversion differs from a conversion of the thumbnail only where
-//! the profile's curve is far from sRGB's.
+//! The conversion follows the resampling: at most the pixels of the output are converted instead of
+//! millions, and the resampling happens in the source's own encoding, as in other thumbnailers. A
+//! thumbnail of a conversion differs from a conversion of the thumbnail only where the profile's
+//! curve is far from sRGB's.
 
 use crate::geometry::Size;
 use crate::metadata::IccProfile;
@@ -11,7 +11,7 @@ use crate::raster::{Layout, Raster, Small, Ycc};
 use crate::reduce::weighted;
 
 /// Converts a picture to sRGB: [`Layout::Luma`], [`Layout::Rgb`], either with alpha, or YCbCr.
-/// `profile` is none if it is sRGB's.
+/// `profile` is `None` if it is sRGB's.
 pub(crate) fn to_srgb(small: Small, profile: Option<&IccProfile>) -> Small {
     match small {
         Small::Ycc(ycc) => match profile.and_then(|profile| convert(profile, &ycc_to_rgb(&ycc), 3))
@@ -60,7 +60,7 @@ fn raster_to_srgb(raster: Raster, profile: Option<&IccProfile>) -> Raster {
     }
 }
 
-/// A profile for other channels than the picture's is ignored, as libpng and browsers do.
+/// A profile for other channels than the picture's is ignored, as in libpng and browsers.
 fn convert(profile: &IccProfile, pixels: &[u8], channels: usize) -> Option<Vec<u8>> {
     (profile.channels() == channels)
         .then(|| profile.to_srgb(pixels))
@@ -101,7 +101,7 @@ fn with_alpha(rgb: &[u8], alpha: &[u8]) -> Vec<u8> {
 
 /// Undoes the YCbCr coding of the first three inks; K stays.
 ///
-/// The decoded "RGB" is the ink itself (255 = full), so its complement is what paper shows.
+/// The decoded "RGB" is the ink itself (255 = full), so its complement is the colour on paper.
 fn ycck_to_cmyk(pixels: &[u8]) -> Vec<u8> {
     pixels
         .chunks_exact(4)

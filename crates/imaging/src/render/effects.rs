@@ -1,5 +1,5 @@
-//! Blur, sharpening and grey, on pictures in sRGB in the size of the output. Halved chroma is not
-//! expected.
+//! Blur, sharpening and grey, on pictures in sRGB in the size of the output. Expects no halved
+//! chroma.
 
 use super::color::rgb_to_ycc;
 use crate::geometry::Size;
@@ -57,7 +57,7 @@ pub(crate) fn blur(small: Small, deviation: f32) -> Small {
     }
 }
 
-/// An unsharp mask: what a blur takes away is added `strength` times.
+/// An unsharp mask: adds what a blur takes away, `strength` times.
 pub(crate) fn sharpen(small: Small, strength: f32) -> Small {
     let sharper = |samples: &[u8], size, channels| -> Vec<u8> {
         let blurred = blurred(samples, size, channels, SHARPEN_RADIUS);
@@ -71,7 +71,7 @@ pub(crate) fn sharpen(small: Small, strength: f32) -> Small {
             .collect()
     };
     match small {
-        // Colours have no sharpness that anyone sees.
+        // Nobody sees the sharpness of colours.
         Small::Ycc(ycc) => Small::Ycc(Ycc {
             y: sharper(&ycc.y, ycc.size, 1),
             ..ycc
@@ -141,7 +141,7 @@ fn box_sizes(deviation: f32) -> [usize; 3] {
     [0, 1, 2].map(|index| if index < smaller { lower } else { lower + 2 })
 }
 
-/// The weights of a Gaussian, which come to 1.
+/// The weights of a Gaussian, whose sum is 1.
 fn gaussian(deviation: f32) -> Vec<f32> {
     let radius = (3.0 * deviation).ceil().max(1.0) as i32;
     let weight = |x: i32| (-((x * x) as f32) / (2.0 * deviation * deviation)).exp();
@@ -149,7 +149,7 @@ fn gaussian(deviation: f32) -> Vec<f32> {
     (-radius..=radius).map(|x| weight(x) / sum).collect()
 }
 
-/// Filters samples that lie a step apart. Beyond its ends a line goes on as it ends.
+/// Filters samples that lie a step apart. Beyond its ends a line continues with its last value.
 fn filter_line(
     samples: &mut [u8],
     (start, step, count): (usize, usize, usize),
@@ -216,7 +216,7 @@ mod tests {
         for deviation in [1.0_f32, 2.0, 3.0, 3.5, 8.0, 12.0] {
             let blurred = spread(deviation);
             let row = &blurred[60 * 121..61 * 121];
-            // One deviation outside of an edge a Gaussian leaves 15.9 % of the step.
+            // One deviation outside an edge a Gaussian leaves 15.9 % of the step.
             let at = 80.5 + deviation;
             let (left, share) = (at as usize, at.fract());
             let value = f32::from(row[left]) * (1.0 - share) + f32::from(row[left + 1]) * share;

@@ -1,21 +1,21 @@
-//! Which part of a source a variant shows, and in which size.
+//! The part of a source that a variant shows, and its size.
 
 use super::resample::Region;
 use crate::geometry::Size;
 use crate::variant::{Fit, Gravity, Variant};
 
-/// How a source becomes a variant, all of it as seen (after EXIF orientation).
+/// How a source becomes a variant, in terms of the picture as seen (after EXIF orientation).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Geometry {
-    /// The part of the source that is shown. For [`Gravity::Attention`] its place is the centre,
-    /// until the picture is there to look at.
+    /// The part of the source that is shown. For [`Gravity::Attention`] it is centred until the
+    /// picture is there to look at.
     pub region: Region,
-    /// What the part is resampled to.
+    /// The size to which the part is resampled.
     pub size: Size,
     pub canvas: Option<Canvas>,
 }
 
-/// What the picture is put on.
+/// The canvas under the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Canvas {
     pub size: Size,
@@ -62,7 +62,7 @@ impl Geometry {
         }
     }
 
-    /// What the file shows.
+    /// The picture in the file.
     pub(crate) fn output(&self) -> Size {
         self.canvas.map_or(self.size, |canvas| canvas.size)
     }

@@ -32,7 +32,7 @@ pub(crate) fn flatten(small: Small, background: Color) -> Ycc {
     }
 }
 
-/// What premultiplied pixels lack to full alpha is the background that shines through.
+/// The background shines through where premultiplied pixels lack alpha.
 fn laid_on<const CHANNELS: usize, const COLOURS: usize>(
     pixels: &[u8],
     background: [u8; COLOURS],

@@ -33,7 +33,7 @@ use attention::Saliency;
 use fit::Geometry;
 use resample::{Region, resample_plane, resample_raster};
 
-/// A decoded source, of which any number of variants of its plan can be rendered.
+/// A decoded source, from which any number of variants of its plan can be rendered.
 pub struct Picture<'s> {
     pixels: Pixels<'s>,
     /// As stored.
@@ -41,7 +41,7 @@ pub struct Picture<'s> {
     orientation: u8,
     /// The rows of the source that hold its picture.
     rows: u32,
-    /// None if it is sRGB's.
+    /// `None` if it is sRGB's.
     profile: Option<Rc<IccProfile>>,
     source: SourceImage,
     summary: OnceCell<Summary>,
@@ -81,7 +81,7 @@ impl<'s> Picture<'s> {
         }
     }
 
-    /// What the source is.
+    /// The facts of the source.
     pub fn source(&self) -> &SourceImage {
         &self.source
     }
@@ -131,8 +131,8 @@ impl<'s> Picture<'s> {
         })
     }
 
-    /// What the picture looks like in a few bytes: by the first rendered JPEG that shows all of it,
-    /// else by a small picture of its own.
+    /// What the picture looks like in a few bytes: from the first rendered JPEG that shows all of
+    /// it, else from a small picture of its own.
     ///
     /// # Errors
     /// None that a caller could cause.
@@ -182,7 +182,7 @@ impl<'s> Picture<'s> {
     /// A part of the picture as seen, resampled, in sRGB and upright.
     fn small(&self, seen: Region, size: Size, halve_chroma: bool) -> Result<Small, ImagingError> {
         let region = orient::stored_region(seen, self.size, self.orientation);
-        // Turning twice by a quarter swaps the sides back.
+        // Two quarter turns swap the sides back.
         let size = orient::seen_size(size, self.orientation);
         let small = self.stored(region, size, halve_chroma)?;
         let small = color::to_srgb(small, self.profile.as_deref());
@@ -264,8 +264,8 @@ impl<'s> Picture<'s> {
     }
 }
 
-/// Whether chroma may be resampled to half of the size: it goes out so, and nothing on the way
-/// needs all of it.
+/// Whether chroma may be resampled to half of the size: it is written so, and no step before needs
+/// all of it.
 pub(crate) fn halves_chroma(
     variant: &Variant,
     formats: &[Format],

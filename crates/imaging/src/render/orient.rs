@@ -4,7 +4,7 @@ use super::resample::Region;
 use crate::geometry::Size;
 use crate::raster::{Raster, Small, Ycc};
 
-/// True if width and height change places.
+/// True if width and height are swapped.
 pub(crate) const fn swaps_sides(orientation: u8) -> bool {
     matches!(orientation, 5..=8)
 }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::raster::Layout;
 
-    /// What is stored when `F` is seen:
+    /// How the picture is stored when `F` is seen:
     /// ```text
     /// 1 2
     /// 3 4

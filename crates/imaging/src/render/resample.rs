@@ -145,8 +145,8 @@ fn resample(samples: &Samples<'_>, part: Region, size: Size) -> Result<Vec<u8>, 
     lanczos(samples, part, size)
 }
 
-/// Samples that are averaged in front of Lanczos, where a part is much larger than the output,
-/// because another output needs it so. At least three samples are left for each.
+/// Samples that are averaged before Lanczos, where a part is much larger than the output because
+/// another output needs it so. At least three samples remain for each.
 fn averaging_side(part: f64, size: u32) -> u32 {
     const LEFT: f64 = 3.0;
     ((part / f64::from(size) / LEFT) as u32).clamp(1, MAX_BOX_ROWS)
@@ -208,8 +208,7 @@ fn convolve<P: PixelTrait>(
     Ok(out)
 }
 
-/// A fractional box: to resample the partial samples at its end as if they were whole costs
-/// 3 dB.
+/// A fractional box: resampling the partial samples at its end as if they were whole costs 3 dB.
 fn lanczos3(part: Region) -> ResizeOptions {
     let filter = Filter::new("Lanczos3", lanczos3_weight, LANCZOS3_RADIUS)
         .map_or(FilterType::Lanczos3, FilterType::Custom);
@@ -222,12 +221,12 @@ fn lanczos3(part: Region) -> ResizeOptions {
 
 const LANCZOS3_RADIUS: f64 = 3.0;
 
-/// The Lanczos kernel sinc(x) · sinc(x / 3), sinc(x) being sin(πx) / πx (C. E. Duchon, "Lanczos filtering in one and two
-/// dimensions", 1979), to 1e-8.
+/// The Lanczos kernel sinc(x) · sinc(x / 3), sinc(x) being sin(πx) / πx (C. E. Duchon, "Lanczos
+/// filtering in one and two dimensions", 1979), to 1e-8.
 ///
-/// The resampler's own calls the sine twice for each weight, which took a tenth of the time of a small picture. With
-/// t = πx/3 and q = sin(t)/t, sin(3t) = 3 sin(t) - 4 sin³(t) makes the product q² · (1 - 4/3 t²q²), and q a Taylor
-/// polynomial in t².
+/// The resampler's own kernel calls the sine twice for each weight, which took a tenth of the time
+/// of a small picture. With t = πx/3 and q = sin(t)/t, sin(3t) = 3 sin(t) - 4 sin³(t) makes the
+/// product q² · (1 - 4/3 t²q²), and q a Taylor polynomial in t².
 fn lanczos3_weight(x: f64) -> f64 {
     const TERMS: usize = 10;
     /// (-1)ⁿ / (2n + 1)!

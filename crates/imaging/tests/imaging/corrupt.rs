@@ -137,7 +137,7 @@ fn a_whole_file_is_not_called_truncated() {
         gif_of(&source, false),
         gif_of(&source, true),
         fixture("vp8/701x467.webp"),
-        // A picture that is as grey as what decoders put in place of missing rows.
+        // A picture as grey as the colour that decoders put in place of missing rows.
         Picture::of(64, 64, |_, _| [128; 3]).to_jpeg(ColorType::Rgb),
     ] {
         assert!(!thumbnail_of(&bytes).source.truncated);

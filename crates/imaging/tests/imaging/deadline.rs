@@ -1,8 +1,8 @@
 //! A deadline that is over in the middle of a decode ends it, whatever the decoder.
 //!
-//! Each picture is first decoded whole, by the bare decoder where that is a crate's. With a small
-//! part of that time as the deadline it must be given up long before that time is over. Each time
-//! is the least of some attempts, so that other work on the machine does not decide.
+//! Each picture is first decoded whole, by the bare decoder if it comes from a crate. With a small
+//! part of that time as the deadline, the decode must end long before that time is over. Each time
+//! is the least of several attempts, so that other work on the machine does not decide.
 
 use std::hint::black_box;
 use std::io::Cursor;
@@ -17,7 +17,7 @@ use zune_core::bytestream::ZCursor;
 use crate::picture::{Picture, SPEC, fixture, try_thumbnail};
 
 const ATTEMPTS: usize = 5;
-/// Half of what a lossy decode of 12 megapixels takes in an optimised build.
+/// Half the time of a lossy decode of 12 megapixels in an optimised build.
 const SHORT: Duration = Duration::from_millis(30);
 
 fn least_time(mut work: impl FnMut()) -> Duration {
@@ -29,7 +29,7 @@ fn least_time(mut work: impl FnMut()) -> Duration {
     times.min().unwrap()
 }
 
-/// `whole` is what a decode without deadline takes.
+/// `whole` is the time of a decode without deadline.
 fn assert_ends_early(name: &str, bytes: &[u8], whole: Duration) {
     assert!(
         whole > Duration::from_millis(4),
@@ -89,7 +89,7 @@ fn our_jpeg_decoder_ends_at_its_deadline() {
     assert_engine_ends_early("inks", &jpeg(800, ColorType::Cmyk, false));
 }
 
-/// Without its Huffman tables, as the frames of Motion JPEG come: the full decoder knows them.
+/// Without its Huffman tables, as in the frames of Motion JPEG: the full decoder knows them.
 fn without_tables(mut jpeg: Vec<u8>) -> Vec<u8> {
     while let Some(at) = jpeg.windows(2).position(|pair| pair == [0xff, 0xc4]) {
         let length = usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));

@@ -1,4 +1,4 @@
-//! Pictures whose right look is known.
+//! Pictures whose correct look is known.
 
 use crate::picture::probe;
 use jpeg_encoder::ColorType;
@@ -24,7 +24,7 @@ fn all_eight_orientations_come_out_upright() {
     }
 }
 
-/// The JPEG with an EXIF block that holds nothing but an orientation.
+/// The JPEG with an EXIF block that holds only an orientation.
 pub fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0".to_vec();
     exif.extend(b"\x12\x01\x03\0\x01\0\0\0");
@@ -399,7 +399,8 @@ fn the_first_frame_looks_as_it_should() {
     }
 }
 
-/// A screen of 100 × 80 whose first frame, 40 × 30 at 30, 20, is red, with a clear lower half; the second is blue.
+/// A screen of 100 × 80 whose first frame, 40 × 30 at 30, 20, is red, with a clear lower half; the
+/// second is blue.
 fn gif_with_a_small_first_frame() -> Vec<u8> {
     let palette = [255, 255, 0, 220, 20, 20, 20, 20, 220, 0, 0, 0];
     let mut bytes = Vec::new();

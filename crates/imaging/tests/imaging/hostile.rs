@@ -43,7 +43,7 @@ fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// A PNG with a chunk behind its header.
+/// A PNG with a chunk after its header.
 fn png_with(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     const HEADER_END: usize = 8 + 25;
     let mut bytes = Picture::textured(64, 64).to_png();
@@ -138,7 +138,7 @@ fn profile_of_one_large_table() -> Vec<u8> {
     profile
 }
 
-/// PNG files whose metadata inflates to `bytes`, or to all that is taken.
+/// PNG files whose metadata inflates to `bytes`, or to the most that is taken.
 pub fn metadata_bombs(bytes: usize) -> Vec<(&'static str, Vec<u8>)> {
     let zeros = deflated(&vec![0; bytes]);
     let bomb = |kind, prefix: &[u8]| png_with(kind, &[prefix, &zeros].concat());
@@ -283,7 +283,7 @@ impl BitWriter {
         for length in [0, 0, 0, 3, 3, 3, 3, 3, 0, 3, 4, 4, 4, 4] {
             self.put(length, 3);
         }
-        // Eleven lengths are told.
+        // Eleven lengths are given.
         self.put(1, 1);
         self.put(1, 3);
         self.put(9, 4);
@@ -340,7 +340,8 @@ fn a_webp_may_not_bring_more_code_tables_than_fit() {
     );
 }
 
-/// Found by fuzzing: the decoder made room for 54 megapixels in a file of 371 bytes that says 100 × 100.
+/// Found by fuzzing: the decoder made room for 54 megapixels in a file of 371 bytes that declares
+/// 100 × 100.
 #[test]
 fn a_webp_whose_picture_is_larger_than_its_canvas_is_corrupt() {
     let simple = fixture("webp_flat_4000x3000.webp");

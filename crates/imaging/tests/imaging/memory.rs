@@ -9,7 +9,8 @@ const WIDTH: u16 = 10_000;
 /// Of one row of MCUs in 4:2:0.
 const BAND: u16 = 16;
 
-/// One row of MCUs of 10,000 pixels, such that a restart interval ends with each row of blocks of each component.
+/// One row of MCUs of 10,000 pixels, such that a restart interval ends with each row of blocks of
+/// each component.
 fn band(progressive: bool) -> Vec<u8> {
     let picture = Picture::of(WIDTH.into(), BAND.into(), |x, y| {
         let shade = (x / 40 + y) as u8 % 200;
@@ -26,8 +27,8 @@ fn band(progressive: bool) -> Vec<u8> {
     bytes
 }
 
-/// Stacks a picture of one band `times` over itself: its restart intervals can be repeated as they are, with their
-/// markers counted on.
+/// Stacks a picture of one band `times` over itself: its restart intervals can be repeated as they
+/// are, with their markers counted on.
 fn stacked(band: &[u8], times: u16) -> Vec<u8> {
     let mut out = band[..2].to_vec();
     let mut at = 2;
@@ -68,7 +69,8 @@ fn stacked(band: &[u8], times: u16) -> Vec<u8> {
     out
 }
 
-/// In a child process, whose memory at its peak can be seen. The limits are for development builds too.
+/// In a child process, whose memory at its peak can be seen. The limits are for development builds
+/// too.
 #[test]
 fn a_hundred_megapixels_fit_in_tens_of_megabytes() {
     const MAX_KIB: u64 = 24 << 10;

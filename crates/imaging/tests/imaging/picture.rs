@@ -11,7 +11,7 @@ use zune_core::options::DecoderOptions;
 
 pub static SPEC: LazyLock<Variant> = LazyLock::new(|| Variant::thumbnail(256, 95));
 
-/// The usual thumbnail, and what its source is.
+/// The usual thumbnail, and the facts of its source.
 #[derive(Debug, PartialEq)]
 pub struct Thumbnail {
     pub jpeg: Vec<u8>,
@@ -35,7 +35,7 @@ pub fn thumbnail(bytes: &[u8], spec: &Variant, limits: &Limits) -> Result<Thumbn
     })
 }
 
-/// What the header tells of an image, and what a thumbnail of it will take.
+/// What the header of an image declares, and what a thumbnail of it will take.
 #[derive(Debug)]
 pub struct Probe {
     pub width: u32,

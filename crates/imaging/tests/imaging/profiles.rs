@@ -1,4 +1,4 @@
-//! Embedded ICC profiles of all kinds of pictures.
+//! Embedded ICC profiles, in all kinds of pictures.
 
 use std::borrow::Cow;
 
@@ -153,8 +153,9 @@ fn a_grey_profile_decides_how_bright_grey_is() {
     assert_shows(&half, expected, 4.0, "half transparent");
 }
 
-/// An ICC profile (ICC.1:2022) for four inks whose only table (`mft1`, 10.11) has two steps a side: `lab` gives the
-/// colour of each of the 16 corners. A, B are encoded with 128 for 0, L with 255 for 100.
+/// An ICC profile (ICC.1:2022) for four inks whose only table (`mft1`, 10.11) has two steps a side:
+/// `lab` gives the colour of each of the 16 corners. A, B are encoded with 128 for 0, L with 255
+/// for 100.
 fn ink_profile(lab: impl Fn([bool; 4]) -> [u8; 3]) -> Vec<u8> {
     let mut table = b"mft1\0\0\0\0\x04\x03\x02\0".to_vec();
     for index in 0..9 {

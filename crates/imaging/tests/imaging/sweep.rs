@@ -53,7 +53,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What the child tells of one file, a line each.
+/// What the child reports of one file, a line each.
 #[derive(Debug)]
 pub struct Report {
     pub path: String,
@@ -78,7 +78,7 @@ impl Report {
     }
 }
 
-/// Sends the files of a folder through the engine, all in one child process, tells of them, and
+/// Sends the files of a folder through the engine, all in one child process. Reports on them, and
 /// holds each to its time and its memory.
 pub fn sweep(folder: &Path) -> Vec<Report> {
     let files = files_in(folder);
@@ -116,7 +116,7 @@ pub fn sweep(folder: &Path) -> Vec<Report> {
     reports
 }
 
-/// Also the child that it, and every other sweep, starts.
+/// Also of the child that it, and every other sweep, starts.
 #[test]
 fn no_file_crashes_hangs_or_bloats_the_engine() {
     if let Some(folder) = std::env::var_os(CHILD_DIR) {
@@ -129,7 +129,7 @@ fn no_file_crashes_hangs_or_bloats_the_engine() {
     }
 }
 
-/// What is inflated counts too: by its memory it is seen whether a bomb went off.
+/// Inflated data counts too: the memory shows whether a bomb went off.
 #[test]
 fn compressed_metadata_takes_no_more_memory_than_was_reserved() {
     let folder = tempfile::tempdir().unwrap();
@@ -177,8 +177,8 @@ const CORRUPT_OR_UNSUPPORTED: &[&str] = &["corrupt", "unsupported"];
 const CORRUPT_OR_TOO_LARGE: &[&str] = &["corrupt", "too large"];
 const OK_OR_TOO_LARGE: &[&str] = &["ok", "too large"];
 
-/// Outcomes of the corpus by name, the first part of a path that matches; any end that is
-/// typed and in bounds will do for other files.
+/// Outcomes of the corpus by name, the first part of a path that matches; for other files any typed
+/// outcome within bounds will do.
 const EXPECTATIONS: &[(&str, &[&str])] = &[
     ("bombs/empty", &["empty"]),
     ("bombs/html_as", UNSUPPORTED),
@@ -241,7 +241,7 @@ fn word(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// What the child does, within its limits; [`Report`] reads the lines.
+/// The child's work, within its limits; [`Report`] reads the lines.
 fn report_all(folder: &Path) {
     for path in files_in(folder) {
         let bytes = std::fs::read(&path).unwrap();
@@ -267,7 +267,7 @@ fn report_all(folder: &Path) {
     }
 }
 
-/// Processor time of this thread where the system tells it, else time on the clock: another process
+/// Processor time of this thread where the system gives it, else time on the clock: another process
 /// must not make a file slow.
 enum Spent {
     Processor(u64),
@@ -296,10 +296,10 @@ impl Spent {
     }
 }
 
-/// Resident memory of this process. Only Linux tells its peak and lets it be reset; elsewhere
-/// the address-space limit has to do.
+/// Resident memory of this process. Only Linux gives its peak and lets it be reset; elsewhere the
+/// address-space limit has to do.
 mod memory {
-    /// Forgets the peak so far, and gives what is resident now, in KiB.
+    /// Forgets the peak so far, and returns the memory that is resident now, in KiB.
     pub fn reset_peak() -> u64 {
         if cfg!(target_os = "linux") {
             // proc(5): 5 resets the peak resident set size.

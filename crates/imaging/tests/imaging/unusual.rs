@@ -1,6 +1,8 @@
-//! JPEGs of rare kinds: the same picture as in a usual file, or a typed error. Never another picture.
+//! JPEGs of rare kinds: the same picture as in a usual file, or a typed error. Never another
+//! picture.
 //!
-//! `unusual/plain.jpg` and all others hold one picture of 101 × 75 pixels, by libjpeg-turbo's `cjpeg` and `jpegtran`.
+//! `unusual/plain.jpg` and all others hold one picture of 101 × 75 pixels, by libjpeg-turbo's
+//! `cjpeg` and `jpegtran`.
 
 use thumbforge_imaging::ErrorKind;
 
@@ -87,7 +89,7 @@ fn kinds_that_nobody_here_decodes_are_named() {
     }
 }
 
-/// The file with its height given behind the scan, by a DNL segment (T.81, B.2.5).
+/// The file with its height given after the scan, by a DNL segment (T.81, B.2.5).
 fn with_height_behind(plain: &[u8]) -> Vec<u8> {
     let at = frame_header(plain) + 5;
     let end = plain.len() - 2;

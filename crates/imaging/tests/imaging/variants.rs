@@ -1,4 +1,4 @@
-//! Variants: which part they show, how they are turned, and what each format keeps.
+//! Variants: the part that they show, how they are turned, and what each format keeps.
 
 use image::DynamicImage;
 use jpeg_encoder::ColorType;
@@ -29,7 +29,7 @@ fn render(bytes: &[u8], variant: &Variant) -> Rendition {
     try_render(bytes, variant).unwrap().renditions.remove(0)
 }
 
-/// Decodes a rendition by other decoders than ours, and checks that it is as large as it says.
+/// Decodes a rendition by other decoders than ours, and checks that it is as large as it declares.
 fn decoded(rendition: &Rendition) -> DynamicImage {
     let file = rendition.files.last().unwrap();
     let picture = image::load_from_memory(&file.bytes).unwrap();
@@ -81,7 +81,7 @@ fn corners_and_middle(picture: &DynamicImage) -> [usize; 5] {
     ]
 }
 
-/// What is stored when this is seen, at an EXIF orientation.
+/// How the picture is stored when this is seen, at an EXIF orientation.
 fn stored(seen: &Picture, orientation: u8) -> Picture {
     match orientation {
         2 => seen.mirrored(),

@@ -22,7 +22,7 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<String> {
     faults
 }
 
-/// Combinations that work, but hardly as meant.
+/// Combinations that work, but are hardly meant.
 pub(super) fn doubts(settings: &Settings) -> Vec<String> {
     let mut notices = Vec::new();
     let mut doubt = |doubtful: bool, notice: &str| {

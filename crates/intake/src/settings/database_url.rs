@@ -1,4 +1,4 @@
-//! Where the database is, in the forms that people have at hand.
+//! The place of the database, in the forms that people have at hand.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use super::redacted::redacted;
 pub enum DatabaseUrl {
     /// The database file; relative paths count from the working directory.
     Sqlite(PathBuf),
-    /// A `postgres://` URL with the options of libpq; only the client can say whether it reads it.
+    /// A `postgres://` URL with the options of libpq; only the client knows whether it can read it.
     Postgres(String),
 }
 
@@ -24,8 +24,9 @@ impl FromStr for DatabaseUrl {
     type Err = String;
 
     /// Reads `sqlite://relative`, `sqlite:///absolute`, `postgres://…` and `postgresql://…`, and
-    /// SQLAlchemy's forms with a driver: `postgresql+asyncpg://…`, and `sqlite+aiosqlite:///relative`,
-    /// where, as in SQLAlchemy, only a fourth slash makes the path absolute.
+    /// SQLAlchemy's forms with a driver: `postgresql+asyncpg://…`, and
+    /// `sqlite+aiosqlite:///relative`, where, as in SQLAlchemy, only a fourth slash makes the path
+    /// absolute.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (scheme, rest) = text.split_once("://").ok_or(EXPECTED)?;
         let (dialect, driver) = match scheme.split_once('+') {
@@ -52,7 +53,7 @@ fn sqlite(path: &str) -> Result<DatabaseUrl, String> {
     if path.contains('?') {
         return Err("options after ? are not supported in a sqlite:// URL".to_owned());
     }
-    // `sqlite:///./jobs.db` is SQLAlchemy's relative path; nobody means `/./jobs.db` by it.
+    // `sqlite:///./jobs.db` is SQLAlchemy's relative path; it never means `/./jobs.db`.
     let path = match path.strip_prefix('/') {
         Some(relative) if relative.starts_with("./") || relative.starts_with("../") => relative,
         _ => path,

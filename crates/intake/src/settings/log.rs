@@ -1,4 +1,4 @@
-//! What is logged, and how it is written.
+//! The filter and the format of the log.
 
 use std::str::FromStr;
 
@@ -20,7 +20,7 @@ impl FromStr for LogFormat {
     }
 }
 
-/// What a filter of the log may be, for whoever refuses one.
+/// What a filter of the log may be, for the error that refuses one.
 pub const EXPECTED_FILTER: &str = "expected off, error, warn, info, debug, trace, or directives such \
                                    as info,thumbforge::worker=debug";
 
@@ -31,7 +31,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// Python's `WARNING` and `CRITICAL` are understood.
 ///
 /// # Errors
-/// What was expected, if a word is no level. Directives are not taken apart here.
+/// What was expected, if a word is not a level. Directives are not parsed here.
 pub fn log_filter(text: &str) -> Result<String, String> {
     let directives: Vec<String> = text
         .split(',')
@@ -43,7 +43,8 @@ pub fn log_filter(text: &str) -> Result<String, String> {
             _ => directive.to_owned(),
         })
         .collect();
-    // A bare word that is no level would be read as the name of a module, and switch the rest off.
+    // A bare word that is not a level would be read as the name of a module, and switch the rest
+    // off.
     let misspelt = directives
         .iter()
         .any(|directive| !LEVELS.contains(&directive.as_str()) && !directive.contains('='));

@@ -1,12 +1,13 @@
-//! The layers, lowest first, become one value a setting. Each value remembers where it was said, in words
-//! that lead its author to the spot: `--bind`, `THUMBFORGE_BIND in .env`, `bind in thumbforge.toml`.
+//! The layers, lowest first, become one value a setting. Each value remembers where it was set, in
+//! words that lead its author to the spot: `--bind`, `THUMBFORGE_BIND in .env`, `bind in
+//! thumbforge.toml`.
 
 use std::collections::BTreeMap;
 
 use super::Judge;
 use super::setting::Setting;
 
-/// What one source says: text by setting.
+/// What one source sets: text by setting.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layer(BTreeMap<&'static str, Said>);
 
@@ -58,7 +59,7 @@ impl<'a> Merged<'a> {
         Self { said, judge }
     }
 
-    /// The parsed value, or `None` and one line more in `faults`.
+    /// The parsed value, or `None` and another line in `faults`.
     pub(super) fn read<T>(
         &self,
         key: &str,

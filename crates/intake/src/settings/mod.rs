@@ -1,7 +1,7 @@
-//! Every setting, its default and its check, read from texts: whoever calls has read the files.
+//! Every setting, its default and its check, read from texts: the caller has read the files.
 //!
 //! Layers, lowest first: the defaults of [`TABLE`], `thumbforge.toml`, `.env`, the environment,
-//! flags. [`load`] tells all faults at once, and never prints a secret.
+//! flags. [`load`] reports all faults at once, and never prints a secret.
 
 mod checks;
 mod database_url;
@@ -57,8 +57,8 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// What a library that is handed a setting says of it: gets the setting's key and a text that was
-/// read without a fault here. Its sentence quotes no secret.
+/// How a library judges a setting that it receives: gets the setting's key and a text that was read
+/// without a fault here. Its sentence quotes no secret.
 pub type Judge<'a> = &'a dyn Fn(&str, &str) -> Result<(), String>;
 
 /// Merges and checks the settings.

@@ -6,7 +6,7 @@ use super::table::TABLE;
 /// Variables of the Python service of the same name that mean a setting here.
 const RENAMED: [(&str, &str); 1] = [("WORKER_PROCESSES", "cpu_threads")];
 
-/// Variables of the Python service that no longer mean anything, and why.
+/// Variables of the Python service that no longer have a meaning, and why.
 const RETIRED: [(&str, &str); 2] = [
     ("APP_NAME", "the service has no name to show"),
     ("API_V1_PREFIX", "the API is always under /v1"),
@@ -40,13 +40,13 @@ pub(super) fn setting(key: &str) -> Option<&'static Setting> {
     TABLE.iter().find(|setting| setting.key == key)
 }
 
-/// The variable that resembles `name`, which has no prefix, most.
+/// The variable that most resembles `name`, which has no prefix.
 pub(super) fn nearest_variable(name: &str) -> String {
     let (key, _) = nearest_key(name);
     format!("{PREFIX}{}", key.to_ascii_uppercase())
 }
 
-/// The key that was probably meant, if one resembles `key` enough to say so.
+/// The key that was probably meant, if one resembles `key` closely enough.
 pub(super) fn likely_key(key: &str) -> Option<&'static str> {
     const LIKELY: f64 = 0.8;
     let (nearest, likeness) = nearest_key(key);

@@ -1,12 +1,12 @@
-//! The tables `[origins."pattern"]` of `thumbforge.toml`: what is said of hosts by their names.
+//! The tables `[origins."pattern"]` of `thumbforge.toml`: settings for hosts by their names.
 
 use config::{Map, Value, ValueKind};
 
 use super::parse::{Parsed, user_agent};
 use crate::{HostPattern, OriginRule};
 
-/// Fields that a request is framed or addressed by, that would have the source send only a part,
-/// or that have a key of their own.
+/// Fields that frame or address a request, that would make the source send only a part, or that
+/// have a key of their own.
 const REFUSED_HEADERS: &[&str] = &[
     "accept-encoding",
     "connection",
@@ -26,7 +26,7 @@ const REFUSED_HEADERS: &[&str] = &[
     "user-agent",
 ];
 
-/// Every rule, the most specific first. `file` is where `value` stands.
+/// Every rule, the most specific first. `file` is the file that holds `value`.
 pub(super) fn rules(value: Value, file: &str, faults: &mut Vec<String>) -> Vec<OriginRule> {
     let ValueKind::Table(tables) = value.kind else {
         faults.push(format!(
@@ -41,7 +41,7 @@ pub(super) fn rules(value: Value, file: &str, faults: &mut Vec<String>) -> Vec<O
             continue;
         };
         if rules.iter().any(|other| other.pattern == rule.pattern) {
-            faults.push(format!("{place}: the same hosts as of another pattern"));
+            faults.push(format!("{place}: the same hosts as another pattern"));
         }
         rules.push(rule);
     }
@@ -83,7 +83,7 @@ fn read_key(rule: &mut OriginRule, key: &str, value: Value) -> Parsed<()> {
         "user_agent" => rule.user_agent = Some(user_agent(&text(value)?)?),
         "headers" => rule.headers = headers(value)?,
         _ => {
-            let expected = "unknown key; there are user_agent, headers, concurrency, per_second";
+            let expected = "unknown key; expected user_agent, headers, concurrency or per_second";
             return Err(expected.to_owned());
         }
     }
@@ -122,9 +122,9 @@ fn headers(value: Value) -> Parsed<Vec<(String, String)>> {
             .iter()
             .any(|(other, _)| other.eq_ignore_ascii_case(&name))
         {
-            return Err(format!("{name} is there twice"));
+            return Err(format!("{name} is given twice"));
         }
-        // What stands there may be a secret: it is never quoted.
+        // The value may be a secret: it is never quoted.
         let value = text(value).map_err(|fault| format!("{name}: {fault}"))?;
         if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return Err(format!("{name}: expected visible ASCII"));
@@ -137,7 +137,7 @@ fn headers(value: Value) -> Parsed<Vec<(String, String)>> {
 fn check_name(name: &str) -> Parsed<()> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(format!("{name:?} is no name of a header"));
+        return Err(format!("{name:?} is not the name of a header"));
     }
     if REFUSED_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
         return Err(format!("{name} can't be set"));
@@ -148,7 +148,7 @@ fn check_name(name: &str) -> Parsed<()> {
 fn text(value: Value) -> Parsed<String> {
     match value.kind {
         ValueKind::String(text) => Ok(text),
-        _ => Err("expected a text".to_owned()),
+        _ => Err("expected text".to_owned()),
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
                 "[origins.a]\nuser_agent = \"\"",
                 "user_agent: expected visible ASCII",
             ),
-            ("[origins.a]\nuser_agent = 3", "user_agent: expected a text"),
+            ("[origins.a]\nuser_agent = 3", "user_agent: expected text"),
             (
                 "[origins.a]\nheaders = \"hunter2\"",
                 "headers: expected a table",
@@ -251,17 +251,17 @@ mod tests {
             ),
             (
                 "[origins.a]\nheaders = { \"a b\" = \"hunter2\" }",
-                "\"a b\" is no name",
+                "\"a b\" is not the name",
             ),
             (
                 "[origins.a]\nheaders = { X = \"hunter2\\r\\nY: z\" }",
                 "X: expected visible ASCII",
             ),
-            ("[origins.a]\nheaders = { X = 3 }", "X: expected a text"),
+            ("[origins.a]\nheaders = { X = 3 }", "X: expected text"),
             ("[origins.a]\nheaders = { X = \"1\", x = \"2\" }", "twice"),
             (
                 "[origins.a]\n[origins.A]",
-                "the same hosts as of another pattern",
+                "the same hosts as another pattern",
             ),
             (
                 "[origins]\na = 3",

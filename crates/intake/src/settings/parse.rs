@@ -1,4 +1,4 @@
-//! From the text of a setting to its value, or to a sentence that says what was expected.
+//! From the text of a setting to its value, or to a sentence about what was expected.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -77,7 +77,7 @@ pub(super) fn path(text: &str) -> Parsed<PathBuf> {
     }
 }
 
-/// What may stand in a `User-Agent`, a contact for one.
+/// The text of a `User-Agent`, which may contain a contact.
 pub(super) fn user_agent(text: &str) -> Parsed<String> {
     let is_visible = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     if text.trim().is_empty() || !is_visible {
@@ -128,7 +128,7 @@ pub(super) fn origin(text: &str) -> Parsed<String> {
         })
 }
 
-/// The URL of this service: without what may not be in links.
+/// The URL of this service: without parts that may not be in links.
 pub(super) fn public_url(text: &str) -> Parsed<url::Url> {
     let url = url::Url::parse(text).ok();
     url.filter(|url| matches!(url.scheme(), "http" | "https"))

@@ -1,4 +1,4 @@
-//! The tables `[presets.name]` of `thumbforge.toml`: variants that a client asks for by one name.
+//! The tables `[presets.name]` of `thumbforge.toml`: variants that clients ask for by one name.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::Variants;
 use crate::variant::{NAME_RULE, is_name};
 
-/// Every preset by its name. `file` is where `value` stands.
+/// Every preset by its name. `file` is the file that holds `value`.
 pub(super) fn presets(
     value: Value,
     file: &str,
@@ -51,7 +51,7 @@ fn preset(name: &str, value: Value) -> Result<Variants, Vec<String>> {
     faults.extend(
         strangers
             .iter()
-            .map(|key| format!("{key}: unknown key; there is variants")),
+            .map(|key| format!("{key}: unknown key; expected variants")),
     );
     match variants {
         Some(Ok(variants)) if faults.is_empty() => return Ok(variants),
@@ -62,14 +62,15 @@ fn preset(name: &str, value: Value) -> Result<Variants, Vec<String>> {
     Err(faults)
 }
 
-/// As a request would have it.
+/// As in a request.
 fn json(value: Value) -> Json {
     match value.kind {
         ValueKind::Nil => Json::Null,
         ValueKind::Boolean(value) => value.into(),
         ValueKind::I64(number) => number.into(),
         ValueKind::U64(number) => number.into(),
-        // TOML knows numbers that JSON does not; as texts they are refused where a number is asked for.
+        // TOML has numbers that JSON does not have; as texts they are refused where a number is
+        // expected.
         ValueKind::Float(number) if !number.is_finite() => number.to_string().into(),
         ValueKind::Float(number) => number.into(),
         ValueKind::String(text) => text.into(),

@@ -1,16 +1,17 @@
-//! Where Redis is.
+//! The place of Redis.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::redacted::redacted;
 
-/// A `REDIS_URL` of a known scheme; only the client can say whether it reads the rest. `Debug` and `Display` hide the password.
+/// A `REDIS_URL` of a known scheme; only the client knows whether it can read the rest. `Debug` and
+/// `Display` hide the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(String);
 
 impl RedisUrl {
-    /// The whole URL, password included: for the client only.
+    /// The whole URL, including the password: for the client only.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,6 +1,6 @@
 //! What a setting is: one row of the table.
 
-/// What every variable begins with.
+/// The prefix of every variable.
 pub const PREFIX: &str = "THUMBFORGE_";
 
 /// One row of the table.
@@ -29,12 +29,12 @@ impl Setting {
     }
 }
 
-/// What holds when nobody says anything.
+/// What holds when no source sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     Text(&'static str),
     Unset,
-    /// So many times the number of cores.
+    /// This many times the number of cores.
     Cores(usize),
 }
 

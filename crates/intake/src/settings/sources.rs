@@ -1,4 +1,4 @@
-//! Where settings are said. Everything that `load` sees of the world is in [`Texts`].
+//! Where settings come from. Everything that `load` sees of the world is in [`Texts`].
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -12,28 +12,28 @@ use super::setting::PREFIX;
 use super::{origins, presets};
 use crate::{OriginRule, Variants};
 
-/// The keys that are no settings of the table.
+/// The keys that are not settings of the table.
 const ORIGINS: &str = "origins";
 const PRESETS: &str = "presets";
 
 /// What settings are read from.
 #[derive(Debug, Clone)]
 pub struct Texts {
-    /// That of `--config`, or `thumbforge.toml`.
+    /// The file of `--config`, or `thumbforge.toml`.
     pub toml: FileText,
     pub dot_env: FileText,
     /// The process's variables.
     pub environment: Vec<(OsString, OsString)>,
-    /// Settings by key, as said by flags.
+    /// Settings by key, as given by flags.
     pub flags: Vec<(&'static str, String)>,
     /// What "cores" means in a default.
     pub cores: usize,
 }
 
-/// A file as it was found; one that is not there, and need not be, has no text in it.
+/// A file as it was found; a file that is optional and missing has no text.
 #[derive(Debug, Clone)]
 pub struct FileText {
-    /// As faults call it.
+    /// Its name in faults.
     pub name: String,
     /// Or why it can't be read.
     pub text: Result<String, String>,
@@ -59,7 +59,7 @@ impl FileText {
     }
 }
 
-/// What reading the sources brings to light beside their values.
+/// Results of reading the sources, apart from their values.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub faults: Vec<String>,
@@ -67,7 +67,7 @@ pub(super) struct Findings {
     pub said: OnlyInFile,
 }
 
-/// What only the file can say.
+/// What only the file can set.
 #[derive(Debug, Default)]
 pub(super) struct OnlyInFile {
     /// The most specific pattern first.
@@ -130,7 +130,7 @@ fn toml_layer(values: config::Map<String, Value>, file: &str, findings: &mut Fin
     layer
 }
 
-/// The text of a typed value, as it would stand in a variable; lists with commas.
+/// The text of a typed value, as in a variable; lists with commas.
 fn scalar_text(value: Value) -> Option<String> {
     match value.kind {
         ValueKind::Table(_) => None,
@@ -202,7 +202,7 @@ fn say_variable(
         Meaning::Unknown => {
             let nearest = nearest_variable(name);
             findings.notices.push(format!(
-                "{variable}{place} is no setting and is ignored; the nearest one is {nearest}"
+                "{variable}{place} is not a setting and is ignored; the nearest one is {nearest}"
             ));
             return;
         }

@@ -1,5 +1,5 @@
-//! The one table of settings. Flags, `--help`, the names that faults suggest, and the tests that hold
-//! `.env.example`, `compose.yaml` and the README to it, all derive from here.
+//! The one table of settings. Flags, `--help`, the names that faults suggest, and the tests that
+//! hold `.env.example`, `compose.yaml` and the README to it, all derive from here.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ macro_rules! settings {
         #[derive(Debug, Clone)]
         pub struct Settings {
             $($( #[doc = $help] pub $field: $type, )*)*
-            /// What the file says of hosts by their names, the most specific pattern first.
+            /// Settings from the file for hosts by their names, the most specific pattern first.
             pub origins: Vec<OriginRule>,
             /// Variants that a client asks for by one name.
             pub presets: BTreeMap<String, Variants>,
@@ -82,15 +82,15 @@ settings! {
     "HTTP API" {
         /// Address and port of the API
         bind: SocketAddr = "bind", Text("127.0.0.1:8000"), socket_address;
-        /// A URL that is known: allow-retry makes a new job, reuse-completed answers with the finished one, reject-active refuses while one is active
+        /// For a known URL, allow-retry makes a new job, reuse-completed returns the finished one, reject-active refuses while one is active
         duplicate_handling: DuplicateHandling = "duplicate_handling", Text("allow-retry"), word;
-        /// Jobs in a list when the client does not say
+        /// Jobs in a list when the client gives no limit
         default_page_size: u32 = "default_page_size", Text("20"), integer(1, 10_000);
         /// Jobs in a list at most
         max_page_size: u32 = "max_page_size", Text("100"), integer(1, 10_000);
-        /// Pending jobs, i.e. not those in work, beyond which submissions are answered 429; unset: no limit
+        /// Pending jobs, i.e. not those in work, beyond which submissions get 429; unset: no limit
         max_pending: Option<u64> = "max_pending", Unset, optional(integer(1, NO_LIMIT));
-        /// File of hashed API keys; unset: no key is asked for
+        /// File of hashed API keys; unset: no key is needed
         api_keys_file: Option<PathBuf> = "api_keys_file", Unset, optional(path);
         /// Origins whose pages may call the API, separated by commas, or *; empty: none
         cors_allowed_origins: Vec<String> = "cors_allowed_origins", Text(""), list(origin);
@@ -106,9 +106,9 @@ settings! {
         max_output_pixels: u64 = "max_output_pixels", Text("50000000"), integer(1, NO_LIMIT);
     }
     "Workers" {
-        /// Jobs in flight in this process at most; unset: as many as there are sockets for
+        /// Jobs in flight in this process at most; unset: as many as the sockets allow
         worker_concurrency: Option<usize> = "worker_concurrency", Unset, optional(integer(1, 10_000));
-        /// Downloads under way at once in this process; a slow download does not keep others from starting
+        /// Downloads at once in this process; a slow one does not keep others from starting
         downloads: usize = "downloads", Text("1000"), integer(1, 100_000);
         /// Thumbnails being made at once
         cpu_threads: usize = "cpu_threads", Cores(1), integer(1, 1024);
@@ -124,7 +124,7 @@ settings! {
         worker_bind: Option<SocketAddr> = "worker_bind", Unset, optional(socket_address);
     }
     "Sources" {
-        /// Seconds for which the breaker of an origin that does not answer opens at first; then twice as long, up to ten minutes
+        /// Seconds for which the breaker of a silent origin opens at first; then twice as long, up to ten minutes
         origin_breaker: Duration = "origin_breaker_seconds", Text("30"), seconds(0.1, 600.0);
         /// Seconds that a job waits at most for an origin that refuses requests or does not answer
         origin_max_wait: Duration = "origin_max_wait_seconds", Text("3600"), seconds(1.0, 2_592_000.0);
@@ -136,17 +136,17 @@ settings! {
         source_head_timeout: Duration = "source_head_timeout_seconds", Text("20"), seconds(0.1, 3600.0);
         /// Seconds of silence within a body
         source_idle_timeout: Duration = "source_idle_timeout_seconds", Text("10"), seconds(0.1, 3600.0);
-        /// Bytes a second that a body must bring, counted over 5 seconds; 0: any speed will do
+        /// Least bytes a second of a body, counted over 5 seconds; 0: any rate
         source_min_bytes_per_second: u64 = "source_min_bytes_per_second", Text("1024"), integer(0, 1_000_000_000);
         /// Redirects followed, each checked anew
         max_redirects: u32 = "max_redirects", Text("5"), integer(0, 20);
-        /// What sources are told of who asks; may have a contact in it
+        /// User agent sent to sources; may contain a contact
         user_agent: String = "user_agent", Text(concat!("ThumbForge/", env!("CARGO_PKG_VERSION"))), user_agent;
         /// Proxy for all downloads, http://, https://, socks5:// or socks5h://, maybe with user and password; unset: none
         egress_proxy: Option<EgressProxy> = "egress_proxy" (secret), Unset, optional(word);
-        /// Networks that may be fetched although they are not public, e.g. 127.0.0.0/8,10.1.0.0/16
+        /// Networks that may be fetched from although they are not public, e.g. 127.0.0.0/8,10.1.0.0/16
         allowed_source_networks: Vec<IpNet> = "allowed_source_networks", Text(""), list(network);
-        /// Ports that may be fetched, separated by commas, or *
+        /// Ports that may be fetched from, separated by commas, or *
         allowed_source_ports: AllowedPorts = "allowed_source_ports", Text("80,443"), word;
         /// Bytes of a source at most
         max_source_bytes: u64 = "max_source_bytes", Text("33554432"), integer(1, NO_LIMIT);

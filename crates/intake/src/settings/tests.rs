@@ -195,7 +195,7 @@ fn an_unknown_variable_only_warns_and_names_the_nearest() {
         .variable("OTHER_THUMBNAIL_SIZE", "1");
     let notices = world.notices();
     assert_eq!(notices.len(), 2, "{notices:?}");
-    assert!(notices[0].starts_with("THUMBFORGE_PORT is no setting"));
+    assert!(notices[0].starts_with("THUMBFORGE_PORT is not a setting"));
     assert!(notices[1].ends_with("the nearest one is THUMBFORGE_THUMBNAIL_SIZE"));
 }
 

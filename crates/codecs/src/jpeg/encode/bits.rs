@@ -35,7 +35,7 @@ impl<'a> BitWriter<'a> {
         self.flush_bytes();
     }
 
-    /// Behind each byte of ones goes one of zeros, so that none looks like a marker.
+    /// After each byte of ones comes one of zeros, so that none looks like a marker.
     #[inline(always)]
     fn write(&mut self, word: u32) {
         let bytes = word.to_be_bytes();
@@ -55,7 +55,7 @@ impl<'a> BitWriter<'a> {
     }
 }
 
-/// Apart from [`BitWriter`], whose word and count can so stay in registers.
+/// Separate from [`BitWriter`], so that the word and count of that can stay in registers.
 #[cold]
 fn write_stuffed(file: &mut Vec<u8>, bytes: [u8; 4]) {
     for byte in bytes {

@@ -1,7 +1,8 @@
-//! The forward transform of 8 × 8 samples, and the quantisation of what it gives.
+//! The forward transform of 8 × 8 samples, and the quantisation of its results.
 //!
-//! The transform is that of Y. Arai, T. Agui and M. Nakajima (1988), in which all but five
-//! multiplications are left to the quantisation: each coefficient comes out too large by a factor of its own.
+//! The transform is that of Y. Arai, T. Agui and M. Nakajima (1988), which leaves all but five
+//! multiplications to the quantisation: each coefficient comes out too large by a factor of its
+//! own.
 
 use super::super::idct::transpose_8;
 use super::super::lanes::F4;
@@ -10,7 +11,7 @@ use super::super::tables::{Quantization, ZIGZAG};
 /// Quantised coefficients.
 #[derive(Clone)]
 pub struct Block {
-    /// One column of frequencies behind another.
+    /// One column of frequencies after another.
     by_column: [i16; 64],
     /// Bit k is set if the k-th coefficient in zigzag order is not zero.
     pub significant: u64,
@@ -26,7 +27,8 @@ impl Block {
 
 /// Quantises by one table.
 pub struct Quantizer {
-    /// What a coefficient is multiplied with, by column and row of frequency; four columns of eight a side.
+    /// The factor of each coefficient, by column and row of frequency; four columns of eight a
+    /// side.
     factors: [[F4; 8]; 2],
 }
 
@@ -42,7 +44,7 @@ const EXCESS: [f64; 8] = [
     0.275_899_379_282_943,
 ];
 
-/// Where the zigzag's coefficients lie when columns are stored one behind another.
+/// Where the zigzag's coefficients lie when columns are stored one after another.
 const BY_COLUMN: [u8; 64] = {
     let mut places = [0; 64];
     let mut k = 0;
@@ -88,7 +90,8 @@ impl Quantizer {
         }
     }
 
-    /// Transforms and quantises the 8 × 8 samples at the start of `samples`, whose rows are `stride` apart.
+    /// Transforms and quantises the 8 × 8 samples at the start of `samples`, whose rows are
+    /// `stride` apart.
     #[inline]
     pub fn block(&self, samples: &[u8], stride: usize) -> Block {
         let mid_grey = F4::splat(128.0);
@@ -114,7 +117,7 @@ impl Quantizer {
             out.copy_from_slice(&words);
             places |= u64::from(significant) << (8 * column);
         }
-        // Most are zero: a look at each that is not costs less than to sort all.
+        // Most are zero: a look at each other one costs less than sorting all.
         let mut significant = 0;
         while places != 0 {
             let place = places.trailing_zeros() as usize & 63;

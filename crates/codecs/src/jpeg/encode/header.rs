@@ -22,13 +22,14 @@ pub struct Scan {
     /// Of the coefficients in zigzag order.
     pub first: u8,
     pub last: u8,
-    /// The bit that the scans before ended with, 0 if there were none; and the one that this scan ends with.
+    /// The bit at which the scans before ended, 0 if there were none; and the one at which this
+    /// scan ends.
     pub high: u8,
     pub low: u8,
 }
 
 impl Scan {
-    /// All there is of a picture.
+    /// The whole description of a picture.
     pub fn whole(picture: &Picture<'_>) -> Self {
         Self::new(0..picture.shifts().len() as u8, [0, 63], [0, 0])
     }
@@ -43,7 +44,7 @@ impl Scan {
         }
     }
 
-    /// What the scan holds of a picture, if anything.
+    /// The part of a picture that the scan holds, if any.
     pub fn of(&self, picture: &Picture<'_>) -> Option<Self> {
         let end = self.components.end.min(picture.shifts().len() as u8);
         let components = self.components.start..end;
@@ -54,7 +55,7 @@ impl Scan {
     }
 }
 
-/// All that stands before the tables of codes.
+/// The segments before the tables of codes.
 pub fn frame(file: &mut Vec<u8>, kind: u8, source: &Source<'_>) {
     file.extend_from_slice(&START_OF_IMAGE);
     // Version 1.02, square pixels, no picture of its own.
@@ -82,7 +83,7 @@ pub fn scan(file: &mut Vec<u8>, scan: &Scan) {
     let mut content = vec![scan.components.len() as u8];
     for component in scan.components.clone() {
         let table = u8::from(component > 0);
-        // A table that is not used is 0, as libjpeg has it; the standard does not say.
+        // A table that is not used is 0, as in libjpeg; the standard leaves it open.
         let dc = table * u8::from(scan.first == 0 && scan.high == 0);
         let ac = table * u8::from(scan.last > 0);
         content.extend([component + 1, dc << 4 | ac]);

@@ -1,4 +1,4 @@
-//! Huffman tables, and the codes they tell.
+//! Huffman tables, and the codes that they define.
 
 use std::sync::LazyLock;
 

@@ -32,7 +32,8 @@ pub enum Coding {
     Baseline,
     /// Sequential, with Huffman tables made for the picture.
     Optimized,
-    /// In scans that each show more of the picture, with Huffman tables made for each: mostly the smallest.
+    /// In scans that each show more of the picture, with Huffman tables made for each: mostly the
+    /// smallest.
     Progressive,
 }
 
@@ -46,7 +47,7 @@ pub fn encode_as<'a>(picture: impl Into<Picture<'a>>, quality: u8, coding: Codin
     encode_picture(picture.into(), quality, coding)
 }
 
-/// Built here once, not where it is called.
+/// Compiled here once, not where it is called.
 fn encode_picture(picture: Picture<'_>, quality: u8, coding: Coding) -> Vec<u8> {
     let source = Source::new(picture, quality);
     let (width, height) = source.picture.size();

@@ -1,16 +1,17 @@
-//! Huffman tables made for the symbols there are (ITU-T T.81, annex K.2).
+//! Huffman tables made for the symbols that occur (ITU-T T.81, annex K.2).
 
 use std::borrow::Cow;
 
 use super::tables::HuffmanSpec;
 
-/// The longest code that a table can tell.
+/// The longest code that a table can hold.
 const LONGEST: usize = 16;
 
-/// How often each symbol comes.
+/// How often each symbol occurs.
 pub type Counts = [u64; 256];
 
-/// The table that codes these symbols in the fewest bits, with no code all of ones. `None` if there is no symbol.
+/// The table that codes these symbols in the fewest bits, with no code all of ones. `None` if there
+/// is no symbol.
 pub fn table(id: u8, counts: &Counts) -> Option<HuffmanSpec> {
     let mut symbols: Vec<u8> = (0..=255)
         .filter(|&symbol| counts[usize::from(symbol)] > 0)
@@ -19,7 +20,7 @@ pub fn table(id: u8, counts: &Counts) -> Option<HuffmanSpec> {
         return None;
     }
     symbols.sort_by_key(|&symbol| counts[usize::from(symbol)]);
-    // One more that never comes: it takes the last and longest code, which is all of ones.
+    // An extra symbol that never occurs: it takes the last and longest code, which is all of ones.
     let mut weights = vec![1];
     weights.extend(symbols.iter().map(|&symbol| counts[usize::from(symbol)]));
     let mut lengths = lengths(&weights);
@@ -36,8 +37,9 @@ pub fn table(id: u8, counts: &Counts) -> Option<HuffmanSpec> {
 
 /// How many codes an optimal set has of each length, for `weights` in ascending order.
 ///
-/// The nodes that are made of two others come in ascending order by themselves: the two lightest nodes are always at
-/// the heads of two queues, and no search is needed as in the standard's figure K.1.
+/// The nodes that are made of two others come in ascending order by themselves: the two lightest
+/// nodes are always at the heads of two queues, and no search is needed as in the standard's figure
+/// K.1.
 fn lengths(weights: &[u64]) -> Vec<u16> {
     let leaves = weights.len();
     let nodes = 2 * leaves - 1;
@@ -66,8 +68,8 @@ fn lengths(weights: &[u64]) -> Vec<u16> {
     lengths
 }
 
-/// Shortens what is too long (figure K.3): of two such codes, one takes the place that they forked from; the other and
-/// a shorter code fork from the shorter one's place.
+/// Shortens codes that are too long (figure K.3): of two such codes, one takes the place that they
+/// forked from; the other and a shorter code fork from the shorter one's place.
 fn limit(lengths: &mut [u16]) {
     for length in (LONGEST + 1..lengths.len()).rev() {
         while lengths[length] > 0 {
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
     use crate::jpeg::encode::huffman::codes;
 
-    /// What all symbols take with a table, in bits.
+    /// The bits that the symbols take with a table, in all.
     fn cost(table: &HuffmanSpec, counts: &Counts) -> u64 {
         let codes = codes(table);
         (0..256)
@@ -95,7 +97,7 @@ mod tests {
             .sum()
     }
 
-    /// Figure K.1 as it stands there: the sum of all inner nodes is what the codes take.
+    /// Figure K.1 literally: the sum of all inner nodes is what the codes take.
     fn least_cost(counts: &Counts) -> u64 {
         let mut weights: Vec<u64> = counts.iter().copied().filter(|&count| count > 0).collect();
         weights.push(1);
@@ -152,7 +154,7 @@ mod tests {
                 *count = 1 + (state >> 40) % 100;
             }
             let table = check(&counts);
-            // The code that never comes costs its length.
+            // The code that never occurs costs its length.
             let longest = table.counts.iter().rposition(|&count| count > 0).unwrap();
             let unused = least_cost(&counts) - cost(&table, &counts);
             assert_eq!(unused, longest as u64 + 1, "{used}");

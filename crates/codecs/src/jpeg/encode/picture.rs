@@ -1,4 +1,5 @@
-/// A picture with halved chroma: `cb` and `cr` have ⌈width / 2⌉ × ⌈height / 2⌉ samples. Neither side is 0.
+/// A picture with halved chroma: `cb` and `cr` have ⌈width / 2⌉ × ⌈height / 2⌉ samples. Neither
+/// side is 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Planes<'a> {
     pub width: u16,

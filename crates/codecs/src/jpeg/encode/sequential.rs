@@ -10,7 +10,8 @@ use super::tokens::Tokens;
 
 const END_OF_BLOCK: u8 = 0x00;
 
-/// With the standard's tables, in one pass. Apart from the other codings: 1 % of a picture's time.
+/// With the standard's tables, in one pass. Separate from the other codings: saves 1 % of a
+/// picture's time.
 #[inline(never)]
 pub fn write_baseline(file: &mut Vec<u8>, source: &Source<'_>) {
     header::frame(file, header::SOF0, source);
@@ -31,7 +32,8 @@ pub fn write_optimized(file: &mut Vec<u8>, source: &Source<'_>) {
     blocks.symbols.write(file, &Scan::whole(&source.picture));
 }
 
-/// Turns blocks into symbols, each block with the difference to its component's last DC coefficient.
+/// Turns blocks into symbols, each block with the difference to its component's last DC
+/// coefficient.
 struct BlockCoder<S> {
     symbols: S,
     last_dc: [i16; 3],
@@ -45,7 +47,7 @@ impl<S: Symbols> BlockCoder<S> {
         }
     }
 
-    /// `TABLE`: the component's DC table; behind it stands its AC table.
+    /// `TABLE`: the component's DC table; its AC table follows.
     #[inline(always)]
     fn block<const TABLE: usize>(&mut self, component: usize, block: &Block) {
         let (dc, ac) = (TABLE, TABLE + 1);
@@ -71,7 +73,8 @@ impl<S: Symbols> BlockCoder<S> {
         }
     }
 
-    /// Apart from the code of luma, which has most of the blocks and is inlined: 2 % of a picture's time.
+    /// Separate from the code of luma, which has most of the blocks and is inlined: saves 2 % of a
+    /// picture's time.
     #[inline(never)]
     fn chroma(&mut self, component: usize, block: &Block) {
         self.block::<2>(component, block);

@@ -6,17 +6,18 @@ use super::huffman::Codes;
 /// A run of zeros too long for one symbol.
 pub const SIXTEEN_ZEROS: u8 = 0xF0;
 
-/// Where a component's tables stand among the four: DC, and behind it AC.
+/// Where a component's tables stand among the four: DC, then AC.
 pub const fn tables_of(component: usize) -> usize {
     if component == 0 { 0 } else { 2 }
 }
 
-/// Takes the symbols of a scan, one behind another.
+/// Takes the symbols of a scan, one after another.
 pub trait Symbols {
     /// A `symbol` of one of the four tables, and the `count` bits that follow its code.
     fn put(&mut self, table: usize, symbol: u8, bits: u32, count: u32);
 
-    /// A symbol of a run and a magnitude's size, and the magnitude's bits (ITU-T T.81, F.1.2.1, table F.1).
+    /// A symbol of a run and a magnitude's size, and the magnitude's bits (ITU-T T.81, F.1.2.1,
+    /// table F.1).
     #[inline(always)]
     fn put_value(&mut self, table: usize, run: u32, value: i16) {
         let size = 16 - value.unsigned_abs().leading_zeros();

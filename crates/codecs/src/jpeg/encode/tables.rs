@@ -1,4 +1,4 @@
-//! The example tables of ITU-T T.81, annex K, which decoders know best.
+//! The example tables of ITU-T T.81, annex K, which are best known to decoders.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,8 @@ pub const CHROMINANCE: Quantization = [
     99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
 ];
 
-/// A table for a quality of 1 to 100, scaled as libjpeg does it (`jpeg_quality_scaling` in jcparam.c).
+/// A table for a quality of 1 to 100, scaled as libjpeg does it (`jpeg_quality_scaling` in
+/// jcparam.c).
 pub fn quantization(base: &Quantization, quality: u8) -> Quantization {
     let quality = u16::from(quality.clamp(1, 100));
     let percent = if quality < 50 {

@@ -6,15 +6,17 @@ use super::huffman::codes;
 use super::optimal::{self, Counts};
 use super::symbols::Symbols;
 
-/// The most bits behind a code.
+/// The most bits after a code.
 const MOST_BITS: u32 = 15;
 
 /// Bits without a code: those of a fifth table have no length.
 const NO_CODE: usize = 4 << 8;
 
-/// The symbols of one scan, each with the bits that follow it: `table << 28 | symbol << 20 | count << 16 | bits`.
+/// The symbols of one scan, each with the bits that follow it: `table << 28 | symbol << 20 | count
+/// << 16 | bits`.
 ///
-/// A picture's symbols take less room than its coefficients, and to go over them again takes less time.
+/// A picture's symbols take less room than its coefficients, and going over them again takes less
+/// time.
 pub struct Tokens {
     tokens: Vec<u32>,
     counts: [Counts; 4],
@@ -53,7 +55,7 @@ impl Tokens {
         self.tokens[place] = token(table << 8 | usize::from(symbol), bits, count);
     }
 
-    /// Tables, header and data of the scan. Nothing is kept of it.
+    /// Writes tables, header and data of the scan, and drops them.
     pub fn write(&mut self, file: &mut Vec<u8>, scan: &Scan) {
         let mut all = [[0; 256]; 5];
         for ((number, counts), all) in (0..).zip(&mut self.counts).zip(&mut all) {

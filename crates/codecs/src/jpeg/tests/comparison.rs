@@ -15,8 +15,9 @@ fn sample(plane: &Plane<'_>, x: usize, y: usize) -> f64 {
     f64::from(plane.data[y * plane.stride + x])
 }
 
-/// zune-jpeg brings chroma up with a triangle filter; averaged back over a pixel pair, a sample has 6/8 of itself and
-/// 1/8 of each neighbour. Do the same to ours, for the directions that are subsampled.
+/// zune-jpeg brings chroma up with a triangle filter; averaged back over a pixel pair, a sample has
+/// 6/8 of itself and 1/8 of each neighbour. Does the same to ours, for the directions that are
+/// subsampled.
 fn blurred(plane: &Plane<'_>, x: usize, y: usize, across: bool, down: bool) -> f64 {
     let row = |y: usize| {
         if !across {
@@ -46,7 +47,7 @@ fn check_full(bytes: &[u8], header: &Header, reference: &Reference, name: &str) 
         let boxed = reference.boxed(channel, plane);
         let (rmse, largest) =
             reference::difference(&boxed, |x, y| blurred(plane, x, y, across, down));
-        // Two transforms and a filter, each rounding in its own way.
+        // Two transforms and a filter, each with its own rounding.
         let bound = if across || down {
             (1.0, 3.0)
         } else {
@@ -59,8 +60,9 @@ fn check_full(bytes: &[u8], header: &Header, reference: &Reference, name: &str) 
     }
 }
 
-/// At N/8 a plane must be what the N-point transform of the reference's lowest frequencies is. For N = 1 that is the
-/// mean over the block. The reference has rounded and clipped before: hence RMSE 1 rather than nothing.
+/// At N/8 a plane must be what the N-point transform of the reference's lowest frequencies is. For
+/// N = 1 that is the mean over the block. The reference has rounded and clipped before: hence RMSE
+/// 1 rather than nothing.
 fn check_scaled(bytes: &[u8], header: &Header, reference: &Reference, eighths: u8, name: &str) {
     let mut scratch = Scratch::default();
     let decoded = decode_scaled(bytes, header, Scale::new(eighths).unwrap(), &mut scratch).unwrap();
@@ -71,8 +73,8 @@ fn check_scaled(bytes: &[u8], header: &Header, reference: &Reference, eighths: u
     );
     let first = header.components[0];
     for (channel, plane) in decoded.planes.iter().enumerate() {
-        // Of subsampled chroma the reference shows a filtered form only: that one is compared at full size. Of RGB it
-        // shows a clipped one.
+        // The reference shows subsampled chroma only filtered: that is compared at full size. It
+        // shows RGB clipped.
         if (header.components[channel].h, header.components[channel].v) != (first.h, first.v) {
             continue;
         }

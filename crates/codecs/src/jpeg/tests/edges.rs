@@ -1,5 +1,5 @@
-//! A picture whose size was made smaller in its header, within its last MCUs: of the samples that are left, the whole
-//! ones must be those of the larger picture, and the others repeat them.
+//! A picture whose size was made smaller in its header, within its last MCUs. Of the remaining
+//! samples, the whole ones must be those of the larger picture, and the others repeat them.
 
 use jpeg_encoder::SamplingFactor;
 
@@ -51,7 +51,7 @@ fn check(bytes: &[u8], header: &Header, (width, height): (u32, u32), scale: Scal
     let n = usize::from(scale.eighths());
     for (index, (plane, larger)) in decoded.planes.iter().zip(&larger.planes).enumerate() {
         let whole = |pixels: u32, coded: usize| {
-            // Samples of the component itself, of which the last may be half padding.
+            // Samples of the component itself; the last may be half padding.
             let own = (pixels as usize * coded * 8).div_ceil(usize::from(CODED) * n);
             own * n / 8
         };

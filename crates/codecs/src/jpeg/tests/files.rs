@@ -1,4 +1,5 @@
-//! Files that others made: those beside this project, and the whole corpus where it lies next to the checkout.
+//! Files made by others: those beside this project, and the whole corpus where it lies next to the
+//! checkout.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ fn jpegs_below(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What becomes of a file at any scale: compared with the reference, or refused. Says whether it was compared.
+/// Decodes a file at any scale: compared with the reference, or refused. Returns whether it was
+/// compared.
 fn sweep(path: &Path) -> bool {
     let name = path.display().to_string();
     let bytes = fs::read(path).unwrap();

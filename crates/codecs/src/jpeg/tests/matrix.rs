@@ -54,9 +54,10 @@ fn every_sampling_decodes_like_the_reference() {
     }
 }
 
-/// The encoder writes one scan a component when it optimises its tables. zune-jpeg 0.5.15 shows luma wrong where such a
-/// file is subsampled down (libjpeg-turbo shows it as we do), so the interleaved file stands in as the reference.
-/// Likewise below for restarts, where it goes wrong with 4:1:1.
+/// The encoder writes one scan a component when it optimises its tables. zune-jpeg 0.5.15 shows
+/// luma wrong where such a file is subsampled down (libjpeg-turbo shows it as we do), so the
+/// interleaved file stands in as the reference. Likewise below for restarts, where it goes wrong
+/// with 4:1:1.
 #[test]
 fn separate_scans_give_the_same_picture_as_one_interleaved_scan() {
     for sampling in SAMPLINGS {

@@ -1,4 +1,5 @@
-//! The decoder against another one (`zune-jpeg`) and against the definition of its scaled transforms.
+//! The decoder against another one (`zune-jpeg`) and against the definition of its scaled
+//! transforms.
 
 mod comparison;
 mod edges;

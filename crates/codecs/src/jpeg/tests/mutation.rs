@@ -1,4 +1,4 @@
-//! Damaged files: never a panic, never a picture that is wrong without saying so.
+//! Damaged files: never a panic, never a wrong picture without an error.
 
 use jpeg_encoder::SamplingFactor;
 
@@ -96,8 +96,8 @@ fn damaged_files_never_panic() {
     );
 }
 
-/// Damaged bits that still make valid codes are decoded by both decoders alike: where neither complains, both must
-/// show the same wrong picture.
+/// Both decoders decode damaged bits that still make valid codes alike: where neither complains,
+/// both must show the same wrong picture.
 #[test]
 fn what_is_decoded_without_complaint_is_what_the_reference_shows() {
     let (originals, mut random, mut scratch) = (originals(), Random(2), Scratch::default());
@@ -124,7 +124,8 @@ fn what_is_decoded_without_complaint_is_what_the_reference_shows() {
         let expected = reference.boxed(0, plane);
         let (rmse, _) =
             reference::difference(&expected, |x, y| match plane.data[y * plane.stride + x] {
-                // Coefficients too large for any picture: we clip what they give, others let it wrap around.
+                // Coefficients too large for any picture: we clip the result, others let it wrap
+                // around.
                 0 | 255 => f64::NAN,
                 sample => f64::from(sample),
             });

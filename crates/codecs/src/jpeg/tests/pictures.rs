@@ -1,4 +1,5 @@
-//! Pictures to encode: smooth, detailed and noisy parts, away from black and white so that nothing is clipped.
+//! Pictures to encode: smooth, detailed and noisy parts, away from black and white so that nothing
+//! is clipped.
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 

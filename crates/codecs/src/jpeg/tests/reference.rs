@@ -1,4 +1,4 @@
-//! What the complete decoder makes of a file, brought to the form of our planes.
+//! The complete decoder's result for a file, brought to the form of our planes.
 
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -85,8 +85,9 @@ impl Reference {
 }
 
 impl Reference {
-    /// The whole 8 × 8 blocks of a channel as the N-point inverse transform of their N × N lowest coefficients. NaN
-    /// where a sample of the block is black or white: it may have been clipped, and we don't clip before scaling.
+    /// The whole 8 × 8 blocks of a channel as the N-point inverse transform of their N × N lowest
+    /// coefficients. NaN where a sample of the block is black or white: it may have been clipped,
+    /// and we don't clip before scaling.
     pub fn transformed(&self, channel: usize, n: usize) -> Boxed {
         // Down[y][row]: weight of a block's row in row y of the scaled block; the same across.
         let weight = |y: usize, row: usize| -> f64 {
@@ -144,7 +145,7 @@ pub struct Boxed {
     pub data: Vec<f64>,
 }
 
-/// Root mean square of the difference, and the largest difference. What is not a number does not count.
+/// Root mean square of the difference, and the largest difference. NaN does not count.
 pub fn difference(expected: &Boxed, actual: impl Fn(usize, usize) -> f64) -> (f64, f64) {
     let (mut squares, mut largest, mut count) = (0.0, 0.0_f64, 0);
     for y in 0..expected.height {

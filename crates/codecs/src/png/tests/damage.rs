@@ -1,4 +1,5 @@
-//! Files that end early or are broken. What is read before is right, and never less than the png crate reads.
+//! Files that end early or are broken. The rows read before are right, and never fewer than the png
+//! crate reads.
 
 use super::files::{File, Random, deflate};
 use super::{read, reference};
@@ -7,7 +8,7 @@ fn small_file() -> File {
     File::new(9, 21, 3, Random::new(6).filters(21))
 }
 
-/// Gives how many rows were read.
+/// Returns how many rows were read.
 fn assert_not_less(file: &File, bytes: &[u8], name: &str) -> usize {
     let Some((expected, _)) = reference::read(bytes) else {
         return 0;
@@ -95,7 +96,7 @@ fn a_wrong_checksum_ends_the_rows_where_more_is_wanted_than_its_chunk_holds() {
     let file = File::new(200, 300, 3, Random::new(8).filters(300));
     let stream = file.deflated();
     let bytes = file.with_stream(&stream, &[10_000]);
-    // Signature, header, and so many chunks with their length, type and checksum.
+    // Signature, header, and `chunk` chunks with their length, type and checksum.
     let checksum_of = |chunk: usize| 8 + 25 + chunk * 10_012 + 8 + 10_000;
     for chunk in 0..stream.len() / 10_000 {
         let mut broken = bytes.clone();
@@ -141,7 +142,7 @@ fn damage_anywhere_in_the_stream_leaves_the_rows_before_it() {
     }
 }
 
-/// Other symbols are not always an error: then both go on with the same wrong samples.
+/// Other symbols are not always an error: then both continue with the same wrong samples.
 fn assert_not_less_where_the_crate_complains(file: &File, bytes: &[u8], at: usize) {
     let Some((expected, error)) = reference::read(bytes) else {
         return;

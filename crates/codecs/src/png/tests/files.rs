@@ -15,7 +15,7 @@ pub struct File {
 }
 
 impl File {
-    /// Gradients with grain, that repeats far apart such that deflate finds it.
+    /// Gradients with grain that repeats at a distance, so that deflate finds it.
     pub fn new(width: usize, height: usize, bytes_per_pixel: usize, filters: Vec<u8>) -> Self {
         let mut random = Random::new((width * 31 + height * 7 + bytes_per_pixel) as u32);
         let row_bytes = width * bytes_per_pixel;
@@ -24,7 +24,7 @@ impl File {
             .map(|index| {
                 let (x, y) = (index % row_bytes, index / row_bytes);
                 let shade = (x * 3 + y * 5 + x * y / 7) as u8;
-                // Also jumps between the darkest and the lightest, in which predictions wrap.
+                // Also jumps between the darkest and the lightest value, where predictions wrap.
                 match random.below(12) {
                     0 => 255 * (random.below(2) as u8),
                     1..6 => shade.wrapping_add(random.below(9) as u8),

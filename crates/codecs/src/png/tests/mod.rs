@@ -1,4 +1,4 @@
-//! Our reader beside the png crate: the same rows of the same file.
+//! Compares our reader with the png crate: the same rows of the same file.
 
 mod damage;
 mod files;

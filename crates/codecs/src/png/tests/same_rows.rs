@@ -68,7 +68,7 @@ fn chunks_may_be_of_any_length_and_empty() {
 
 #[test]
 fn what_the_stream_holds_behind_the_picture_is_not_looked_at() {
-    // The buffer holds the one whole, and a part of the other.
+    // The buffer holds one of them whole, and a part of the other.
     for (width, height) in [(30, 20), (700, 200)] {
         let file = File::new(width, height, 4, Random::new(5).filters(height));
         let mut longer = file.filtered();

@@ -46,7 +46,8 @@ fn webp_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Compares every picture of every file, and gives their number. (`image-webp` refuses a few files of its own crash tests.)
+/// Compares every picture of every file, and gives their number. (`image-webp` refuses a few files
+/// of its own crash tests.)
 fn compare_all(folder: &Path) -> usize {
     let mut compared = 0;
     let mut scratch = Scratch::default();
@@ -77,7 +78,7 @@ fn every_picture_is_that_of_the_complete_decoder_to_the_last_bit() {
     }
 }
 
-/// Else the comparison would prove less than it says.
+/// Otherwise the comparison would prove less than it claims.
 #[test]
 fn the_pictures_compared_use_all_that_a_frame_can_tell() {
     let mut tokens = TokenTables::default();
@@ -125,7 +126,8 @@ fn picture_of(name: &str) -> Vec<u8> {
 
 #[test]
 fn a_picture_cut_anywhere_gives_the_rows_that_are_there() {
-    /// The edge below the last row that is there is not filtered, and eight bits of a partition may be missing unseen.
+    /// The edge below the last row that is there is not filtered, and eight bits of a partition may
+    /// be missing without a trace.
     const UNSURE_ROWS: usize = 3 + 16;
     let mut scratch = Scratch::default();
     for (name, width, height) in [
@@ -217,7 +219,7 @@ fn damage_never_panics_and_never_shows_another_picture_than_the_complete_decoder
             for change in [0x01, 0x20, 0x80, 0xff] {
                 let mut damaged = data.to_vec();
                 damaged[at] ^= change;
-                // Of sizes made larger there is nothing to learn.
+                // Sizes that were made larger teach nothing.
                 let is_size = (6..10).contains(&at);
                 if let Some(outcome) = (!is_size)
                     .then(|| compare(&damaged, &mut scratch))

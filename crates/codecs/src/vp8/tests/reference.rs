@@ -1,4 +1,5 @@
-//! The planes of a picture, by our decoder and by the complete one of `image-webp`. For the tests and the fuzz target.
+//! The planes of a picture, by our decoder and by the complete one of `image-webp`. For the tests
+//! and the fuzz target.
 
 use crate::vp8::{LoopFilter, Progress, Rows, Scratch, Vp8Error, decode};
 
@@ -32,7 +33,8 @@ pub fn ours(
     Ok((planes, progress))
 }
 
-/// Decodes by both. `None` where one of them complains, or the values are beyond what decoders agree on.
+/// Decodes with both. `None` if one of them complains, or the values are beyond what decoders agree
+/// on.
 ///
 /// # Errors
 /// The name of the plane in which they differ.
@@ -42,7 +44,7 @@ pub fn compare(data: &[u8], scratch: &mut Scratch) -> Option<Result<(), &'static
         return None;
     }
     let expected = theirs(data)?;
-    // Not `assert_eq`: nobody wants to read the planes.
+    // Not `assert_eq`: it would print whole planes.
     let differs = [
         (planes.luma != expected.luma, "luma"),
         (planes.cb != expected.cb, "Cb"),

@@ -1,6 +1,7 @@
 //! The first frame of a GIF (<https://www.w3.org/Graphics/GIF/spec-gif89a.txt>).
 //!
-//! The `gif` crate reads what stands before the pixels; these are read by [`Lzw`], in a third of the time.
+//! The `gif` crate reads everything before the pixels; [`Lzw`] reads the pixels, in a third of the
+//! time.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -23,7 +24,7 @@ const COLOUR_TABLE_FLAG: u8 = 0x80;
 const INTERLACE_FLAG: u8 = 0x40;
 const TRANSPARENCY_FLAG: u8 = 0x01;
 const ICC_APPLICATION: &[u8] = b"ICCRGBG1012";
-/// What the `gif` crate holds: palettes and its own code tables, which stay unused.
+/// Memory of the `gif` crate: palettes and its own code tables, which stay unused.
 const PARSER_BYTES: usize = 128 << 10;
 
 pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
@@ -177,7 +178,7 @@ fn skip_sub_blocks(bytes: &[u8], mut position: usize) -> usize {
     position
 }
 
-/// The data of the sub-blocks at `position`, at most `max_bytes` and a block more.
+/// The data of the sub-blocks at `position`, at most `max_bytes` and another block.
 fn sub_blocks(bytes: &[u8], mut position: usize, max_bytes: usize) -> Vec<u8> {
     let mut data = Vec::new();
     while let Some(&length) = bytes.get(position) {
@@ -323,7 +324,7 @@ impl Canvas {
     }
 }
 
-/// Pushes the rows that could be decoded, and tells how many.
+/// Pushes the rows that could be decoded, and returns how many.
 fn decode_rows(
     pixels: &mut Lzw<'_>,
     placement: &Placement,

@@ -1,4 +1,4 @@
-//! The full decoder: for four components and whatever else the scaled one leaves.
+//! The full decoder: for four components and whatever else the scaled one does not take.
 
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -30,8 +30,8 @@ pub(super) fn memory_bytes(components: u8, progressive: bool, size: Size, target
 
 /// Decodes all of the picture.
 ///
-/// What the decoder finds wrong is first taken for an early end: it then gives what it has,
-/// with mid-grey below, and the rows above the grey count as decoded.
+/// What the decoder finds wrong is first treated as an early end: it then gives what it has, with
+/// mid-grey below, and the rows above the grey count as decoded.
 pub(super) fn decode(
     bytes: &[u8],
     components: u8,
@@ -111,7 +111,8 @@ fn decode_full(
 fn layout(components: u8, input: Option<ColorSpace>) -> (Layout, ColorSpace) {
     match (components, input) {
         (1, _) => (Layout::Luma, ColorSpace::Luma),
-        // Four components are given out as they are stored: inks are converted when small.
+        // Four components are passed on as they are stored: inks are converted when the picture is
+        // small.
         (4, Some(ColorSpace::YCCK)) => (Layout::Ycck, ColorSpace::YCCK),
         (4, _) => (Layout::Cmyk, ColorSpace::CMYK),
         _ => (Layout::Rgb, ColorSpace::RGB),
@@ -120,8 +121,8 @@ fn layout(components: u8, input: Option<ColorSpace>) -> (Layout, ColorSpace) {
 
 /// Rows that a file of this length can hold at most.
 ///
-/// The decoder takes a scan that ends early for a complete one if an end marker follows: 693
-/// bytes that claim 16000 × 3000 pixels pass. Each block of 8 × 8 takes at least one bit.
+/// The decoder takes a scan that ends early for a complete one if an end marker follows: 693 bytes
+/// that claim 16000 × 3000 pixels pass. Each block of 8 × 8 takes at least one bit.
 fn rows_possible(bytes: &[u8], size: Size) -> usize {
     let block_rows = bytes.len() * 8 / (size.width as usize).div_ceil(8);
     block_rows * 8

@@ -19,9 +19,9 @@ use thumbforge_codecs::jpeg::{self as codec, JpegError, read_header};
 const EXIF_PREFIX: &[u8] = b"Exif\0\0";
 const ICC_PREFIX: &[u8] = b"ICC_PROFILE\0";
 
-/// A file that proves unusual, not corrupt, only while it is decoded goes to the full decoder if that takes
-/// no more than this: the scaled decoder's estimate must hold, or a hundred megapixels would
-/// be reserved for each picture in case it is damaged.
+/// A file that proves to be unusual, but not corrupt, only while it is decoded goes to the full
+/// decoder if that takes no more than this. The scaled decoder's estimate must hold, or a hundred
+/// megapixels would be reserved for each picture in case it is damaged.
 const FALLBACK_BYTES: usize = 32 << 20;
 
 pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
@@ -68,7 +68,8 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     })
 }
 
-/// What neither decoder takes, by the marker of the frame (T.81, table B.1) and its bits a sample.
+/// Kinds that neither decoder takes, by the marker of the frame (T.81, table B.1) and its bits a
+/// sample.
 fn unsupported_kind(frame: u8, precision: u8) -> Option<&'static str> {
     match (frame, precision) {
         (0xc3 | 0xc7 | 0xcb | 0xcf, _) => Some("a lossless JPEG"),
@@ -81,7 +82,8 @@ fn unsupported_kind(frame: u8, precision: u8) -> Option<&'static str> {
     }
 }
 
-/// True if the first component of a frame header has the most samples, and all others a whole fraction of them.
+/// True if the first component of a frame header has the most samples, and all others a whole
+/// fraction of them.
 fn is_evenly_sampled(frame: &[u8]) -> bool {
     let components = frame.get(6..).unwrap_or_default().chunks_exact(3);
     let mut factors = components.map(|component| (component[1] >> 4, component[1] & 15));
@@ -124,7 +126,7 @@ fn joined_profile<'a>(chunks: &[&'a [u8]], max_bytes: usize) -> EmbeddedProfile<
     }
 }
 
-/// How a JPEG is coded, as far as it decides how it is decoded and what that costs.
+/// The coding of a JPEG, as far as it decides the decoder and its cost.
 #[derive(Debug)]
 pub(crate) struct JpegFacts {
     components: u8,
@@ -169,7 +171,7 @@ impl JpegFacts {
             return Err(corrupt("it has neither one nor three nor four components"));
         }
         if !self.evenly_sampled {
-            // The full decoder shows stripes in place of such a picture, without a word.
+            // The full decoder shows stripes instead of such a picture, without an error.
             return Err(corrupt("its sampling factors are not supported"));
         }
         full::decode(bytes, self.components, (size, target.size), limits)

@@ -1,7 +1,8 @@
 //! WebP (<https://www.rfc-editor.org/rfc/rfc9649>): the picture, or the first frame.
 //!
-//! Lossy pictures without alpha go to our own decoder. What is lossless, has alpha or is animated goes to another, which gives
-//! whole pictures or an error, so that such a file is corrupt if it is truncated.
+//! Lossy pictures without alpha go to our own decoder. Pictures that are lossless, have alpha or
+//! are animated go to another, which gives whole pictures or an error, so that such a file is
+//! corrupt if it is truncated.
 
 mod lossy;
 
@@ -41,7 +42,7 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     let size = facts.size.ok_or_else(|| corrupt("it has no image"))?;
     limits.check_pixels(size.width, size.height)?;
     if facts.lossy_size.is_some_and(|lossy| lossy != Some(size)) || facts.is_contradictory {
-        // The decoder makes room for what the picture says, and only then looks at the file.
+        // The decoder makes room for the declared picture, and only then looks at the file.
         return Err(corrupt("its chunks contradict each other"));
     }
     let code_bytes = facts
@@ -73,7 +74,7 @@ struct Facts<'a> {
     animated: bool,
     frames: u32,
     lossy_bytes: usize,
-    /// What the lossy picture says of itself, if there is one beside frames.
+    /// What the lossy picture declares, if there is one beside frames.
     lossy_size: Option<Option<Size>>,
     /// The first lossy picture beside frames.
     lossy: Option<ChunkPlace>,
@@ -135,7 +136,7 @@ impl<'a> Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// The picture, if there is nothing about it that our own decoder does not do.
+    /// The picture, if our own decoder can decode it.
     fn opaque(&self) -> Option<ChunkPlace> {
         let is_opaque = !self.has_alpha || self.alpha.is_none();
         self.lossy
@@ -166,7 +167,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// What the look-up tables of its lossless codes take; `None` if these can't be read.
+    /// The memory of the look-up tables of its lossless codes; `None` if these can't be read.
     fn code_bytes(&self, canvas: Size) -> Option<usize> {
         const LOSSLESS: u8 = 1;
         let of_picture = match self.stream {
@@ -181,7 +182,7 @@ impl<'a> Facts<'a> {
             }
             _ => 0,
         };
-        // One is gone before the other is made.
+        // One is dropped before the other is made.
         Some(of_picture.max(of_alpha))
     }
 }
@@ -260,7 +261,7 @@ impl<'a> Iterator for Chunks<'a> {
     }
 }
 
-/// How a WebP is coded, as far as it decides how it is decoded and what that costs.
+/// The coding of a WebP, as far as it decides the decoder and its cost.
 #[derive(Debug)]
 pub(crate) struct WebpFacts {
     lossless: bool,
@@ -269,7 +270,7 @@ pub(crate) struct WebpFacts {
     lossy_bytes: usize,
     /// Look-up tables of its lossless codes, or of its alpha plane's.
     code_bytes: usize,
-    /// What our own decoder takes, if it takes the file.
+    /// What our own decoder needs, if it takes the file.
     opaque: Option<ChunkPlace>,
 }
 
@@ -328,10 +329,10 @@ impl WebpFacts {
         reduce_picture(&picture, layout, Format::Webp, sizes, rows, limits)
     }
 
-    /// That decoder reads all of a lossy picture before it decodes, so nothing ends it on its way:
-    /// what it will take is judged before. Measured on a core of an AMD EPYC, and rounded down, so
-    /// that no picture is refused that the deadline leaves time for: 5.4 ns a pixel of one colour,
-    /// and 60 ns a byte.
+    /// That decoder reads all of a lossy picture before it decodes, so nothing can end it half-way.
+    /// So its time is judged before. Measured on a core of an AMD EPYC, and rounded down, so that
+    /// no picture is refused for which the deadline leaves time: 5.4 ns a pixel of one colour, and
+    /// 60 ns a byte.
     ///
     /// The most it can run over its deadline, on such a core, is what 100 megapixels in 32 MiB
     /// take: 2.6 s.

@@ -1,13 +1,13 @@
 use crate::jpeg::encode::blocks::{BlockSink, Source};
 use crate::jpeg::encode::forward::Block;
 
-/// All blocks of a picture.
+/// The blocks of a picture.
 pub struct Coefficients {
     components: Vec<Component>,
 }
 
 struct Component {
-    /// In the order of MCUs, with what they have beyond the edges.
+    /// In the order of MCUs, including those beyond the edges.
     blocks: Vec<Leveled>,
     /// There are `1 << shift` blocks across and down an MCU.
     shift: u32,
@@ -17,10 +17,11 @@ struct Component {
     rows: usize,
 }
 
-/// A block of quantised coefficients, and which of them are not zero yet when their lowest bits are taken off.
+/// A block of quantised coefficients, and which of them are not yet zero when their lowest bits are
+/// taken off.
 pub struct Leveled {
     pub block: Block,
-    /// Of `reached[n]` bit k is set if the k-th coefficient is 2ⁿ or more, whatever its sign.
+    /// Bit k of `reached[n]` is set if the k-th coefficient is 2ⁿ or more, whatever its sign.
     reached: [u64; 3],
 }
 
@@ -33,7 +34,7 @@ impl Coefficients {
         let mcus_across = usize::from(width.div_ceil(mcu));
         let mcus = mcus_across * usize::from(height.div_ceil(mcu));
         let component = |shift: &u32| {
-            // Those that a block of the component stands for.
+            // The pixels that a block of the component stands for.
             let side = mcu >> shift;
             Component {
                 blocks: Vec::with_capacity(mcus << (2 * shift)),
@@ -61,7 +62,8 @@ impl Coefficients {
         })
     }
 
-    /// Row by row the blocks that hold a part of the picture: what a scan of one component holds (A.2.2).
+    /// The blocks that hold a part of the picture, row by row: what a scan of one component holds
+    /// (A.2.2).
     pub fn of_component(&self, index: u8) -> impl Iterator<Item = &Leveled> {
         let component = &self.components[usize::from(index)];
         let shift = component.shift;

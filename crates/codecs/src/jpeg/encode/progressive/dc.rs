@@ -15,7 +15,7 @@ pub fn first(tokens: &mut Tokens, picture: &Coefficients, scan: &Scan) {
     }
 }
 
-/// One more bit of each, without a code.
+/// Another bit of each, without a code.
 pub fn refine(tokens: &mut Tokens, picture: &Coefficients, scan: &Scan) {
     for (_, block) in picture.interleaved() {
         tokens.put_bits((block.coefficient(0) >> scan.low & 1) as u64, 1);

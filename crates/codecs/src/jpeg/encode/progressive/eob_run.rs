@@ -1,12 +1,12 @@
 use crate::jpeg::encode::tokens::Tokens;
 
-/// The longest run that a symbol can tell (ITU-T T.81, G.1.2.2, table G.1).
+/// The longest run that a symbol can stand for (ITU-T T.81, G.1.2.2, table G.1).
 const LONGEST: u32 = 0x7FFF;
 
-/// Blocks one behind another that have nothing more in the band.
+/// Consecutive blocks that have nothing more in the band.
 ///
-/// Their number is known at the run's end, and in a scan that refines the correction bits of these blocks come behind
-/// it. So a place is kept for the symbol, and the bits need not be.
+/// Their number is known at the run's end. In a scan that refines, the correction bits of these
+/// blocks come after it. So a place is kept for the symbol, and the bits need not be kept.
 pub struct EobRun {
     table: usize,
     blocks: u32,
@@ -22,7 +22,7 @@ impl EobRun {
         }
     }
 
-    /// One block more.
+    /// Adds a block.
     #[inline]
     pub fn extend(&mut self, tokens: &mut Tokens) {
         if self.blocks == 0 {

@@ -33,7 +33,8 @@ pub fn scan(tokens: &mut Tokens, picture: &Coefficients, scan: &Scan) {
     ended.end(tokens);
 }
 
-/// The point transform of an AC coefficient: divided by a power of two, rounded towards zero (G.1.2.1).
+/// The point transform of an AC coefficient: divided by a power of two, rounded towards zero
+/// (G.1.2.1).
 #[inline(always)]
 fn without_low_bits(value: i16, low: u8) -> i16 {
     let sign = value >> 15;

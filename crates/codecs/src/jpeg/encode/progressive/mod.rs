@@ -1,4 +1,5 @@
-//! Progressive coding: each scan brings more frequencies, or one more bit of them (ITU-T T.81, annex G).
+//! Progressive coding: each scan brings more frequencies, or another bit of them (ITU-T T.81, annex
+//! G).
 //!
 //! ```text
 //! coefficients   all blocks of the picture, and which of their coefficients reach each bit
@@ -18,11 +19,11 @@ use super::header::{self, Scan};
 use super::tokens::Tokens;
 use coefficients::Coefficients;
 
-/// The scans that libjpeg's `jpeg_simple_progression` writes of a YCbCr picture; those of luma are what it writes of a
-/// grey one.
+/// The scans that libjpeg's `jpeg_simple_progression` writes of a YCbCr picture; the scans of luma
+/// are those that it writes of a grey one.
 const SCRIPT: [Scan; 10] = [
     Scan::new(0..3, [0, 0], [0, 1]),
-    // Something of luma in a hurry.
+    // A first look at luma, quickly.
     Scan::new(0..1, [1, 5], [0, 2]),
     // Chroma is too small for many scans.
     Scan::new(2..3, [1, 63], [0, 1]),

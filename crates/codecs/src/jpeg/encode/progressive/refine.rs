@@ -1,7 +1,7 @@
-//! A scan that brings one more bit of AC coefficients (ITU-T T.81, G.1.2.3).
+//! A scan that brings another bit of AC coefficients (ITU-T T.81, G.1.2.3).
 //!
-//! Symbols tell those that become ±1 with this bit. For those that were not zero before, the bit itself is enough: it
-//! goes behind the symbol whose run passes over them.
+//! Symbols stand for the coefficients that become ±1 with this bit. For those that were not zero
+//! before, the bit itself is enough: it goes after the symbol whose run passes over them.
 
 use super::coefficients::{Coefficients, Leveled};
 use super::eob_run::EobRun;
@@ -23,10 +23,11 @@ pub fn scan(tokens: &mut Tokens, picture: &Coefficients, scan: &Scan) {
 fn block(tokens: &mut Tokens, leveled: &Leveled, scan: &Scan, table: usize, ended: &mut EobRun) {
     let mut left = leveled.reached(scan.low, scan.first, scan.last);
     let before = leveled.reached(scan.high, scan.first, scan.last);
-    // Behind the last new one there are corrections at most.
+    // After the last new one there are at most corrections.
     let end_of_new = 64 - (left & !before).leading_zeros();
     let mut corrections = Corrections { bits: 0, count: 0 };
-    // Coefficients that stay zero since the last symbol. Those between do not count.
+    // Coefficients that stay zero since the last symbol. Other coefficients in between do not
+    // count.
     let mut run = 0;
     let mut next = u32::from(scan.first);
     while left != 0 {

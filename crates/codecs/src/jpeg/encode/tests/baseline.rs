@@ -1,4 +1,4 @@
-//! The encoder beside a well-known one.
+//! Compares the encoder with a well-known one.
 
 use super::picture::Picture;
 use crate::jpeg::read_header;
@@ -9,7 +9,7 @@ fn files_are_as_near_and_as_large_as_another_encoder_makes_them() {
     for quality in [1, 10, 50, 75, 85, 95, 100] {
         let (ours, other) = (picture.encoded(quality), picture.encoded_by_other(quality));
         let (error, other_error) = (picture.luma_error(&ours), picture.luma_error(&other));
-        // A tenth of a decibel, or what rounding is.
+        // A tenth of a decibel, or as much as rounding makes.
         assert!(
             error < other_error * 1.023 + 0.01,
             "{quality}: {error} {other_error}"
@@ -34,7 +34,7 @@ fn every_size_is_shown_whole() {
                 picture.luma_error(&file),
                 picture.luma_error(&picture.encoded_by_other(95)),
             );
-            // The two repeat samples beyond the edges in ways of their own.
+            // The two repeat samples beyond the edges in different manners.
             assert!(
                 error < other * 1.5 + 1.0,
                 "{width} × {height}: {error} {other}"
@@ -71,7 +71,7 @@ fn a_flat_picture_takes_few_bits_and_keeps_its_grey() {
     }
 }
 
-/// Made of whole numbers, so that every machine sees the same.
+/// Uses whole numbers, so that every machine sees the same.
 fn whole_numbers(width: u16, height: u16, largest_grain: usize) -> Picture {
     Picture::new(width, height, |plane, x, y| {
         let grain = (((x * 7919) ^ (y * 104_729) ^ (plane * 31)) * 2_654_435_761) >> 7;

@@ -36,7 +36,7 @@ pub fn check_all_the_same(picture: &Picture, quality: u8) {
 enum Content {
     Flat,
     Photograph,
-    /// One sample as likely as another.
+    /// Each sample is as likely as any other.
     Noise,
     /// Few frequencies in each block, low or high, weak or strong: long runs of zeros between them.
     Sparse,
