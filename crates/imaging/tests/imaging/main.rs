@@ -1,5 +1,6 @@
 //! The image engine against real and hostile files.
 
+mod attention;
 mod corrupt;
 mod deadline;
 mod golden;
@@ -7,6 +8,7 @@ mod hostile;
 mod memory;
 mod picture;
 mod profiles;
+mod subjects;
 #[expect(
     clippy::disallowed_methods,
     reason = "the folder and the child are named by variables"
