@@ -1,5 +1,6 @@
 //! The image engine against real and hostile files.
 
+mod any_render;
 mod attention;
 mod corrupt;
 mod deadline;
@@ -7,6 +8,7 @@ mod golden;
 mod hostile;
 mod memory;
 mod picture;
+mod plans;
 mod profiles;
 mod subjects;
 #[expect(
