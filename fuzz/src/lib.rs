@@ -5,9 +5,11 @@ pub mod jpeg_reference;
 mod metadata;
 mod png_checksums;
 pub mod png_reference;
+mod render;
 mod settings;
 mod source_url;
 mod submission;
+mod variants;
 pub mod vp8_reference;
 
 // The references are files of the codecs' own tests, and find their crate by these names.
@@ -17,6 +19,8 @@ use thumbforge_codecs::vp8;
 pub use image::check_image;
 pub use metadata::{check_exif, check_icc};
 pub use png_checksums::with_right_checksums;
+pub use render::check_render;
 pub use settings::check_settings;
 pub use source_url::check_url;
 pub use submission::check_request;
+pub use variants::check_variants;

@@ -12,6 +12,7 @@ pub(crate) mod fit;
 pub(crate) mod flatten;
 pub(crate) mod orient;
 pub(crate) mod resample;
+mod surround;
 
 use std::cell::OnceCell;
 use std::rc::Rc;

@@ -246,7 +246,15 @@ fn lanczos3_weight(x: f64) -> f64 {
     let t2 = t * t;
     let q = TAYLOR.iter().rev().fold(0.0, |sum, term| sum * t2 + term);
     let q2 = q * q;
-    q2 * (1.0 - 4.0 / 3.0 * t2 * q2)
+    let weight = q2 * (1.0 - 4.0 / 3.0 * t2 * q2);
+    // The resampler shortens a window by the zeros at its ends, and takes the first window for the
+    // leftmost. A zero between two lobes would let a later window begin further to the left, out of
+    // the buffer.
+    if weight == 0.0 {
+        f64::MIN_POSITIVE
+    } else {
+        weight
+    }
 }
 
 fn internal(error: impl std::fmt::Display) -> ImagingError {
@@ -276,6 +284,31 @@ mod tests {
             };
             let weight = lanczos3_weight(x);
             assert!((weight - expected).abs() < 1e-8, "{x}: {weight} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_zero_between_two_lobes_moves_no_window() {
+        for x in [-2.0, -1.0, 1.0, 2.0] {
+            assert_ne!(lanczos3_weight(x), 0.0, "{x}");
+        }
+        let source = Size::new(12, 6);
+        let ramp: Vec<u8> = (0..6).flat_map(|_| (0..12).map(|x| x * 20)).collect();
+        let raster = Raster::whole(source, Layout::Luma, ramp);
+        // The first or the last output lies a whole number of pixels from the edge of the source.
+        for left in [1.25, 2.25, 5.75, 6.75] {
+            let region = Region {
+                x: left,
+                y: 0.5,
+                width: 4.0,
+                height: 4.0,
+            };
+            let out = resample_raster(&raster, source, region, Size::new(8, 8)).unwrap();
+            for (index, sample) in out.pixels.iter().enumerate() {
+                let expected = 20.0 * (left + (index % 8) as f64 / 2.0 - 0.25);
+                let difference = (f64::from(*sample) - expected).abs();
+                assert!(difference < 6.0, "{left} {index}: {sample} {expected}");
+            }
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The image engine against real and hostile files.
 
+mod any_render;
+mod attention;
 mod corrupt;
 mod deadline;
 mod golden;
 mod hostile;
 mod memory;
 mod picture;
+mod plans;
 mod profiles;
+mod subjects;
 #[expect(
     clippy::disallowed_methods,
     reason = "the folder and the child are named by variables"
