@@ -190,7 +190,8 @@ async fn submit_steadily(
         }
         let (api, record) = (apis[n % apis.len()], Arc::clone(&record));
         let mut submission = serde_json::json!({ "url": urls(n) });
-        if n % 3 == 0 {
+        // Five, so that they go to each of two or three APIs.
+        if n % 5 == 0 {
             submission["variants"] = several_variants();
         }
         in_flight.spawn(async move {
