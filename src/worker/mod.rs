@@ -16,7 +16,7 @@
 //! | `litter` | what dead workers left in the storage |
 //! | `line` | how much work is begun ahead of the engine |
 //! | `turns` | whose turn it is: what is known of origins, fair shares, learned windows |
-//! | `listener` | from the queue: an id tells that its origin has work |
+//! | `listener` | from the queue: an id shows that its origin has work |
 //! | `dispatcher` | from the origins whose turn it is to the crew |
 //! | `sweeper` | from the database to the origins: retries, and what the queue has lost |
 //! | `reporter` | what was seen of origins to the database, and what follows |
@@ -187,7 +187,7 @@ impl Workers {
         }
     }
 
-    /// Tells whether these workers really consume.
+    /// Reports whether these workers really consume.
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }

@@ -15,7 +15,7 @@ use crate::domain::Origin;
 
 /// How often to look.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Most origins that are looked for at once; the next look goes on behind them.
+/// Most origins that are looked for at once; the next look goes on after them.
 const PAGE: u32 = 1000;
 
 pub(super) struct Sweeper {
@@ -40,7 +40,7 @@ impl Sweeper {
         }
     }
 
-    /// Looks on from behind `last`; returns how far it came, or `None` at the end.
+    /// Looks on after `last`; returns how far it came, or `None` at the end.
     async fn sweep(&self, last: Option<Origin>) -> Result<Option<Origin>, DbError> {
         self.database.end_waits().await?;
         self.database.adopt_strays().await?;

@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | `shared` | the state behind its lock, and the signals that it changed |
 //! | `state` | all origins: which wait, in which order, and which sleep |
-//! | `ready` | which origins wait for a turn, and who may claim |
+//! | `ready` | which origins wait for a turn, and which loop may claim |
 //! | `shares` | the taking of turns, and what came of them |
 //! | `limits` | what the records of origins allow |
 //! | `reports` | what was seen of origins, and what their records say |

@@ -1,4 +1,4 @@
-//! Which origins wait for a turn, and who may claim at present.
+//! Which origins wait for a turn, and which loop may claim at present.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const MOST_READY: usize = 10_000;
 /// its park may have been ended by hand.
 const RECHECK: Duration = Duration::from_secs(2);
 
-/// Who may claim jobs.
+/// The loop that may claim jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::worker) enum Claimant {
     /// Origins whose turn it is.
@@ -61,7 +61,7 @@ impl Turns {
         self.changed.notify_one();
     }
 
-    /// Who may claim now.
+    /// The loop that may claim now.
     pub(in crate::worker) fn claimant(&self) -> Claimant {
         let now = Instant::now();
         let mut state = self.state();

@@ -3,7 +3,7 @@
 //! Centre and surround at several scales are those of L. Itti, C. Koch and E. Niebur, "A model of
 //! saliency-based visual attention for rapid scene analysis", 1998. Means of boxes stand for their
 //! pyramids, as with S. Montabone and A. Soto, 2010: a texture differs little from the same texture
-//! around it, which details alone do not tell from a subject.
+//! around it, which details alone do not distinguish from a subject.
 
 use crate::geometry::Size;
 use crate::raster::Ycc;
