@@ -1,9 +1,10 @@
 //! Resampling of a part of a picture with Lanczos3 to the size of an output.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
+use fast_image_resize::pixels::{U8, U8x4};
 use fast_image_resize::{Filter, FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::error::ImagingError;
@@ -181,10 +182,56 @@ fn reduce(samples: &Samples<'_>, part: Region, averaged: Size) -> (Raster, Regio
 fn lanczos(samples: &Samples<'_>, part: Region, size: Size) -> Result<Vec<u8>, ImagingError> {
     match samples.layout.channels() {
         1 => convolve::<U8>(samples, part, size),
-        2 => convolve::<U8x2>(samples, part, size),
-        3 => convolve::<U8x3>(samples, part, size),
+        2 => convolve_padded::<2>(samples, part, size),
+        3 => convolve_padded::<3>(samples, part, size),
         _ => convolve::<U8x4>(samples, part, size),
     }
+}
+
+/// As pixels of four channels: the resampler's code for each other number takes ten seconds to
+/// compile.
+fn convolve_padded<const CHANNELS: usize>(
+    samples: &Samples<'_>,
+    part: Region,
+    size: Size,
+) -> Result<Vec<u8>, ImagingError> {
+    let columns = support(part.x, part.width, size.width, samples.size.width);
+    let rows = support(part.y, part.height, size.height, samples.size.height);
+    let read = Size::new(columns.len() as u32, rows.len() as u32);
+    let mut padded = Vec::with_capacity(read.area() * 4);
+    for row in rows.clone() {
+        let (pixels, _) = samples.row(row).as_chunks::<CHANNELS>();
+        for pixel in &pixels[columns.start as usize..columns.end as usize] {
+            let mut four = [0; 4];
+            four[..CHANNELS].copy_from_slice(pixel);
+            padded.extend_from_slice(&four);
+        }
+    }
+    let padded = Samples {
+        samples: &padded,
+        stride: read.width as usize * 4,
+        size: read,
+        layout: Layout::Rgba,
+    };
+    let part = Region {
+        x: part.x - f64::from(columns.start),
+        y: part.y - f64::from(rows.start),
+        ..part
+    };
+    let mut out = convolve::<U8x4>(&padded, part, size)?;
+    for index in 0..size.area() {
+        out.copy_within(index * 4..index * 4 + CHANNELS, index * CHANNELS);
+    }
+    out.truncate(size.area() * CHANNELS);
+    Ok(out)
+}
+
+/// The samples of a side on which the resampled part depends.
+fn support(start: f64, part: f64, size: u32, side: u32) -> Range<u32> {
+    let reach = LANCZOS3_RADIUS * (part / f64::from(size)).max(1.0) + 1.0;
+    let first = (start - reach).floor().max(0.0) as u32;
+    let end = (start + part + reach).ceil().min(side.into()) as u32;
+    first..end
 }
 
 fn convolve<P: PixelTrait>(
