@@ -1,16 +1,17 @@
 //! The two kinds of pool, and the macros that run one query on either.
 
-use std::future::Future;
 use std::time::Duration;
 
-use deadpool::managed::{Object, PoolError as DeadpoolError, Timeouts};
+use deadpool::managed::{Manager, Object, PoolError as DeadpoolError, Timeouts};
+use diesel::QueryResult;
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, PoolError};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+use futures_util::future::BoxFuture;
 
 use super::connect::{self, Target};
-use super::error::DbError;
+use super::error::{DbError, is_read_only};
 
 pub(super) type AsyncSqlite = SyncConnectionWrapper<SqliteConnection>;
 pub(super) type Pool<C> = deadpool::managed::Pool<AsyncDieselConnectionManager<C>>;
@@ -64,12 +65,64 @@ where
         .map_err(|error| DbError::Url(error.to_string()))
 }
 
+/// Work on a connection. Boxed, so that what surrounds each is compiled once a kind of answer: one
+/// for each of our queries takes the compiler longer than the rest of this service.
+pub(super) type Work<C, T> =
+    Box<dyn for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send>;
+
+/// Makes the compiler see of which pool a connection is.
+pub(super) fn work_on<C, T>(
+    _pool: &Pool<C>,
+    work: impl for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send + 'static,
+) -> Work<C, T>
+where
+    AsyncDieselConnectionManager<C>: Manager<Type = C, Error = PoolError>,
+{
+    Box::new(work)
+}
+
+/// Runs work on a connection of `pool`, for at most [`OPERATION_TIMEOUT`], and to its end whatever
+/// becomes of the caller. A connection that did not answer, or can only read, is thrown away.
+///
+/// A future that is dropped half-way (a client went away) would hand a connection with an open
+/// transaction, or one that SQLite still works on, back to the pool.
+pub(super) async fn run_on<C, T>(pool: Pool<C>, work: Work<C, T>) -> Result<T, DbError>
+where
+    AsyncDieselConnectionManager<C>: Manager<Type = C, Error = PoolError>,
+    C: diesel_async::AsyncConnection + Send + 'static,
+    T: Send + 'static,
+{
+    let detached = tokio::spawn(async move {
+        let mut object = checkout(&pool).await?;
+        let outcome = tokio::time::timeout(OPERATION_TIMEOUT, work(&mut object)).await;
+        let useless = match &outcome {
+            Ok(Ok(_)) => false,
+            Ok(Err(error)) => is_read_only(error),
+            Err(_) => true,
+        };
+        if useless {
+            drop(Object::take(object));
+            // The idle ones lead to the same server, which is silent or was made a standby, or
+            // through the same dead path: otherwise each would fail once.
+            pool.retain(|_, _| false);
+        }
+        match outcome {
+            Ok(result) => result.map_err(DbError::from),
+            Err(_) => Err(DbError::Unavailable("no answer in time".to_owned())),
+        }
+    });
+    match detached.await {
+        Ok(result) => result,
+        Err(error) => Err(DbError::Refused(format!("database task: {error}"))),
+    }
+}
+
 /// Takes a connection from the pool.
 pub(super) async fn checkout<C>(
     pool: &Pool<C>,
 ) -> Result<Object<AsyncDieselConnectionManager<C>>, DbError>
 where
-    AsyncDieselConnectionManager<C>: deadpool::managed::Manager<Type = C, Error = PoolError>,
+    AsyncDieselConnectionManager<C>: Manager<Type = C, Error = PoolError>,
     C: diesel_async::AsyncConnection,
 {
     pool.get().await.map_err(|error| {
@@ -81,51 +134,12 @@ where
     })
 }
 
-/// Runs database work to its end, whatever becomes of the caller.
-///
-/// A future that is dropped half-way (a client went away) would hand a connection with an open
-/// transaction, or one that SQLite still works on, back to the pool.
-pub(super) async fn detached<T: Send + 'static>(
-    work: impl Future<Output = Result<T, DbError>> + Send + 'static,
-) -> Result<T, DbError> {
-    match tokio::spawn(work).await {
-        Ok(result) => result,
-        Err(error) => Err(DbError::Refused(format!("database task: {error}"))),
-    }
-}
-
-/// Runs `$query` (an expression of `QueryResult`) on a connection of `$pool`, for at most
-/// [`OPERATION_TIMEOUT`]. A connection that did not answer, or can only read, is thrown away.
+/// Runs `$query` (an expression of `QueryResult`) as [`run_on`] does.
 macro_rules! on_pool {
     ($pool:expr, $connection:ident => $query:expr) => {{
-        let pool = $pool.clone();
-        $crate::db::pools::detached(async move {
-            let mut object = $crate::db::pools::checkout(&pool).await?;
-            let limit = $crate::db::pools::OPERATION_TIMEOUT;
-            let outcome = tokio::time::timeout(limit, async {
-                let $connection = &mut *object;
-                $query
-            })
-            .await;
-            let useless = match &outcome {
-                Ok(Ok(_)) => false,
-                Ok(Err(error)) => $crate::db::error::is_read_only(error),
-                Err(_) => true,
-            };
-            if useless {
-                drop(deadpool::managed::Object::take(object));
-                // The idle ones lead to the same server, which is silent or was made a standby, or
-                // through the same dead path: otherwise each would fail once.
-                pool.retain(|_, _| false);
-            }
-            match outcome {
-                Ok(result) => result.map_err($crate::db::DbError::from),
-                Err(_) => Err($crate::db::DbError::Unavailable(
-                    "no answer in time".to_owned(),
-                )),
-            }
-        })
-        .await
+        let work =
+            $crate::db::pools::work_on($pool, move |$connection| Box::pin(async move { $query }));
+        $crate::db::pools::run_on($pool.clone(), work).await
     }};
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -138,6 +139,8 @@ impl ApiState {
         T: Send + 'static,
         E: PartError + Send + 'static,
     {
+        // Boxed, so that the task is compiled once for each kind of answer.
+        let work: BoxFuture<'static, Result<T, E>> = Box::pin(work);
         // Made inside the task, the timer is of that runtime too.
         let limited = async move { tokio::time::timeout(PART_DEADLINE, work).await };
         match self.runtime.spawn(limited).await {
