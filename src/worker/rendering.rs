@@ -2,6 +2,7 @@
 //! variant that is wanted.
 
 use std::cell::RefCell;
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 use thumbforge_imaging::{
@@ -135,7 +136,10 @@ impl<'a> Opened<'a> {
     pub(super) fn make(self, wanted: &[Wanted], limits: &Limits) -> Result<Made, VariantFailure> {
         let Planned { plan, refused } = self.planned;
         SCRATCH.with_borrow_mut(|scratch| {
+            let started = Instant::now();
             let picture = self.source.decode(&plan, limits, scratch)?;
+            let milliseconds = started.elapsed().as_millis();
+            tracing::debug!(milliseconds, variants = wanted.len(), "source decoded");
             let mut renditions = Vec::with_capacity(wanted.len());
             for (place, (wanted, refused)) in wanted.iter().zip(refused).enumerate() {
                 let made = match refused {

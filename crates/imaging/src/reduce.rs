@@ -21,12 +21,14 @@ pub(crate) struct BoxReducer {
 }
 
 impl BoxReducer {
-    /// Bytes that a reducer and its result hold at most.
+    /// Bytes that a reducer, its result, and the copy that is resampled hold at most.
     pub(crate) fn memory_bytes(source: Size, thumbnail: Size, channels: usize) -> usize {
         let averaged = averaging_box(source, thumbnail);
         let reduced = reduced_size(source, averaged);
         let row = source.width as usize * channels;
-        reduced.area() * channels + 3 * row
+        // Two and three channels are padded to four.
+        let copied = if channels == 2 || channels == 3 { 4 } else { 0 };
+        reduced.area() * (channels + copied) + 3 * row
     }
 
     pub(crate) fn new(source: Size, thumbnail: Size, layout: Layout) -> Self {
