@@ -54,8 +54,10 @@ impl Coefficients {
             for (row, lines) in own.chunks_exact(c.padded_w * block_len(N)).zip(lines) {
                 for (column, block) in row.chunks_exact(block_len(N)).enumerate() {
                     let (out, stride) = (&mut lines[column * N..], c.stride());
-                    match significance.next() {
-                        Some(0) if N > 2 => transform.write_flat::<N>(block[0], out, stride),
+                    // Smaller blocks have nothing to leave out.
+                    let significance = if N > 2 { significance.next() } else { None };
+                    match significance {
+                        Some(0) => transform.write_flat::<N>(block[0], out, stride),
                         Some(..LOW_END) if N == 8 => transform.write_8_of_4(block, out, stride),
                         _ => transform.write::<N>(block, out, stride),
                     }
