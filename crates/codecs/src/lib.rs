@@ -7,6 +7,7 @@
 //! | [`vp8l`] | counts the codes of a lossless WebP stream before another decoder builds them |
 //! | [`png`] | unfilters the rows of usual PNG files, several at a time |
 //! | [`gif`] | decodes the LZW code of GIF, a row at a time |
+//! | `simd` | the vectors of all of them |
 //!
 //! They hold no more than they declare, check the clock if they get a deadline, and never panic on
 //! what they read. This is the only crate of the project with `unsafe` code.
@@ -14,5 +15,6 @@
 pub mod gif;
 pub mod jpeg;
 pub mod png;
+mod simd;
 pub mod vp8;
 pub mod vp8l;

@@ -6,8 +6,8 @@
 use std::f32::consts::SQRT_2;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-use super::lanes::F4;
 use super::tables::{Quantization, ZIGZAG};
+use crate::simd::F4;
 
 /// Coefficients from one row to the next: 4 or 8 fill vector registers.
 pub const fn lanes(n: usize) -> usize {

@@ -11,7 +11,7 @@
 //! bits ─ symbols        unstuffed bits → coefficients
 //! sequential            scans of sequential files → samples, and means for them at 1/8
 //! progression ─ progressive ─ progressive_dc   which scans matter; those → coefficients
-//! idct ─ lanes          N × N coefficients → N × N samples
+//! idct                  N × N coefficients → N × N samples
 //! plane ─ edges         output geometry; samples in the padding
 //! decode                the door
 //! encode                the encoder, independent of the rest
@@ -30,7 +30,6 @@ mod error;
 mod header;
 mod huffman;
 mod idct;
-mod lanes;
 mod markers;
 mod means;
 mod plane;

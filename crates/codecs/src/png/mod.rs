@@ -8,7 +8,6 @@
 mod chunks;
 mod filter;
 mod inflate;
-mod lanes;
 #[cfg(test)]
 mod tests;
 mod wavefront;

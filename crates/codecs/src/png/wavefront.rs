@@ -9,7 +9,7 @@
 //! neither; with three or four it is busy, and there is little more to gain.
 
 use super::filter::Filter;
-use super::lanes::Bytes;
+use crate::simd::Bytes;
 
 /// Rows that are unfiltered together.
 pub const ROWS: usize = 4 * GROUPS;

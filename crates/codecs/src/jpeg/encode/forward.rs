@@ -5,8 +5,8 @@
 //! own.
 
 use super::super::idct::transpose_8;
-use super::super::lanes::F4;
 use super::super::tables::{Quantization, ZIGZAG};
+use crate::simd::F4;
 
 /// Quantised coefficients.
 #[derive(Clone)]

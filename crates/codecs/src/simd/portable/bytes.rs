@@ -1,4 +1,4 @@
-//! The array form.
+//! Sixteen bytes in an array.
 
 #[derive(Clone, Copy)]
 pub struct Bytes([u8; 16]);
