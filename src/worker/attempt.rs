@@ -114,13 +114,7 @@ impl Attempt<'_> {
                 variant: self.thumbnail.clone(),
                 optional: false,
             }]),
-            Some(variants) => variants
-                .iter()
-                .map(|named| Wanted {
-                    variant: named.variant.clone(),
-                    optional: named.optional,
-                })
-                .collect(),
+            Some(variants) => Wanted::all(variants),
         };
         let source_status = download.status;
         let made = self.parts.engine.make(download.bytes.clone(), wanted).await;

@@ -238,14 +238,61 @@ mod tests {
                 .await
                 .is_ok()
         );
-        let failure = engine(needed_bytes() / 2)
-            .make(picture(), wanted())
-            .await
-            .err();
+        // Less than the source takes, whatever is made of it.
+        let failure = engine(1 << 20).make(picture(), wanted()).await.err();
         assert_eq!(
             failure.map(|failed| failed.failure.code),
             Some(FailureCode::ImageTooLarge)
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_too_much_together_leaves_out_optional_variants() {
+        let large = |side, optional| Wanted {
+            variant: imaging::Variant {
+                enlarge: true,
+                ..imaging::Variant::thumbnail(side, 85)
+            },
+            optional,
+        };
+        let small = wanted()[0].clone();
+        let memory_bytes = needed_bytes() + (16 << 20);
+        for (memory_bytes, max_output_pixels) in [(memory_bytes, 1 << 40), (1 << 30, 1_000_000)] {
+            let engine = Engine::new(
+                1,
+                DecodeLimits {
+                    max_pixels: 1_000_000,
+                    max_output_pixels,
+                    memory_bytes,
+                    timeout: Duration::from_secs(15),
+                },
+            );
+            let rendered = async |all: &[Wanted]| {
+                let made = engine.make(picture(), all.into()).await;
+                let made = made.map_err(|failed| (failed.failure.code, failed.variant));
+                made.map(|made| {
+                    let codes = made.renditions.iter();
+                    let codes = codes.map(|made| made.as_ref().err().map(|failure| failure.code));
+                    codes.collect::<Vec<_>>()
+                })
+            };
+            let too_large = FailureCode::OutputTooLarge;
+            assert_eq!(
+                rendered(&[small.clone(), large(2000, true)]).await,
+                Ok(vec![None, Some(too_large)])
+            );
+            assert_eq!(
+                rendered(&[small.clone(), large(2000, false)]).await,
+                Err((too_large, Some(1)))
+            );
+            if max_output_pixels == 1_000_000 {
+                // The largest is needed, and goes on without the other.
+                assert_eq!(
+                    rendered(&[large(900, false), large(890, true)]).await,
+                    Ok(vec![None, Some(too_large)])
+                );
+            }
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

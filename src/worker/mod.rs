@@ -76,6 +76,7 @@ pub use attempt::Attempt;
 pub use engine::{DecodeLimits, Engine};
 pub use parts::Parts;
 pub use pulse::Pulse;
+pub(crate) use rendering::Opened;
 pub use rendering::{Made, VariantFailure, Wanted};
 pub use settings::WorkerSettings;
 pub use turns::CapsOf;

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 use thumbforge_imaging::{
-    ImagingError, Inspected, Limits, Plan, Rendition, Scratch, Source, SourceImage, Variant,
+    ErrorKind, ImagingError, Inspected, Limits, Plan, Rendition, Scratch, Source, SourceImage,
+    Variant,
 };
 
-use crate::domain::{Failure, hex};
+use crate::domain::{Failure, Variants, hex};
 
 /// A variant to be made.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,17 @@ pub struct Wanted {
     pub variant: Variant,
     /// The others count without it.
     pub optional: bool,
+}
+
+impl Wanted {
+    /// Of a request, in their order.
+    pub fn all<L: FromIterator<Self>>(variants: &Variants) -> L {
+        let wanted = variants.iter().map(|named| Self {
+            variant: named.variant.clone(),
+            optional: named.optional,
+        });
+        wanted.collect()
+    }
 }
 
 /// The results from one source.
@@ -58,7 +70,7 @@ thread_local! {
 }
 
 /// A source whose variants are planned.
-pub(super) struct Opened<'a> {
+pub(crate) struct Opened<'a> {
     bytes: &'a [u8],
     source: Source<'a>,
     planned: Planned,
@@ -78,7 +90,7 @@ struct Planned {
 
 impl<'a> Opened<'a> {
     /// Reads the header, and plans the variants that can be made.
-    pub(super) fn new(
+    pub(crate) fn new(
         bytes: &'a [u8],
         wanted: &[Wanted],
         limits: &Limits,
@@ -104,20 +116,23 @@ impl<'a> Opened<'a> {
                 }
                 Err(error) => error,
             };
-            let place = at_fault
+            let at_fault_place = at_fault
                 .variant
                 .and_then(|index| places.get(index).copied());
-            match place {
-                Some(place) if wanted[place].optional => {
-                    refused[place] = Some(at_fault.error.into());
-                }
-                variant => {
-                    return Err(VariantFailure {
-                        failure: at_fault.error.into(),
-                        variant,
-                    });
-                }
-            }
+            // Variants may be too much only together: then the others go on without optional ones.
+            let is_shared = at_fault.error.kind() == ErrorKind::OutputTooManyPixels;
+            let optional = |place: &usize| wanted[*place].optional;
+            let left_out = at_fault_place.filter(optional).or_else(|| {
+                let mut rest = places.iter().rev().copied().filter(|_| is_shared);
+                rest.find(optional)
+            });
+            let Some(place) = left_out else {
+                return Err(VariantFailure {
+                    failure: at_fault.error.into(),
+                    variant: at_fault_place,
+                });
+            };
+            refused[place] = Some(at_fault.error.into());
         }
     }
 
@@ -133,7 +148,7 @@ impl<'a> Opened<'a> {
     }
 
     /// Decodes, and renders each variant.
-    pub(super) fn make(self, wanted: &[Wanted], limits: &Limits) -> Result<Made, VariantFailure> {
+    pub(crate) fn make(self, wanted: &[Wanted], limits: &Limits) -> Result<Made, VariantFailure> {
         let Planned { plan, refused } = self.planned;
         SCRATCH.with_borrow_mut(|scratch| {
             let started = Instant::now();

@@ -25,6 +25,12 @@ pub enum ImagingError {
         needed_bytes: usize,
         max_bytes: usize,
     },
+    /// The source alone would take less.
+    #[error("making the variants takes {needed_bytes} bytes of memory; {max_bytes} are allowed")]
+    OutputsTakeMemory {
+        needed_bytes: usize,
+        max_bytes: usize,
+    },
     /// `what` is a plural: scans, chunks.
     #[error("the image has more than {max} {what}")]
     TooMany { what: &'static str, max: u32 },
@@ -80,9 +86,9 @@ impl ImagingError {
                 ErrorKind::TooLarge
             }
             Self::Corrupt { .. } | Self::Truncated { .. } => ErrorKind::Corrupt,
-            Self::OutputTooLong { .. } | Self::TooManyOutputPixels { .. } => {
-                ErrorKind::OutputTooManyPixels
-            }
+            Self::OutputTooLong { .. }
+            | Self::TooManyOutputPixels { .. }
+            | Self::OutputsTakeMemory { .. } => ErrorKind::OutputTooManyPixels,
             Self::OutputTooLarge { .. } => ErrorKind::OutputTooManyBytes,
             Self::Timeout => ErrorKind::Timeout,
             Self::Internal(_) => ErrorKind::Internal,
@@ -97,7 +103,7 @@ pub enum ErrorKind {
     Unsupported,
     TooLarge,
     Corrupt,
-    /// An output has more pixels than allowed, or than its format holds.
+    /// An output has more pixels than allowed, than its format holds, or than fit into memory.
     OutputTooManyPixels,
     /// No quality gives a file within the bytes that are allowed.
     OutputTooManyBytes,

@@ -23,7 +23,8 @@ pub struct Plan {
 /// Why a plan can't be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanError {
-    /// Which of the variants is at fault; `None` if all of them are, or the source.
+    /// Which of the variants is at fault: of those that are too much together, the largest. `None`
+    /// if it is the source.
     pub variant: Option<usize>,
     pub error: ImagingError,
 }
@@ -39,6 +40,7 @@ impl Plan {
             halve_chroma: true,
         };
         let (mut pixels, mut files, mut dearest) = (0_u64, 0_usize, 0_usize);
+        let (mut most_pixels, mut most_memory) = ((0, None), (0, None));
         for (index, variant) in variants.iter().enumerate() {
             let at_fault = |error| PlanError {
                 variant: Some(index),
@@ -59,31 +61,48 @@ impl Plan {
                 && halves_chroma(variant, &formats, &geometry, header.exif.orientation);
             let area = geometry.output().area();
             pixels += area as u64;
+            let (mut own_files, mut working) = (0_usize, area.saturating_mul(RENDER_BYTES_A_PIXEL));
             for format in formats {
-                files = files.saturating_add(encode::file_bytes(format, area));
-                dearest = dearest.max(encode::memory_bytes(format, area));
+                own_files = own_files.saturating_add(encode::file_bytes(format, area));
+                working = working.max(encode::memory_bytes(format, area));
             }
-            dearest = dearest.max(area.saturating_mul(RENDER_BYTES_A_PIXEL));
+            files = files.saturating_add(own_files);
+            dearest = dearest.max(working);
+            most_pixels = most_pixels.max((area, Some(index)));
+            most_memory = most_memory.max((working.saturating_add(own_files), Some(index)));
         }
         if pixels > limits.max_output_pixels {
             return Err(PlanError {
-                variant: None,
+                variant: most_pixels.1,
                 error: ImagingError::TooManyOutputPixels {
                     pixels,
                     max_pixels: limits.max_output_pixels,
                 },
             });
         }
-        let memory_bytes = decode::memory_bytes(header, target.size)
-            .saturating_add(dearest)
-            .saturating_add(files)
-            .saturating_add(header.icc.memory_bytes(limits.max_icc_bytes))
-            .saturating_add(FIXED_BYTES);
+        let with_source = |target| {
+            decode::memory_bytes(header, target)
+                .saturating_add(header.icc.memory_bytes(limits.max_icc_bytes))
+                .saturating_add(FIXED_BYTES)
+        };
         let of_source = |error| PlanError {
             variant: None,
             error,
         };
-        limits.check_memory(memory_bytes).map_err(of_source)?;
+        limits
+            .check_memory(with_source(Size::new(1, 1)))
+            .map_err(of_source)?;
+        let outputs = dearest.saturating_add(files);
+        let memory_bytes = with_source(target.size).saturating_add(outputs);
+        if memory_bytes > limits.max_memory_bytes {
+            return Err(PlanError {
+                variant: most_memory.1,
+                error: ImagingError::OutputsTakeMemory {
+                    needed_bytes: memory_bytes,
+                    max_bytes: limits.max_memory_bytes,
+                },
+            });
+        }
         Ok(Self {
             memory_bytes,
             target,
