@@ -15,41 +15,60 @@ use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use thumbforge_imaging::{Limits, Rendition, Variant};
 
+use super::WRONG_USAGE;
 use crate::cli::ThumbnailArguments;
 use crate::config::{self, Sources};
-use crate::domain::{Failure, Variants, hex};
-use thumbforge_imaging::{Limits, Made, Variant, make};
+use crate::domain::{Failure, Variants};
+use crate::worker::{Made, Opened, Wanted};
 
 /// Stands for standard input or output.
 const STANDARD_STREAM: &str = "-";
 
 /// As the service's default of `DECODE_TIMEOUT`.
-const DEADLINE: Duration = Duration::from_secs(15);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Exit code 1 if the image gives no thumbnail.
+/// Exit code 1 if the image gives no thumbnail, 2 for wrong arguments or settings.
 pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
-    let variants = wanted(arguments)?;
-    let asked = match &variants {
-        Some(variants) => variants.iter().map(|named| named.variant.clone()).collect(),
-        None => vec![Variant::thumbnail(
-            arguments.max_side,
-            arguments.jpeg_quality,
-        )],
+    let Asked {
+        variants,
+        limits,
+        timeout,
+    } = match asked(arguments) {
+        Ok(asked) => asked,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return Ok(ExitCode::from(WRONG_USAGE));
+        }
+    };
+    let wanted: Vec<Wanted> = match &variants {
+        Some(variants) => Wanted::all(variants),
+        None => vec![Wanted {
+            variant: Variant::thumbnail(arguments.max_side, arguments.jpeg_quality),
+            optional: false,
+        }],
     };
     let bytes = read(&arguments.source)?;
     let begun = Instant::now();
     let limits = Limits {
-        deadline: Some(begun + DEADLINE),
-        ..Limits::default()
+        deadline: Some(begun + timeout),
+        ..limits
     };
-    let made = make(&bytes, &asked, &limits);
+    let made =
+        Opened::new(&bytes, &wanted, &limits).and_then(|opened| opened.make(&wanted, &limits));
     let millis = begun.elapsed().as_secs_f64() * 1e3;
     let made = match made {
         Ok(made) => made,
-        Err(error) => {
-            report(&arguments.target, &refusal(&error.into()))?;
+        Err(failed) => {
+            let name = variants
+                .as_ref()
+                .zip(failed.variant)
+                .and_then(|(variants, index)| {
+                    let named = variants.iter().nth(index);
+                    named.map(|named| named.name.as_str())
+                });
+            report(&arguments.target, &refusal(&failed.failure, name))?;
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -60,10 +79,7 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
             known["variants"] = write_all(Path::new(&arguments.target), names, &made)?;
         }
         None => {
-            let file = made
-                .renditions
-                .first()
-                .and_then(|rendition| rendition.files.last());
+            let file = first(&made).and_then(|rendition| rendition.files.last());
             write(&arguments.target, file.map_or(&[], |file| &file.bytes))?;
         }
     }
@@ -71,24 +87,52 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The variants of `--variant` or `--preset`, if any.
-fn wanted(arguments: &ThumbnailArguments) -> anyhow::Result<Option<Variants>> {
+/// What the arguments ask for.
+struct Asked {
+    /// `None`: one thumbnail.
+    variants: Option<Variants>,
+    limits: Limits,
+    /// Of the decode and all renditions.
+    timeout: Duration,
+}
+
+/// The limits of a decode are those of the settings that a preset comes from, else the defaults.
+fn asked(arguments: &ThumbnailArguments) -> anyhow::Result<Asked> {
+    let has_variants = arguments.preset.is_some() || !arguments.variants.is_empty();
+    anyhow::ensure!(
+        !has_variants || arguments.target != STANDARD_STREAM,
+        "variants go into a folder, not to standard output"
+    );
     if let Some(name) = &arguments.preset {
         let sources = Sources::of_process(arguments.config_file.clone(), Vec::new());
-        let mut presets = config::load(&sources)?.settings.presets;
-        let preset = presets.remove(name);
-        return preset
-            .map(Some)
-            .with_context(|| format!("there is no preset {name:?}"));
+        let mut settings = config::load(&sources)?.settings;
+        let preset = settings.presets.remove(name);
+        return Ok(Asked {
+            variants: Some(preset.with_context(|| format!("there is no preset {name:?}"))?),
+            limits: Limits {
+                max_pixels: settings.max_source_pixels,
+                max_memory_bytes: usize::try_from(settings.decode_memory_bytes)
+                    .unwrap_or(usize::MAX),
+                max_output_pixels: settings.max_output_pixels,
+                ..Limits::default()
+            },
+            timeout: settings.decode_timeout,
+        });
     }
-    if arguments.variants.is_empty() {
+    Ok(Asked {
+        variants: listed(&arguments.variants)?,
+        limits: Limits::default(),
+        timeout: DEFAULT_TIMEOUT,
+    })
+}
+
+/// The variants of `--variant`, if any.
+fn listed(texts: &[String]) -> anyhow::Result<Option<Variants>> {
+    if texts.is_empty() {
         return Ok(None);
     }
-    let list = arguments
-        .variants
-        .iter()
-        .map(|text| members(text))
-        .collect();
+    let list = texts.iter().map(|text| members(text));
+    let list = list.collect::<anyhow::Result<_>>()?;
     Variants::read(&Value::Array(list))
         .map(Some)
         .map_err(|faults| {
@@ -97,14 +141,22 @@ fn wanted(arguments: &ThumbnailArguments) -> anyhow::Result<Option<Variants>> {
         })
 }
 
-/// `name=card,width=320,gravity=0.3,0.5` as JSON: what has no `=` belongs to the member before.
-fn members(text: &str) -> Value {
+/// `name=card,width=320,gravity=0.3,0.5` as JSON: in a list of formats or a focal point, what has
+/// no `=` belongs to the member before.
+fn members(text: &str) -> anyhow::Result<Value> {
     let mut members: Vec<(&str, Vec<&str>)> = Vec::new();
     for part in text.split(',') {
         match (part.split_once('='), members.last_mut()) {
-            (Some((name, value)), _) => members.push((name.trim(), vec![value.trim()])),
-            (None, Some((_, values))) => values.push(part.trim()),
-            (None, None) => members.push((part.trim(), Vec::new())),
+            (Some((name, value)), _) => {
+                let name = name.trim();
+                let is_new = members.iter().all(|(known, _)| *known != name);
+                anyhow::ensure!(is_new, "--variant {text:?}: {name} is there twice");
+                members.push((name, vec![value.trim()]));
+            }
+            (None, Some((name, values))) if ["format", "gravity"].contains(name) => {
+                values.push(part.trim());
+            }
+            (None, _) => anyhow::bail!("--variant {text:?}: {:?} has no value", part.trim()),
         }
     }
     let value = |name: &str, values: &[&str]| match values {
@@ -118,10 +170,10 @@ fn members(text: &str) -> Value {
         several if name == "format" => several.iter().copied().collect(),
         several => Value::from(several.join(",")),
     };
-    members
-        .iter()
+    let members = members.iter();
+    Ok(members
         .map(|(name, values)| ((*name).to_owned(), value(name, values)))
-        .collect()
+        .collect())
 }
 
 /// Writes each file under the name of its variant, and reports what was written.
@@ -133,6 +185,13 @@ fn write_all<'a>(
     std::fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
     let mut written = serde_json::Map::new();
     for (name, rendition) in names.zip(&made.renditions) {
+        let rendition = match rendition {
+            Ok(rendition) => rendition,
+            Err(failure) => {
+                written.insert(name.to_owned(), refusal(failure, None));
+                continue;
+            }
+        };
         let mut files = Vec::new();
         for file in &rendition.files {
             let path = folder.join(format!("{name}.{}", file.format.extension()));
@@ -183,17 +242,21 @@ fn write(target: &OsStr, jpeg: &[u8]) -> anyhow::Result<()> {
         .with_context(|| format!("can't write {}", Path::new(target).display()))
 }
 
+fn first(made: &Made) -> Option<&Rendition> {
+    made.renditions.first().and_then(|made| made.as_ref().ok())
+}
+
 /// The fields of a job's `result` that don't come from the download, and the time it took.
 fn metadata(bytes: &[u8], made: &Made, millis: f64) -> Value {
     let source = &made.source;
-    let thumbnail = made.renditions.first();
+    let thumbnail = first(made);
     let file = thumbnail.and_then(|rendition| rendition.files.last());
     json!({
         "width": source.width,
         "height": source.height,
         "format": source.format.name(),
         "size_bytes": bytes.len(),
-        "sha256": hex(&Sha256::digest(bytes)),
+        "sha256": made.sha256,
         "thumbnail": {
             "width": thumbnail.map(|rendition| rendition.width),
             "height": thumbnail.map(|rendition| rendition.height),
@@ -207,18 +270,23 @@ fn metadata(bytes: &[u8], made: &Made, millis: f64) -> Value {
         "exif": source.exif.as_ref().map(|exif| {
             json!({"camera": exif.camera, "lens": exif.lens, "taken_at": exif.taken_at})
         }),
-        "dominant_color": made.summary.dominant_color,
-        "thumbhash": BASE64_STANDARD.encode(&made.summary.thumbhash),
+        "dominant_color": made.dominant_color,
+        "thumbhash": BASE64_STANDARD.encode(&made.thumbhash),
         "truncated": source.truncated,
         "engine_ms": (millis * 1e3).round() / 1e3,
     })
 }
 
-fn refusal(failure: &Failure) -> Value {
-    json!({
+/// With the variant that could not be made, if one caused it.
+fn refusal(failure: &Failure, variant: Option<&str>) -> Value {
+    let mut refusal = json!({
         "error_code": failure.code.as_str(),
         "error": failure.message,
-    })
+    });
+    if let Some(variant) = variant {
+        refusal["error_variant"] = variant.into();
+    }
+    refusal
 }
 
 #[cfg(test)]
@@ -244,8 +312,15 @@ mod tests {
         }
     }
 
-    fn made(bytes: &[u8]) -> Result<Made, thumbforge_imaging::ImagingError> {
-        make(bytes, &[Variant::thumbnail(64, 85)], &Limits::default())
+    fn made(bytes: &[u8]) -> Result<Made, Failure> {
+        let wanted = [Wanted {
+            variant: Variant::thumbnail(64, 85),
+            optional: false,
+        }];
+        let limits = Limits::default();
+        let made =
+            Opened::new(bytes, &wanted, &limits).and_then(|opened| opened.make(&wanted, &limits));
+        made.map_err(|failed| failed.failure)
     }
 
     #[test]
@@ -266,8 +341,8 @@ mod tests {
         let code = run(&arguments("svg_as.png", &target)).unwrap();
         assert_eq!(code, ExitCode::FAILURE);
         assert!(!target.exists());
-        let error = made(b"<svg/>").unwrap_err();
-        assert_eq!(refusal(&error.into())["error_code"], "unsupported_format");
+        let failure = made(b"<svg/>").err().unwrap();
+        assert_eq!(refusal(&failure, None)["error_code"], "unsupported_format");
     }
 
     #[test]
@@ -288,15 +363,48 @@ mod tests {
                 "{name}"
             );
         }
-        let wrong = ThumbnailArguments {
-            variants: vec!["name=a,width=0".into(), "fit=cover".into()],
-            ..arguments
+    }
+
+    #[test]
+    fn an_optional_variant_may_fail() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let target = folder.path().join("out");
+        let arguments = |optional: &str| ThumbnailArguments {
+            variants: vec![
+                "name=a,width=40".into(),
+                format!("name=b,width=40,max_bytes=100{optional}"),
+            ],
+            ..arguments("Landscape_6.jpg", &target)
         };
-        let error = run(&wrong).unwrap_err().to_string();
+        assert_eq!(run(&arguments("")).unwrap(), ExitCode::FAILURE);
+        assert!(!target.exists());
+        assert_eq!(
+            run(&arguments(",optional=true")).unwrap(),
+            ExitCode::SUCCESS
+        );
+        let written: Vec<_> = std::fs::read_dir(&target).unwrap().collect();
+        assert_eq!(written.len(), 1, "{written:?}");
+    }
+
+    #[test]
+    fn wrong_variants_are_named() {
+        let refused = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            listed(&texts).unwrap_err().to_string()
+        };
+        let error = refused(&["name=a,width=0", "fit=cover"]);
         assert!(
             error.contains("variants[0].width") && error.contains("variants[1]"),
             "{error}"
         );
+        assert!(refused(&["width=50,width=60"]).contains("width is there twice"));
+        assert!(refused(&["width=50,grayscale"]).contains("\"grayscale\" has no value"));
+        let to_stdout = ThumbnailArguments {
+            variants: vec!["name=a,width=40".into()],
+            ..arguments("Landscape_6.jpg", Path::new(STANDARD_STREAM))
+        };
+        assert_eq!(run(&to_stdout).unwrap(), ExitCode::from(WRONG_USAGE));
+        assert!(!Path::new(STANDARD_STREAM).exists());
     }
 
     #[test]
