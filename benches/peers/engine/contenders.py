@@ -28,7 +28,7 @@ class Engine:
 def engines(cache: Path, release: Path) -> list[Engine]:
     python = str(cache / "venv/bin/python")
     return [
-        Engine(US, "`imaging::thumbnail` with its default limits: beside the thumbnail it reads EXIF and the"
+        Engine(US, "`make` of `crates/imaging` with its default limits: beside the thumbnail it reads EXIF and the"
                " profile's name and makes ThumbHash and dominant colour, which the peers don't",
                [str(release / "examples/peer_engine")]),
         Engine("sharp", "`sharp.concurrency(1)`, `sharp.cache(false)`, autoOrient, resize `inside`, flatten on"

@@ -1,4 +1,4 @@
-//! The states of a job, and which states may follow which.
+//! The states of a job.
 
 /// The states of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

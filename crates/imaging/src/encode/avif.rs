@@ -8,6 +8,8 @@ use crate::raster::{Layout, Raster};
 /// 1–10. A picture of 256 pixels takes about 30 ms at 10, and 120 ms at 8.
 const SPEED: u8 = 10;
 
+const ALPHA_QUALITY: f32 = 100.0;
+
 /// Encodes a picture with straight alpha at a quality of 1–100 (the scale of ravif).
 ///
 /// # Errors
@@ -15,7 +17,8 @@ const SPEED: u8 = 10;
 pub(super) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, ImagingError> {
     let encoder = Encoder::new()
         .with_quality(quality.into())
-        .with_alpha_quality(quality.into())
+        // What is transparent or opaque should stay so.
+        .with_alpha_quality(ALPHA_QUALITY)
         .with_speed(SPEED)
         .with_bit_depth(BitDepth::Eight)
         // The worker pool has a thread for each core already.

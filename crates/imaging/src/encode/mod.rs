@@ -27,8 +27,8 @@ pub(crate) const fn max_side(format: Format) -> u32 {
         Format::Jpeg => 65_535,
         // 14 bits (RFC 6386, section 9.1).
         Format::Webp => 16_383,
-        // 16 bits (AV1, section 5.5.1).
-        Format::Avif => 65_536,
+        // AV1 has 16 bits (section 5.5.1), but libavif reads no more by default.
+        Format::Avif => 32_768,
         Format::Png | Format::Gif | Format::Bmp => i32::MAX as u32,
     }
 }
@@ -38,8 +38,8 @@ pub(crate) const fn memory_bytes(format: Format, area: usize) -> usize {
     let (a_pixel, fixed) = match format {
         Format::Jpeg => (8, 0),
         Format::Png => (16, 1 << 20),
-        Format::Webp => (24, 1 << 20),
-        Format::Avif => (300, 16 << 20),
+        Format::Webp => (16, 1 << 20),
+        Format::Avif => (80, 16 << 20),
         Format::Gif | Format::Bmp => (0, 0),
     };
     area.saturating_mul(a_pixel).saturating_add(fixed)

@@ -244,6 +244,26 @@ mod tests {
     }
 
     #[test]
+    fn gravity_says_which_part_of_a_high_picture_stays() {
+        for (gravity, top) in [
+            (Gravity::Center, 150.0),
+            (Gravity::North, 0.0),
+            (Gravity::NorthEast, 0.0),
+            (Gravity::West, 150.0),
+            (Gravity::South, 300.0),
+            (Gravity::SouthWest, 300.0),
+            (Gravity::Point { x: 0.9, y: 0.25 }, 50.0),
+        ] {
+            let variant = Variant {
+                gravity,
+                ..variant(Fit::Cover, 50, 50)
+            };
+            let region = Geometry::new(&variant, size(100, 400)).region;
+            assert_eq!((region.x, region.y), (0.0, top), "{gravity:?}");
+        }
+    }
+
+    #[test]
     fn one_side_alone_keeps_the_aspect() {
         let only_width = Variant {
             height: None,

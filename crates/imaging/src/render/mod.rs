@@ -119,7 +119,9 @@ impl<'s> Picture<'s> {
             small = canvas::put_on(small, canvas, background);
         }
         limits.check_deadline()?;
-        let (size, shows_all) = (small.size(), shows_whole_picture(variant));
+        let is_on_white =
+            !self.source.has_alpha || variant.background.is_none_or(|color| color == Color::WHITE);
+        let (size, shows_all) = (small.size(), is_on_white && shows_whole_picture(variant));
         let files = encode::encode_all(small, &formats, variant, limits, |planes| {
             if shows_all {
                 self.summary.get_or_init(|| Summary::of(planes));
