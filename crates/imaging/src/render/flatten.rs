@@ -37,13 +37,20 @@ fn laid_on<const CHANNELS: usize, const COLOURS: usize>(
     pixels: &[u8],
     background: [u8; COLOURS],
 ) -> Vec<u8> {
-    let mut out = Vec::with_capacity(pixels.len() / CHANNELS * COLOURS);
-    for pixel in pixels.chunks_exact(CHANNELS) {
+    let mut out = vec![0; pixels.len() / CHANNELS * COLOURS];
+    let (pixels, _) = pixels.as_chunks::<CHANNELS>();
+    let (colours, _) = out.as_chunks_mut::<COLOURS>();
+    for (pixel, colours) in pixels.iter().zip(colours) {
         let alpha = pixel[COLOURS];
-        for (sample, background) in pixel.iter().zip(background) {
-            let behind = u32::from(background) * u32::from(255 - alpha);
+        // Most pixels are opaque.
+        if alpha == 255 {
+            colours.copy_from_slice(&pixel[..COLOURS]);
+            continue;
+        }
+        for (index, colour) in colours.iter_mut().enumerate() {
+            let behind = u32::from(background[index]) * u32::from(255 - alpha);
             // Lanczos overshoots: a colour may exceed its alpha.
-            out.push((*sample).min(alpha) + ((behind + 127) / 255) as u8);
+            *colour = pixel[index].min(alpha) + ((behind + 127) / 255) as u8;
         }
     }
     out
