@@ -65,12 +65,12 @@ where
         .map_err(|error| DbError::Url(error.to_string()))
 }
 
-/// Work on a connection. Boxed, so that what surrounds each is compiled once a kind of answer: one
-/// for each of our queries takes the compiler longer than the rest of this service.
+/// Work on a connection. Boxed, so that what surrounds it is compiled once for each kind of answer:
+/// compiled for each query, it was a tenth of the service's machine code.
 pub(super) type Work<C, T> =
     Box<dyn for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send>;
 
-/// Makes the compiler see of which pool a connection is.
+/// Lets the compiler infer from the pool what the connection of a closure is.
 pub(super) fn work_on<C, T>(
     _pool: &Pool<C>,
     work: impl for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send + 'static,

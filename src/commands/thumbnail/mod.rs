@@ -5,29 +5,27 @@
 //! is one JSON object in the same place, with the `error_code` that its job would have had, and
 //! exit code 1.
 
+mod asked;
+mod report;
+
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use thumbforge_imaging::{Limits, Rendition, Variant};
+use thumbforge_imaging::{Limits, Variant};
 
 use super::WRONG_USAGE;
 use crate::cli::ThumbnailArguments;
-use crate::config::{self, Sources};
-use crate::domain::{Failure, Variants};
 use crate::worker::{Made, Opened, Wanted};
+use asked::{Asked, asked};
+use report::{first, metadata, refusal};
 
 /// Stands for standard input or output.
 const STANDARD_STREAM: &str = "-";
-
-/// As the service's default of `DECODE_TIMEOUT`.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Exit code 1 if the image gives no thumbnail, 2 for wrong arguments or settings.
 pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
@@ -38,7 +36,7 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
     } = match asked(arguments) {
         Ok(asked) => asked,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            super::complain(super::one_line(&format!("{error:#}")));
             return Ok(ExitCode::from(WRONG_USAGE));
         }
     };
@@ -85,95 +83,6 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
     }
     report(&arguments.target, &known)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What the arguments ask for.
-struct Asked {
-    /// `None`: one thumbnail.
-    variants: Option<Variants>,
-    limits: Limits,
-    /// Of the decode and all renditions.
-    timeout: Duration,
-}
-
-/// The limits of a decode are those of the settings that a preset comes from, else the defaults.
-fn asked(arguments: &ThumbnailArguments) -> anyhow::Result<Asked> {
-    let has_variants = arguments.preset.is_some() || !arguments.variants.is_empty();
-    anyhow::ensure!(
-        !has_variants || arguments.target != STANDARD_STREAM,
-        "variants go into a folder, not to standard output"
-    );
-    if let Some(name) = &arguments.preset {
-        let sources = Sources::of_process(arguments.config_file.clone(), Vec::new());
-        let mut settings = config::load(&sources)?.settings;
-        let preset = settings.presets.remove(name);
-        return Ok(Asked {
-            variants: Some(preset.with_context(|| format!("there is no preset {name:?}"))?),
-            limits: Limits {
-                max_pixels: settings.max_source_pixels,
-                max_memory_bytes: usize::try_from(settings.decode_memory_bytes)
-                    .unwrap_or(usize::MAX),
-                max_output_pixels: settings.max_output_pixels,
-                ..Limits::default()
-            },
-            timeout: settings.decode_timeout,
-        });
-    }
-    Ok(Asked {
-        variants: listed(&arguments.variants)?,
-        limits: Limits::default(),
-        timeout: DEFAULT_TIMEOUT,
-    })
-}
-
-/// The variants of `--variant`, if any.
-fn listed(texts: &[String]) -> anyhow::Result<Option<Variants>> {
-    if texts.is_empty() {
-        return Ok(None);
-    }
-    let list = texts.iter().map(|text| members(text));
-    let list = list.collect::<anyhow::Result<_>>()?;
-    Variants::read(&Value::Array(list))
-        .map(Some)
-        .map_err(|faults| {
-            let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!("--variant: {}", lines.join("; "))
-        })
-}
-
-/// `name=card,width=320,gravity=0.3,0.5` as JSON: in a list of formats or a focal point, what has
-/// no `=` belongs to the member before.
-fn members(text: &str) -> anyhow::Result<Value> {
-    let mut members: Vec<(&str, Vec<&str>)> = Vec::new();
-    for part in text.split(',') {
-        match (part.split_once('='), members.last_mut()) {
-            (Some((name, value)), _) => {
-                let name = name.trim();
-                let is_new = members.iter().all(|(known, _)| *known != name);
-                anyhow::ensure!(is_new, "--variant {text:?}: {name} is there twice");
-                members.push((name, vec![value.trim()]));
-            }
-            (None, Some((name, values))) if ["format", "gravity"].contains(name) => {
-                values.push(part.trim());
-            }
-            (None, _) => anyhow::bail!("--variant {text:?}: {:?} has no value", part.trim()),
-        }
-    }
-    let value = |name: &str, values: &[&str]| match values {
-        [] => Value::Null,
-        ["true"] => true.into(),
-        ["false"] => false.into(),
-        [text] if !["name", "background"].contains(&name) => text
-            .parse::<serde_json::Number>()
-            .map_or_else(|_| Value::from(*text), Value::Number),
-        [text] => Value::from(*text),
-        several if name == "format" => several.iter().copied().collect(),
-        several => Value::from(several.join(",")),
-    };
-    let members = members.iter();
-    Ok(members
-        .map(|(name, values)| ((*name).to_owned(), value(name, values)))
-        .collect())
 }
 
 /// Writes each file under the name of its variant, and reports what was written.
@@ -242,56 +151,10 @@ fn write(target: &OsStr, jpeg: &[u8]) -> anyhow::Result<()> {
         .with_context(|| format!("can't write {}", Path::new(target).display()))
 }
 
-fn first(made: &Made) -> Option<&Rendition> {
-    made.renditions.first().and_then(|made| made.as_ref().ok())
-}
-
-/// The fields of a job's `result` that don't come from the download, and the time it took.
-fn metadata(bytes: &[u8], made: &Made, millis: f64) -> Value {
-    let source = &made.source;
-    let thumbnail = first(made);
-    let file = thumbnail.and_then(|rendition| rendition.files.last());
-    json!({
-        "width": source.width,
-        "height": source.height,
-        "format": source.format.name(),
-        "size_bytes": bytes.len(),
-        "sha256": made.sha256,
-        "thumbnail": {
-            "width": thumbnail.map(|rendition| rendition.width),
-            "height": thumbnail.map(|rendition| rendition.height),
-            "size_bytes": file.map(|file| file.bytes.len()),
-            "content_type": file.map(|file| file.format.media_type()),
-        },
-        "has_alpha": source.has_alpha,
-        "frames": source.frames,
-        "orientation": source.orientation,
-        "icc_profile": source.icc_profile,
-        "exif": source.exif.as_ref().map(|exif| {
-            json!({"camera": exif.camera, "lens": exif.lens, "taken_at": exif.taken_at})
-        }),
-        "dominant_color": made.dominant_color,
-        "thumbhash": BASE64_STANDARD.encode(&made.thumbhash),
-        "truncated": source.truncated,
-        "engine_ms": (millis * 1e3).round() / 1e3,
-    })
-}
-
-/// With the variant that could not be made, if one caused it.
-fn refusal(failure: &Failure, variant: Option<&str>) -> Value {
-    let mut refusal = json!({
-        "error_code": failure.code.as_str(),
-        "error": failure.message,
-    });
-    if let Some(variant) = variant {
-        refusal["error_variant"] = variant.into();
-    }
-    refusal
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Failure;
     use std::path::PathBuf;
 
     fn fixture(name: &str) -> PathBuf {
@@ -387,18 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_variants_are_named() {
-        let refused = |texts: &[&str]| {
-            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-            listed(&texts).unwrap_err().to_string()
-        };
-        let error = refused(&["name=a,width=0", "fit=cover"]);
-        assert!(
-            error.contains("variants[0].width") && error.contains("variants[1]"),
-            "{error}"
-        );
-        assert!(refused(&["width=50,width=60"]).contains("width is there twice"));
-        assert!(refused(&["width=50,grayscale"]).contains("\"grayscale\" has no value"));
+    fn variants_do_not_go_to_standard_output() {
         let to_stdout = ThumbnailArguments {
             variants: vec!["name=a,width=40".into()],
             ..arguments("Landscape_6.jpg", Path::new(STANDARD_STREAM))
