@@ -21,6 +21,7 @@ use crate::fetch::{FetchSettings, Fetcher};
 use crate::http::{self, ApiKeys, ApiSettings, ApiState};
 use crate::queue::Queue;
 use crate::storage::Storage;
+use crate::upkeep::Upkeep;
 use crate::worker::{Parts, Workers};
 use opening::{fetch_settings, of_database, open_database, open_queue, open_storage};
 use rules::{
@@ -78,6 +79,7 @@ impl App {
         api_keys: Option<ApiKeys>,
         stop: CancellationToken,
     ) -> Result<(), AppError> {
+        self.begin_upkeep(&stop);
         let state = self.api_state(api_keys);
         self.run_api(listener, state, stop).await
     }
@@ -88,6 +90,7 @@ impl App {
     /// If the fetcher can't be set up, or the health checks' address can't be bound.
     pub async fn work(&self, stop: CancellationToken) -> Result<(), AppError> {
         let workers = self.workers(DOWNLOADS_ALONE)?;
+        self.begin_upkeep(&stop);
         let Some(address) = self.settings.worker_bind else {
             workers.run(stop).await;
             return Ok(());
@@ -117,6 +120,7 @@ impl App {
         let state = self
             .api_state(api_keys)
             .with_workers(probes::consuming(&workers));
+        self.begin_upkeep(&stop);
         let working = tokio::spawn(workers.run(stop.clone()));
         let served = self.run_api(listener, state, stop.clone()).await;
         // Without the API there is nothing to work for.
@@ -125,6 +129,15 @@ impl App {
             tracing::error!(%error, "the workers have broken");
         }
         served
+    }
+
+    /// It ends with `stop`, or with the runtime.
+    fn begin_upkeep(&self, stop: &CancellationToken) {
+        let upkeep = Upkeep {
+            database: self.database.clone(),
+            storage: self.storage.clone(),
+        };
+        tokio::spawn(upkeep.run(stop.clone()));
     }
 
     async fn run_api(

@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Text};
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
+use super::attempts_log::logged;
 use super::pools::{read_query, write_transaction};
 use super::read::{is_processing, may};
 use super::row::JobRow;
@@ -119,6 +122,10 @@ impl Database {
                 (id, fence, next)
             })
             .collect();
+        let pools = self.pools.clone();
+        let logs = move |event, code: Option<FailureCode>| {
+            logged(&pools, event, code.map(FailureCode::as_str))
+        };
         write_transaction!(self.pools, connection => {
             let (mut requeued, mut failed) = (Vec::new(), Vec::new());
             for (id, fence, next) in expired {
@@ -135,6 +142,7 @@ impl Database {
                     jobs::worker_id.eq(None::<Id>),
                     jobs::deaths.eq(jobs::deaths + 1),
                     jobs::updated_at.eq(clock::now()),
+                    jobs::attempts_log.eq(sql::<Nullable<Text>>(&logs(event, next.err()))),
                 );
                 match next {
                     Ok(delay) => {

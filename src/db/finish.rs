@@ -1,8 +1,11 @@
 //! The end of an attempt, written only by the worker that still holds the job.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Text};
 use diesel_async::RunQueryDsl;
 
+use super::dialect::Dialect;
 use super::finish_many::finish_many;
 use super::pools::{AsyncSqlite, Pool, Pools, on_pool};
 use super::read::may;
@@ -50,6 +53,13 @@ impl Database {
 }
 
 impl Change {
+    /// The log of attempts after this one, in SQLite.
+    fn logged(&self) -> String {
+        let quoted = |word: &str| format!("'{word}'");
+        let code = self.error_code.map_or("NULL".to_owned(), quoted);
+        Dialect::SQLITE.logged_attempt(&quoted(self.event.word()), &code)
+    }
+
     /// True if the job is pending again and not due yet.
     pub(super) fn waits(&self) -> bool {
         self.due_after.is_some_and(|delay| !delay.is_zero())
@@ -158,6 +168,7 @@ async fn write_in_transaction(
                 jobs::error_variant.eq(change.error_variant.clone()),
                 jobs::source_status.eq(change.source_status.map(i32::from)),
                 jobs::waiting.eq(change.waits()),
+                jobs::attempts_log.eq(sql::<Nullable<Text>>(&change.logged())),
             );
             let rows = match change.due_after {
                 Some(delay) => diesel::update(job)

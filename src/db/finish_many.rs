@@ -2,6 +2,7 @@
 //! one each. SQLite has neither arrays nor round trips.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -10,6 +11,7 @@ use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::DbError;
+use super::dialect::Dialect;
 use super::finish::Ending;
 use super::pools::{Pool, on_pool};
 use super::types::{Document, Id, Status, sql};
@@ -35,6 +37,7 @@ struct FinishMany {
     ids: Vec<Id>,
     fences: Vec<i64>,
     statuses: Vec<Status>,
+    outcomes: Vec<&'static str>,
     results: Vec<Option<Document>>,
     errors: Vec<Option<String>>,
     error_codes: Vec<Option<&'static str>>,
@@ -51,6 +54,7 @@ impl FinishMany {
             ids: endings.iter().map(|ending| ending.id).collect(),
             fences: endings.iter().map(|ending| ending.fence).collect(),
             statuses: changes().map(|change| Status(change.event.to())).collect(),
+            outcomes: changes().map(|change| change.event.word()).collect(),
             results: changes().map(|change| change.result.clone()).collect(),
             errors: changes().map(|change| change.error.clone()).collect(),
             error_codes: changes().map(|change| change.error_code).collect(),
@@ -81,6 +85,8 @@ impl QueryFragment<Pg> for FinishMany {
         pass.push_sql(", ");
         pass.push_bind_param::<Array<Text>, _>(&self.statuses)?;
         pass.push_sql(", ");
+        pass.push_bind_param::<Array<Text>, _>(&self.outcomes)?;
+        pass.push_sql(", ");
         pass.push_bind_param::<Array<Nullable<sql::Document>>, _>(&self.results)?;
         pass.push_sql(", ");
         pass.push_bind_param::<Array<Nullable<Text>>, _>(&self.errors)?;
@@ -98,7 +104,7 @@ impl QueryFragment<Pg> for FinishMany {
         // would wait for each other. The lock reads the newest version of a row: the claim held,
         // and holds.
         pass.push_sql(
-            ") AS e (id, fence, status, result, error, error_code, error_variant, due_after, \
+            ") AS e (id, fence, status, outcome, result, error, error_code, error_variant, due_after, \
              refunded, source_status)), \
              held AS MATERIALIZED (SELECT jobs.id FROM ending JOIN jobs ON jobs.id = ending.id \
              AND jobs.fence = ending.fence AND jobs.status = 'processing' \
@@ -108,14 +114,20 @@ impl QueryFragment<Pg> for FinishMany {
              due_at = now() + ending.due_after * interval '1 millisecond', \
              waiting = COALESCE(ending.due_after > 0, false), source_status = ending.source_status, \
              result = ending.result, error = ending.error, error_code = ending.error_code, \
-             error_variant = ending.error_variant \
-             FROM ending JOIN held ON held.id = ending.id \
+             error_variant = ending.error_variant, attempts_log = ",
+        );
+        pass.push_sql(LOGGED.as_str());
+        pass.push_sql(
+            " FROM ending JOIN held ON held.id = ending.id \
              WHERE jobs.id = held.id AND jobs.fence = ending.fence \
              RETURNING jobs.id, jobs.fence",
         );
         Ok(())
     }
 }
+
+static LOGGED: LazyLock<String> =
+    LazyLock::new(|| Dialect::POSTGRES.logged_attempt("ending.outcome", "ending.error_code"));
 
 #[cfg(test)]
 mod tests {

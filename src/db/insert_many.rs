@@ -4,14 +4,14 @@
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::DbError;
 use super::pools::{Pool, on_pool};
 use super::submit::NewJob;
 use super::types::{Id, Moment, sql};
-use crate::domain::{Priority, Schedule};
+use crate::domain::{Labels, Priority, Schedule};
 
 const DEFAULT_MILLIS: i64 = Priority::DEFAULT.millis();
 
@@ -41,6 +41,8 @@ struct InsertMany<'a> {
     origins: Vec<&'a str>,
     schedules: Option<Schedules>,
     specs: Option<Specs<'a>>,
+    labels: Option<ManyLabels<'a>>,
+    batch: Option<(Id, Vec<i32>)>,
 }
 
 /// When the jobs may begin.
@@ -56,6 +58,14 @@ struct Specs<'a> {
     versions: Vec<i16>,
 }
 
+/// What clients wrote on the jobs.
+struct ManyLabels<'a> {
+    tags: Vec<Option<String>>,
+    metadata: Vec<Option<&'a str>>,
+    submitted_by: Vec<Option<&'a str>>,
+    expires_in: Vec<Option<i64>>,
+}
+
 impl<'a> InsertMany<'a> {
     fn of(new_jobs: &'a [NewJob]) -> Self {
         Self {
@@ -65,7 +75,34 @@ impl<'a> InsertMany<'a> {
             origins: new_jobs.iter().map(|new| &*new.origin).collect(),
             schedules: Schedules::of(new_jobs),
             specs: Specs::of(new_jobs),
+            labels: ManyLabels::of(new_jobs),
+            batch: batch_of(new_jobs),
         }
+    }
+}
+
+/// All jobs of a group are of the same batch, or of none.
+fn batch_of(new_jobs: &[NewJob]) -> Option<(Id, Vec<i32>)> {
+    let batch = new_jobs.first()?.batch?.batch;
+    let places = new_jobs.iter().filter_map(|new| new.batch);
+    Some((batch, places.map(|place| place.index).collect()))
+}
+
+impl<'a> ManyLabels<'a> {
+    fn of(new_jobs: &'a [NewJob]) -> Option<Self> {
+        let is_special = |new: &NewJob| new.labels != Labels::default();
+        new_jobs.iter().any(is_special).then(|| Self {
+            tags: new_jobs.iter().map(NewJob::tags).collect(),
+            metadata: new_jobs
+                .iter()
+                .map(|new| new.labels.metadata.as_deref())
+                .collect(),
+            submitted_by: new_jobs
+                .iter()
+                .map(|new| new.labels.submitted_by.as_deref())
+                .collect(),
+            expires_in: new_jobs.iter().map(NewJob::expires_in).collect(),
+        })
     }
 }
 
@@ -114,13 +151,21 @@ impl QueryFragment<Pg> for InsertMany<'_> {
             .specs
             .as_ref()
             .map_or("", |_| ", variants, spec_hash, spec_version");
+        let label_columns = self
+            .labels
+            .as_ref()
+            .map_or("", |_| ", tags, metadata, submitted_by, expires_in");
+        let index_column = self.batch.as_ref().map_or("", |_| ", batch_index");
         // All rows have the same time, so one row is returned instead of each.
         pass.push_sql(
             "WITH made AS (INSERT INTO jobs \
              (id, url, url_hash, origin, exclusive, created_at, updated_at, due_at, waiting, rank",
         );
-        pass.push_sql(schedule_columns);
-        pass.push_sql(spec_columns);
+        let columns = [schedule_columns, spec_columns, label_columns, index_column].concat();
+        pass.push_sql(&columns);
+        if self.batch.is_some() {
+            pass.push_sql(", batch_id");
+        }
         pass.push_sql(") SELECT id, url, url_hash, origin, false, now(), now(), ");
         pass.push_sql(match schedules {
             None => "now(), false, (date_part('epoch', now()) * 1000)::bigint + ",
@@ -133,8 +178,11 @@ impl QueryFragment<Pg> for InsertMany<'_> {
             None => &DEFAULT_MILLIS,
             Some(_) => &Priority::STEP_MILLIS,
         })?;
-        pass.push_sql(schedule_columns);
-        pass.push_sql(spec_columns);
+        pass.push_sql(&columns);
+        if let Some((batch, _)) = &self.batch {
+            pass.push_sql(", ");
+            pass.push_bind_param::<sql::Id, _>(batch)?;
+        }
         pass.push_sql(" FROM unnest(");
         pass.push_bind_param::<Array<sql::Id>, _>(&self.ids)?;
         for texts in [&self.urls, &self.hashes, &self.origins] {
@@ -155,9 +203,22 @@ impl QueryFragment<Pg> for InsertMany<'_> {
             pass.push_sql(", ");
             pass.push_bind_param::<Array<SmallInt>, _>(&specs.versions)?;
         }
+        if let Some(labels) = &self.labels {
+            pass.push_sql(", ");
+            pass.push_bind_param::<Array<Nullable<Text>>, _>(&labels.tags)?;
+            for texts in [&labels.metadata, &labels.submitted_by] {
+                pass.push_sql(", ");
+                pass.push_bind_param::<Array<Nullable<Text>>, _>(texts)?;
+            }
+            pass.push_sql(", ");
+            pass.push_bind_param::<Array<Nullable<BigInt>>, _>(&labels.expires_in)?;
+        }
+        if let Some((_, indexes)) = &self.batch {
+            pass.push_sql(", ");
+            pass.push_bind_param::<Array<Integer>, _>(indexes)?;
+        }
         pass.push_sql(") AS new (id, url, url_hash, origin");
-        pass.push_sql(schedule_columns);
-        pass.push_sql(spec_columns);
+        pass.push_sql(&columns);
         pass.push_sql(") RETURNING 1) SELECT now(), count(*) FROM made");
         Ok(())
     }

@@ -10,10 +10,10 @@ use diesel_async::SimpleAsyncConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::Database;
 use super::connect::Target;
 use super::error::DbError;
 use super::pools::{Pools, checkout};
+use super::{Database, counts_check, indexes};
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -21,7 +21,7 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 /// Key of the advisory lock under which migrations run: "thumbfrg" in ASCII.
 const LOCK_KEY: i64 = 0x7468_756d_6266_7267;
 /// How long a process waits for another one that migrates.
-const LOCK_WAIT: Duration = Duration::from_secs(60);
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
 /// The change to WAL needs the file for itself for a moment, and does not wait on its own.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
@@ -43,7 +43,10 @@ impl Database {
                         LOCK_WAIT.as_secs()
                     ))
                     .await?;
-                blocking(move || migrate_postgres(connection)).await
+                let applied = blocking(move || migrate_postgres(connection)).await?;
+                let connection = deadpool::managed::Object::take(checkout(pool).await?);
+                bring_up_to_date(connection).await?;
+                Ok(applied)
             }
             (Pools::Sqlite { .. }, Target::Sqlite(path)) => {
                 let path = path.clone();
@@ -56,7 +59,19 @@ impl Database {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+/// What migrations leave to be done while others work. It takes as long as it takes.
+async fn bring_up_to_date(mut connection: AsyncPgConnection) -> Result<(), DbError> {
+    connection
+        .batch_execute(&format!(
+            "SET statement_timeout = 0; SET lock_timeout = 0; \
+             SELECT pg_advisory_lock({LOCK_KEY})"
+        ))
+        .await?;
+    indexes::build(&mut connection).await?;
+    blocking(move || counts_check::begin(connection)).await
+}
+
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, DbError> + Send + 'static,
 ) -> Result<T, DbError> {
     tokio::task::spawn_blocking(work)
@@ -75,12 +90,17 @@ fn migrate_postgres(connection: AsyncPgConnection) -> Result<Vec<String>, DbErro
 }
 
 fn migrate_sqlite(path: &Path) -> Result<Vec<String>, DbError> {
-    let unavailable = |error: &dyn std::fmt::Display| DbError::Unavailable(error.to_string());
-    let mut connection = SqliteConnection::establish(&path.to_string_lossy())
-        .map_err(|error| unavailable(&error))?;
-    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", LOCK_WAIT.as_millis()))?;
+    let mut connection = establish_sqlite(path)?;
     set_wal(&mut connection)?;
     connection.exclusive_transaction(|connection| apply(connection, SQLITE))
+}
+
+/// A connection that waits for others.
+pub(super) fn establish_sqlite(path: &Path) -> Result<SqliteConnection, DbError> {
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy())
+        .map_err(|error| DbError::Unavailable(error.to_string()))?;
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", LOCK_WAIT.as_millis()))?;
+    Ok(connection)
 }
 
 /// Makes write-ahead logging the file's mode, for good: if each connection changed it, they could

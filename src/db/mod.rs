@@ -5,6 +5,7 @@
 //! Frequent writes (new jobs, ends of attempts) go through the [`committer`], which puts those that
 //! wait into one transaction.
 
+mod attempts_log;
 mod begin;
 mod brakes;
 mod claim;
@@ -13,11 +14,19 @@ mod claim_ready;
 mod clock;
 mod committer;
 mod connect;
+mod counts;
+mod counts_check;
+mod dialect;
+mod doomed;
 mod error;
 mod finish;
 mod finish_many;
 mod give_up;
+mod indexes;
 mod insert_many;
+mod life;
+mod list;
+mod list_sql;
 mod migrate;
 mod oldest;
 mod origin_flow;
@@ -41,11 +50,16 @@ mod worker_presence;
 pub use claim_limited::LimitedClaim;
 pub use claim_ready::{ClaimSource, Claimed, SkippedOrigin};
 pub use connect::Target;
+pub use counts::StatusCounts;
+pub use counts_check::CountFault;
+pub use doomed::Doomed;
 pub use error::DbError;
+pub use life::Deleted;
+pub use list::{FilterTotal, JobPage};
 pub use origin_flow::Flow;
 pub use origin_list::{OriginPage, OriginPlace, OriginReport, OriginSort};
 pub use origin_reports::{Held, OriginState};
-pub use read::{JobCounts, JobPage};
+pub use read::JobCounts;
 pub use ready_origins::ReadyOrigin;
 pub use submit::Submission;
 

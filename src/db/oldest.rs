@@ -5,7 +5,8 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable};
 use diesel_async::RunQueryDsl;
 
-use super::origin_sql::{BEFORE_ALL, Dialect};
+use super::dialect::Dialect;
+use super::origin_sql::BEFORE_ALL;
 use super::pools::read_query;
 use super::{Database, DbError};
 use crate::domain::Priority;

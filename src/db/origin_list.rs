@@ -4,7 +4,8 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
-use super::origin_sql::{self, BEFORE_ALL, Dialect};
+use super::dialect::Dialect;
+use super::origin_sql::{self, BEFORE_ALL};
 use super::pools::read_query;
 use super::types::{Moment, sql};
 use super::{Database, DbError};

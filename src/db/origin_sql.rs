@@ -3,8 +3,8 @@
 //! Origins are walked in their order, each found by one look into an index (a loose scan), so that
 //! a page costs the same however many there are and however long their backlogs are.
 
+use super::dialect::Dialect;
 use super::origin_list::OriginSort;
-use super::pools::Pools;
 
 /// Sorts before all origins, which begin with `http`, and after the row that stands for them
 /// together.
@@ -12,37 +12,6 @@ pub(super) const BEFORE_ALL: &str = "*";
 
 /// Jobs of an origin are counted up to this number.
 pub(super) const COUNTED: i64 = 100_000;
-
-/// The expressions by which the databases give the time.
-#[derive(Clone, Copy)]
-pub(super) struct Dialect {
-    pub now: &'static str,
-    /// Milliseconds since the Unix epoch.
-    pub millis: &'static str,
-    /// Minutes since the Unix epoch.
-    minute: &'static str,
-}
-
-impl Dialect {
-    pub(super) const fn of(pools: &Pools) -> Self {
-        match pools {
-            Pools::Postgres(_) => Self {
-                now: "now()",
-                millis: "CAST(extract(epoch FROM now()) * 1000 AS bigint)",
-                minute: "CAST(floor(extract(epoch FROM now()) / 60) AS bigint)",
-            },
-            Pools::Sqlite { .. } => Self {
-                now: "(CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)",
-                millis: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
-                minute: "(unixepoch() / 60)",
-            },
-        }
-    }
-
-    fn within_an_hour(self) -> String {
-        format!("minute + 0 > {} - 60", self.minute)
-    }
-}
 
 /// What may be claimed of any origin, and what is due later.
 const READY: &str = "status = 'pending' AND NOT waiting";

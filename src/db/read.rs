@@ -4,27 +4,18 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::counts::StatusCounts;
 use super::pools::read_query;
 use super::row::JobRow;
 use super::schema::{jobs, workers};
-use super::types::{Id, Moment, Status};
+use super::types::Id;
 use super::worker_presence::ALIVE_WITHIN;
 use super::{Database, DbError, clock};
-use crate::domain::{Event, Job, JobFilter, JobId, JobStatus};
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct JobPage {
-    pub jobs: Vec<Job>,
-    /// How many jobs the filter lets through, on all pages.
-    pub total: u64,
-}
+use crate::domain::{Event, Job, JobId, PastAttempt};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobCounts {
-    pub pending: u64,
-    pub processing: u64,
-    pub completed: u64,
-    pub failed: u64,
+    pub by_status: StatusCounts,
     /// Age of the oldest job that could run; `None` without one.
     pub oldest_pending_seconds: Option<f64>,
     /// Age of the oldest job that is due, but whose origin, or everything, is parked or paused.
@@ -52,64 +43,28 @@ impl Database {
         .transpose()
     }
 
-    /// A page of jobs, newest first.
-    pub async fn list(
-        &self,
-        filter: &JobFilter,
-        limit: u32,
-        offset: u64,
-    ) -> Result<JobPage, DbError> {
-        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-        let by = filter.clone();
-        let rows: Vec<JobRow> = read_query!(self.pools, connection => {
-            let mut query = jobs::table.select(JobRow::as_select()).into_boxed();
-            filtered!(query, by);
-            query
-                .order((jobs::created_at.desc(), jobs::id.desc()))
-                .limit(i64::from(limit))
-                .offset(offset)
-                .load(connection)
-                .await
-        })?;
-        let by = filter.clone();
-        let total: i64 = read_query!(self.pools, connection => {
-            let mut query = jobs::table.select(count_star()).into_boxed();
-            filtered!(query, by);
-            query.first(connection).await
-        })?;
-        Ok(JobPage {
-            jobs: rows
-                .into_iter()
-                .map(Job::try_from)
-                .collect::<Result<_, _>>()?,
-            total: u64::try_from(total).unwrap_or(0),
-        })
+    /// How the attempts of a job ended, the last one last; the oldest of very many are forgotten.
+    pub async fn attempts_of(&self, id: JobId) -> Result<Vec<PastAttempt>, DbError> {
+        let log: Option<Option<String>> = read_query!(self.pools, connection => jobs::table
+            .find(Id::from(id))
+            .select(jobs::attempts_log)
+            .first(connection)
+            .await
+            .optional())?;
+        let json = format!("[{}]", log.flatten().unwrap_or_default());
+        serde_json::from_str(&json)
+            .map_err(|error| DbError::Unreadable(format!("attempts of {id}: {error}")))
     }
 
     /// How many jobs are in each state, and how many workers are alive.
     pub async fn counts(&self) -> Result<JobCounts, DbError> {
-        let by_status: Vec<(Status, i64)> = read_query!(self.pools, connection => jobs::table
-            .group_by(jobs::status)
-            .select((jobs::status, count_star()))
-            .load(connection)
-            .await)?;
         let oldest = self.oldest_waits().await?;
-        let mut counts = JobCounts {
+        Ok(JobCounts {
+            by_status: self.count_created(None, None).await?,
             oldest_pending_seconds: oldest.runnable,
             oldest_parked_seconds: oldest.held_up,
             workers_alive: self.workers_alive().await?,
-            ..JobCounts::default()
-        };
-        for (Status(status), count) in by_status {
-            let count = u64::try_from(count).unwrap_or(0);
-            match status {
-                JobStatus::Pending => counts.pending = count,
-                JobStatus::Processing => counts.processing = count,
-                JobStatus::Completed => counts.completed = count,
-                JobStatus::Failed => counts.failed = count,
-            }
-        }
-        Ok(counts)
+        })
     }
 
     async fn workers_alive(&self) -> Result<u64, DbError> {
@@ -135,22 +90,6 @@ impl Database {
         Ok(ids.len() as u64)
     }
 }
-
-/// Applies a [`JobFilter`] to a boxed query of either database.
-macro_rules! filtered {
-    ($query:ident, $filter:expr) => {
-        if let Some(status) = $filter.status {
-            $query = $query.filter(jobs::status.eq(Status(status)));
-        }
-        if let Some(after) = $filter.created_after {
-            $query = $query.filter(jobs::created_at.ge(Moment(after)));
-        }
-        if let Some(before) = $filter.created_before {
-            $query = $query.filter(jobs::created_at.le(Moment(before)));
-        }
-    };
-}
-use filtered;
 
 /// `status = 'pending'`, as a literal: with a bound value a planned statement could not use the
 /// partial index.

@@ -23,6 +23,11 @@ pub(super) struct JobRow {
     pub not_before: Option<Moment>,
     pub source_status: Option<i32>,
     pub error_variant: Option<String>,
+    pub batch_id: Option<Id>,
+    pub tags: Option<String>,
+    pub metadata: Option<String>,
+    pub submitted_by: Option<String>,
+    pub expires_in: Option<i64>,
 }
 
 impl TryFrom<JobRow> for Job {
@@ -53,6 +58,19 @@ impl TryFrom<JobRow> for Job {
                 .source_status
                 .and_then(|status| u16::try_from(status).ok()),
             error_variant: row.error_variant,
+            batch_id: row.batch_id.map(|id| id.0),
+            tags: row
+                .tags
+                .map(|json| serde_json::from_str(&json))
+                .transpose()
+                .map_err(|error| DbError::Unreadable(format!("tags of {}: {error}", row.id.0)))?
+                .unwrap_or_default(),
+            metadata: row.metadata,
+            submitted_by: row.submitted_by,
+            expires_in: row
+                .expires_in
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .map(std::time::Duration::from_secs),
         })
     }
 }

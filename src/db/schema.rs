@@ -30,8 +30,26 @@ diesel::table! {
         spec_hash -> Text,
         spec_version -> SmallInt,
         error_variant -> Nullable<Text>,
+        batch_id -> Nullable<Id>,
+        batch_index -> Nullable<Integer>,
+        tags -> Nullable<Text>,
+        metadata -> Nullable<Text>,
+        submitted_by -> Nullable<Text>,
+        expires_in -> Nullable<BigInt>,
+        attempts_log -> Nullable<Text>,
     }
 }
+
+diesel::table! {
+    use crate::db::types::sql::{Id, Moment};
+
+    doomed_files (job_id) {
+        job_id -> Id,
+        due_at -> Moment,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(jobs, doomed_files);
 
 diesel::table! {
     use crate::db::types::sql::{Id, Moment};

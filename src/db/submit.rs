@@ -10,7 +10,9 @@ use super::schema::jobs;
 use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::variant::{SPEC_VERSION, SPEC_VERSION_OF_THUMBNAILS, spec_hash};
-use crate::domain::{DuplicateHandling, Job, JobId, JobStatus, Schedule, SourceUrl, Variants};
+use crate::domain::{
+    DuplicateHandling, Job, JobId, JobStatus, Labels, Request, Schedule, Variants,
+};
 
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,10 +37,58 @@ pub(super) struct NewJob {
     pub(super) variants: Option<String>,
     pub(super) spec_hash: String,
     pub(super) spec_version: i16,
+    pub(super) labels: Labels,
+    pub(super) batch: Option<BatchPlace>,
     policy: DuplicateHandling,
 }
 
+/// Where a job stands in the batch that made it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BatchPlace {
+    pub batch: Id,
+    /// From 0.
+    pub index: i32,
+}
+
 impl NewJob {
+    pub(super) fn of(request: Request, batch: Option<BatchPlace>) -> Self {
+        let Request {
+            url,
+            policy,
+            schedule,
+            variants,
+            labels,
+        } = request;
+        Self {
+            id: JobId::generate().into(),
+            url: url.as_str().to_owned(),
+            url_hash: url.hash(),
+            origin: url.origin().to_string(),
+            schedule,
+            variants: variants.as_ref().map(Variants::to_json),
+            spec_hash: spec_hash(variants.as_ref()),
+            spec_version: match variants {
+                Some(_) => SPEC_VERSION,
+                None => SPEC_VERSION_OF_THUMBNAILS,
+            },
+            labels,
+            batch,
+            policy,
+        }
+    }
+
+    /// A JSON array; `None` without tags.
+    pub(super) fn tags(&self) -> Option<String> {
+        let tags = &self.labels.tags;
+        (!tags.is_empty()).then(|| serde_json::json!(tags).to_string())
+    }
+
+    /// In seconds.
+    pub(super) fn expires_in(&self) -> Option<i64> {
+        let expires_in = self.labels.expires_in?;
+        Some(i64::try_from(expires_in.as_secs()).unwrap_or(i64::MAX))
+    }
+
     /// What duplicates have in common.
     fn what(&self) -> (&str, &str) {
         (&self.url_hash, &self.spec_hash)
@@ -60,39 +110,23 @@ impl NewJob {
             not_before: self.schedule.not_before,
             source_status: None,
             error_variant: None,
+            batch_id: self.batch.map(|place| place.batch.0),
+            tags: self.labels.tags,
+            metadata: self.labels.metadata,
+            submitted_by: self.labels.submitted_by,
+            expires_in: self.labels.expires_in,
         }
     }
 }
 
 impl Database {
-    /// Commits a new job, or returns what the duplicate policy gives instead. Without `variants`
-    /// the job makes the one thumbnail of the settings.
+    /// Commits a new job, or returns what the duplicate policy gives instead.
     ///
     /// # Errors
     /// After [`DbError::Unavailable`] it is unknown whether the job exists; if it does, it will
     /// be worked on.
-    pub async fn submit(
-        &self,
-        url: &SourceUrl,
-        policy: DuplicateHandling,
-        schedule: Schedule,
-        variants: Option<&Variants>,
-    ) -> Result<Submission, DbError> {
-        let job = NewJob {
-            id: JobId::generate().into(),
-            url: url.as_str().to_owned(),
-            url_hash: url.hash(),
-            origin: url.origin().to_string(),
-            schedule,
-            variants: variants.map(Variants::to_json),
-            spec_hash: spec_hash(variants),
-            spec_version: match variants {
-                Some(_) => SPEC_VERSION,
-                None => SPEC_VERSION_OF_THUMBNAILS,
-            },
-            policy,
-        };
-        self.committer.submit(job).await
+    pub async fn submit(&self, request: Request) -> Result<Submission, DbError> {
+        self.committer.submit(NewJob::of(request, None)).await
     }
 }
 
@@ -185,6 +219,12 @@ macro_rules! insert_row {
                 jobs::variants.eq(&$new.variants),
                 jobs::spec_hash.eq(&$new.spec_hash),
                 jobs::spec_version.eq($new.spec_version),
+                jobs::batch_id.eq($new.batch.map(|place| place.batch)),
+                jobs::batch_index.eq($new.batch.map(|place| place.index)),
+                jobs::tags.eq($new.tags()),
+                jobs::metadata.eq(&$new.labels.metadata),
+                jobs::submitted_by.eq(&$new.labels.submitted_by),
+                jobs::expires_in.eq($new.expires_in()),
             ))
             .on_conflict_do_nothing()
             .returning(JobRow::as_returning())

@@ -52,6 +52,33 @@ pub struct Job {
     pub source_status: Option<u16>,
     /// The variant that could not be made, if that is why the last attempt failed.
     pub error_variant: Option<String>,
+    pub batch_id: Option<uuid::Uuid>,
+    pub tags: Vec<String>,
+    /// The client's own words: a JSON object, as text.
+    pub metadata: Option<String>,
+    /// The name of the API key.
+    pub submitted_by: Option<String>,
+    /// How long the job is kept after its end; `None`: as the settings say.
+    pub expires_in: Option<Duration>,
+}
+
+impl Job {
+    /// When it ended, if it has.
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        (!super::transition::is_active(self.status)).then_some(self.updated_at)
+    }
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct PastAttempt {
+    /// Milliseconds since the Unix epoch.
+    pub began: i64,
+    pub ended: i64,
+    pub worker: Option<uuid::Uuid>,
+    pub outcome: String,
+    #[serde(default)]
+    pub error_code: Option<String>,
 }
 
 /// The right to work on a job: every write of its holder is conditional on `fence`.

@@ -6,19 +6,22 @@ pub mod exif_summary;
 pub mod failure;
 pub mod job;
 pub mod origin_record;
+pub mod request;
 pub mod retry;
 pub mod transition;
 
 pub use thumbforge_intake::{
     AllowedPorts, DuplicateHandling, EgressProxy, FailureCode, HostPattern, InvalidPattern,
-    JobFilter, JobStatus, LONGEST_LEASE, NoOrigin, Origin, OriginRule, Priority, Schedule,
-    SourceUrl, SourceUrlError, Timestamp, Variants, hex, variant,
+    JobFilter, JobStatus, LONGEST_LEASE, ListPlace, NoOrigin, Origin, OriginRule, Priority,
+    Schedule, SourceUrl, SourceUrlError, Timestamp, Variants, hex, variant,
     variant::{NamedVariant, VariantFault},
 };
 
 pub use exif_summary::ExifSummary;
 pub use failure::Failure;
 pub use job::{
-    Claim, FileRecord, Job, JobId, JobResult, Outcome, ThumbnailInfo, VariantOutcome, VariantRecord,
+    Claim, FileRecord, Job, JobId, JobResult, Outcome, PastAttempt, ThumbnailInfo, VariantOutcome,
+    VariantRecord,
 };
+pub use request::{Labels, Request};
 pub use transition::Event;

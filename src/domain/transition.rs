@@ -25,6 +25,14 @@ pub enum Event {
     WorkerLost,
     /// The origin was unavailable for too long.
     OriginGivenUp,
+    /// A client cancelled the job before it was claimed.
+    Withdrawn,
+    /// A client cancelled the job while a worker held it; the worker's claim is void.
+    Stopped,
+    /// A client asked for new attempts at a failed job.
+    RetryAsked,
+    /// A client asked for attempts at a job that was cancelled.
+    Restored,
 }
 
 /// An event, the state in which alone it may happen, the state that follows, and its words in the
@@ -48,7 +56,7 @@ const fn row(event: Event, from: JobStatus, to: JobStatus, words: &'static str) 
 use JobStatus as S;
 
 /// In the order of the diagram.
-const TABLE: [Row; 9] = [
+const TABLE: [Row; 13] = [
     row(
         Event::Claimed,
         S::Pending,
@@ -88,6 +96,30 @@ const TABLE: [Row; 9] = [
         S::Failed,
         "origin unavailable for too long",
     ),
+    row(
+        Event::Withdrawn,
+        S::Pending,
+        S::Cancelled,
+        "cancelled by a client",
+    ),
+    row(
+        Event::Stopped,
+        S::Processing,
+        S::Cancelled,
+        "cancelled by a client (fencing token raised)",
+    ),
+    row(
+        Event::RetryAsked,
+        S::Failed,
+        S::Pending,
+        "retried by a client",
+    ),
+    row(
+        Event::Restored,
+        S::Cancelled,
+        S::Pending,
+        "retried by a client",
+    ),
 ];
 
 impl Event {
@@ -101,6 +133,23 @@ impl Event {
         self.row().to
     }
 
+    /// The word for it in the log of attempts.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Completed => "completed",
+            Self::Retried => "retried",
+            Self::LeaseExpired => "lease_expired",
+            Self::HandedBack => "handed_back",
+            Self::Parked => "parked",
+            Self::Failed => "failed",
+            Self::WorkerLost => "worker_lost",
+            Self::OriginGivenUp => "origin_given_up",
+            Self::Withdrawn | Self::Stopped => "cancelled",
+            Self::RetryAsked | Self::Restored => "restored",
+        }
+    }
+
     const fn row(self) -> &'static Row {
         let mut index = 0;
         while index < TABLE.len() {
@@ -110,6 +159,16 @@ impl Event {
             index += 1;
         }
         panic!("each event has a row")
+    }
+}
+
+impl Event {
+    /// True if it takes a client: it never happens by itself.
+    const fn is_asked_for(self) -> bool {
+        matches!(
+            self,
+            Self::Withdrawn | Self::Stopped | Self::RetryAsked | Self::Restored
+        )
     }
 }
 
@@ -126,9 +185,10 @@ impl Outcome {
     }
 }
 
-/// True if a job in this state will still change.
+/// True if a job in this state will change by itself.
 pub fn is_active(status: JobStatus) -> bool {
-    TABLE.iter().any(|row| row.from == status)
+    let changes = |row: &Row| row.from == status && !row.event.is_asked_for();
+    TABLE.iter().any(changes)
 }
 
 /// True if some event leads from one state to the other.
@@ -168,14 +228,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_event_leaves_a_final_state_and_each_state_is_reached() {
+    fn each_state_is_reached_and_no_event_changes_a_completed_job() {
         for status in JobStatus::ALL {
             let is_reached = TABLE.iter().any(|row| row.to == status);
             assert!(is_reached, "{status:?}");
         }
         assert!(is_active(JobStatus::Pending) && is_active(JobStatus::Processing));
-        assert!(!is_active(JobStatus::Completed) && !is_active(JobStatus::Failed));
-        assert!(!is_legal("completed", "pending") && !is_legal("pending", "completed"));
+        for ended in [
+            JobStatus::Completed,
+            JobStatus::Failed,
+            JobStatus::Cancelled,
+        ] {
+            assert!(!is_active(ended), "{ended:?}");
+        }
+        for status in JobStatus::ALL {
+            assert!(!is_legal("completed", status.as_str()));
+        }
+        assert!(!is_legal("pending", "completed") && is_legal("failed", "pending"));
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use thumbforge_imaging::formats::FORMATS;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::{
-    ExifSummary, FileRecord, Job, JobId, JobResult, JobStatus, ThumbnailInfo, VariantOutcome,
-    VariantRecord,
+    ExifSummary, FileRecord, Job, JobId, JobResult, JobStatus, PastAttempt, ThumbnailInfo,
+    Timestamp, VariantOutcome, VariantRecord,
 };
 
 /// What became of a submitted URL.
@@ -53,9 +54,52 @@ pub struct JobBody {
     /// The variant that could not be made, if the last failure is the fault of one.
     #[schema(required, example = json!(null))]
     error_variant: Option<String>,
+    /// When it ended; UTC.
+    #[schema(required, format = DateTime, example = json!(null))]
+    finished_at: Option<String>,
+    /// The batch that made it.
+    #[schema(required, example = json!(null))]
+    batch_id: Option<Uuid>,
+    /// As they were submitted.
+    tags: Vec<String>,
+    /// As it was submitted.
+    #[schema(required, value_type = Option<Object>, example = json!(null))]
+    metadata: Option<Box<RawValue>>,
+    /// The name of the API key that submitted it.
+    #[schema(required, example = json!(null))]
+    submitted_by: Option<String>,
+    /// Seconds for which it is kept after its end; null: as the service is set.
+    #[schema(required, example = json!(null))]
+    expires_in: Option<u64>,
+    /// How its attempts ended, the last one last; only on the job alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    attempts_log: Option<Vec<AttemptBody>>,
 }
 
-/// The states of a job. The last two are final.
+/// How an attempt ended.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub struct AttemptBody {
+    /// UTC.
+    #[schema(format = DateTime, example = "2026-01-31T12:00:00.050000Z")]
+    began: String,
+    /// UTC.
+    #[schema(format = DateTime, example = "2026-01-31T12:00:00.250000Z")]
+    ended: String,
+    /// The run of a worker process.
+    #[schema(required)]
+    worker: Option<Uuid>,
+    /// `completed`, `failed`, `retried`, `parked`, `handed_back`, `lease_expired`, `worker_lost` or
+    /// `cancelled`.
+    #[schema(example = "completed")]
+    outcome: String,
+    #[schema(required, example = json!(null))]
+    error_code: Option<String>,
+}
+
+/// The states of a job. The last three are its ends; a client can have a failed or cancelled job
+/// tried again.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = JobStatus)]
@@ -64,6 +108,7 @@ pub enum StatusBody {
     Processing,
     Completed,
     Failed,
+    Cancelled,
 }
 
 /// What was made, and what was found in the source image.
@@ -217,13 +262,20 @@ pub struct Pagination {
     /// Jobs that match the filter.
     #[schema(example = 1)]
     pub total: u64,
+    /// False if there are more: filters other than status and time are counted to 10,000.
+    #[schema(example = true)]
+    pub total_is_exact: bool,
     /// The limit that was applied.
     #[schema(minimum = 1, example = 20)]
     pub limit: u32,
     #[schema(example = 0)]
     pub offset: u64,
-    /// True if there are matching jobs after this page.
+    /// True if there may be matching jobs after this page.
     pub has_more: bool,
+    /// The `cursor` of the next page, if there may be one. A page may have fewer jobs than its limit,
+    /// or none, and yet not be the last.
+    #[schema(required, example = json!(null))]
+    pub next_cursor: Option<String>,
 }
 
 /// How many jobs are in which state, and whether they move.
@@ -239,6 +291,8 @@ pub struct Metrics {
     pub completed: u64,
     #[schema(example = 12)]
     pub failed: u64,
+    #[schema(example = 0)]
+    pub cancelled: u64,
     /// For how long the oldest job waits that could run; null if there is none.
     #[schema(required, example = 0.41)]
     pub oldest_pending_seconds: Option<f64>,
@@ -260,6 +314,7 @@ pub struct Health {
 
 impl From<Job> for JobBody {
     fn from(job: Job) -> Self {
+        let finished_at = job.finished_at().map(|moment| moment.to_string());
         Self {
             id: job.id.0,
             url: job.url,
@@ -276,6 +331,41 @@ impl From<Job> for JobBody {
             not_before: job.not_before.map(|moment| moment.to_string()),
             source_status: job.source_status,
             error_variant: job.error_variant,
+            finished_at,
+            batch_id: job.batch_id,
+            tags: job.tags,
+            metadata: job
+                .metadata
+                .and_then(|json| RawValue::from_string(json).ok()),
+            submitted_by: job.submitted_by,
+            expires_in: job.expires_in.map(|kept| kept.as_secs()),
+            attempts_log: None,
+        }
+    }
+}
+
+impl JobBody {
+    /// With how its attempts ended.
+    pub fn with_attempts(job: Job, attempts: Vec<PastAttempt>) -> Self {
+        Self {
+            attempts_log: Some(attempts.into_iter().map(AttemptBody::from).collect()),
+            ..Self::from(job)
+        }
+    }
+}
+
+impl From<PastAttempt> for AttemptBody {
+    fn from(attempt: PastAttempt) -> Self {
+        let moment = |millis: i64| {
+            let moment = Timestamp::from_unix_micros(millis.saturating_mul(1000));
+            moment.unwrap_or(Timestamp::EPOCH).to_string()
+        };
+        Self {
+            began: moment(attempt.began),
+            ended: moment(attempt.ended),
+            worker: attempt.worker,
+            outcome: attempt.outcome,
+            error_code: attempt.error_code,
         }
     }
 }
@@ -287,6 +377,7 @@ impl From<JobStatus> for StatusBody {
             JobStatus::Processing => Self::Processing,
             JobStatus::Completed => Self::Completed,
             JobStatus::Failed => Self::Failed,
+            JobStatus::Cancelled => Self::Cancelled,
         }
     }
 }

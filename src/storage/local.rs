@@ -131,17 +131,26 @@ impl Storage {
 
     /// Removes every file of a job that has ended without any.
     pub async fn remove(&self, id: JobId) -> Result<(), StorageError> {
+        self.remove_many(vec![id]).await
+    }
+
+    /// The same for many jobs.
+    pub async fn remove_many(&self, ids: Vec<JobId>) -> Result<(), StorageError> {
         let storage = self.clone();
         blocking(move || {
-            let firsts = storage.first_paths(id);
-            let removed = firsts.map(|path| remove_if_there(&storage.folder.join(path)));
-            let any = TemporaryFile { id, fence: 0 };
-            removed
-                .collect::<io::Result<()>>()
-                .and_then(|()| FileSet::new(&storage.folder, any).remove_where(|_| true))
-                .map_err(StorageError::of("remove a thumbnail"))
+            let mut removed = ids.into_iter().map(|id| storage.remove_all_of(id));
+            let removed = removed.try_for_each(|removed| removed);
+            removed.map_err(StorageError::of("remove a thumbnail"))
         })
         .await
+    }
+
+    fn remove_all_of(&self, id: JobId) -> io::Result<()> {
+        for path in self.first_paths(id) {
+            remove_if_there(&self.folder.join(path))?;
+        }
+        let any = TemporaryFile { id, fence: 0 };
+        FileSet::new(&self.folder, any).remove_where(|_| true)
     }
 
     /// Every path that the first file of a job may have.

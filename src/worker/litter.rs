@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use crate::db::{ClaimSource, Submission};
     use crate::domain::{
-        Claim, DuplicateHandling, JobResult, Outcome, Schedule, SourceUrl, Variants,
+        Claim, DuplicateHandling, JobResult, Outcome, Request, Schedule, SourceUrl, Variants,
     };
     use crate::storage::{NewFile, first_path, other_path};
     use crate::worker::testing;
@@ -93,7 +93,12 @@ mod tests {
         let variants = Variants::read(&variants).unwrap();
         let policy = DuplicateHandling::AllowRetry;
         let submitted = database
-            .submit(&url, policy, Schedule::default(), Some(&variants))
+            .submit(Request::new(
+                &url,
+                policy,
+                Schedule::default(),
+                Some(&variants),
+            ))
             .await
             .unwrap();
         assert!(matches!(submitted, Submission::Created(_)));

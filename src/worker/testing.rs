@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::turns::Turns;
 use crate::db::{Database, Submission, Target};
 use crate::domain::origin_record::Caps;
-use crate::domain::{DuplicateHandling, JobId, Schedule, SourceUrl};
+use crate::domain::{DuplicateHandling, JobId, Request, Schedule, SourceUrl};
 
 pub(super) async fn database(folder: &Path) -> Database {
     let target = Target::Sqlite(folder.join("jobs.db"));
@@ -18,7 +18,7 @@ pub(super) async fn database(folder: &Path) -> Database {
 pub(super) async fn submit(database: &Database, url: &str) -> JobId {
     let url = SourceUrl::parse(url).unwrap();
     let policy = DuplicateHandling::AllowRetry;
-    let submitted = database.submit(&url, policy, Schedule::default(), None);
+    let submitted = database.submit(Request::new(&url, policy, Schedule::default(), None));
     match submitted.await.unwrap() {
         Submission::Created(job) => job.id,
         other => panic!("{other:?}"),

@@ -7,7 +7,7 @@ use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use thumbforge::db::{ClaimSource, Database, JobCounts, Submission, Target};
 use thumbforge::domain::{
     Claim, DuplicateHandling, FailureCode, Job, JobFilter, JobId, JobResult, JobStatus, Outcome,
-    Schedule, SourceUrl, ThumbnailInfo,
+    Request, Schedule, SourceUrl, ThumbnailInfo,
 };
 use uuid::Uuid;
 
@@ -87,19 +87,19 @@ macro_rules! on_both_databases {
 }
 
 /// Each path has an origin of its own, whose first job is its only one.
-fn url(path: &str) -> SourceUrl {
+pub fn url(path: &str) -> SourceUrl {
     let host = path.replace('.', "-");
     SourceUrl::parse(&format!("https://{host}.example.com/{path}")).unwrap()
 }
 
-async fn submitted(database: &Database, path: &str) -> Job {
+pub async fn submitted(database: &Database, path: &str) -> Job {
     match database
-        .submit(
+        .submit(Request::new(
             &url(path),
             DuplicateHandling::AllowRetry,
             Schedule::default(),
             None,
-        )
+        ))
         .await
     {
         Ok(Submission::Created(job)) => job,
@@ -107,7 +107,12 @@ async fn submitted(database: &Database, path: &str) -> Job {
     }
 }
 
-async fn claimed(database: &Database, id: JobId, worker: Uuid, lease: Duration) -> Option<Claim> {
+pub async fn claimed(
+    database: &Database,
+    id: JobId,
+    worker: Uuid,
+    lease: Duration,
+) -> Option<Claim> {
     // As the sweep does.
     database.end_waits().await.unwrap();
     let source = ClaimSource::Bells {
@@ -120,15 +125,15 @@ async fn claimed(database: &Database, id: JobId, worker: Uuid, lease: Duration) 
     claims.pop()
 }
 
-async fn claimed_now(database: &Database, id: JobId) -> Claim {
+pub async fn claimed_now(database: &Database, id: JobId) -> Claim {
     claimed(database, id, Uuid::now_v7(), LEASE).await.unwrap()
 }
 
-const RELEASED: Outcome = Outcome::Released {
+pub const RELEASED: Outcome = Outcome::Released {
     delay: Duration::ZERO,
 };
 
-fn completed() -> Outcome {
+pub fn completed() -> Outcome {
     let result = Box::new(JobResult {
         width: 640,
         height: 480,
@@ -160,7 +165,7 @@ fn completed() -> Outcome {
     }
 }
 
-fn retry_after(delay: Duration) -> Outcome {
+pub fn retry_after(delay: Duration) -> Outcome {
     Outcome::Retry {
         code: FailureCode::SourceTimeout,
         message: "the source did not answer in time".to_owned(),
@@ -170,7 +175,7 @@ fn retry_after(delay: Duration) -> Outcome {
     }
 }
 
-async fn found(database: &Database, id: JobId) -> Job {
+pub async fn found(database: &Database, id: JobId) -> Job {
     database.find(id).await.unwrap().unwrap()
 }
 
@@ -367,7 +372,7 @@ on_both_databases! {
             let tries = (0..200_usize).map(|number| {
                 let place = if number % 2 == 0 { number / 2 } else { 99 - number / 2 };
                 let (database, url) = (databases[number % 2].clone(), url(&format!("{round}/{place}")));
-                tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive, Schedule::default(), None).await })
+                tokio::spawn(async move { database.submit(Request::new(&url, DuplicateHandling::RejectActive, Schedule::default(), None)).await })
             });
             let mut created = 0;
             for submission in tries.collect::<Vec<_>>() {
@@ -420,7 +425,7 @@ on_both_databases! {
         let url = url("same.jpg");
         let tries = (0..64).map(|number| {
             let (database, url) = (databases[number % 2].clone(), url.clone());
-            tokio::spawn(async move { database.submit(&url, DuplicateHandling::RejectActive, Schedule::default(), None).await })
+            tokio::spawn(async move { database.submit(Request::new(&url, DuplicateHandling::RejectActive, Schedule::default(), None)).await })
         });
         let (mut created, mut rejected) = (Vec::new(), Vec::new());
         for submission in tries.collect::<Vec<_>>() {
@@ -435,12 +440,12 @@ on_both_databases! {
 
         let claim = claimed_now(&databases[0], created[0]).await;
         assert!(matches!(
-            databases[1].submit(&url, DuplicateHandling::RejectActive, Schedule::default(), None).await.unwrap(),
+            databases[1].submit(Request::new(&url, DuplicateHandling::RejectActive, Schedule::default(), None)).await.unwrap(),
             Submission::Rejected { .. }
         ));
         assert!(databases[0].finish(&claim, &completed()).await.unwrap());
         assert!(matches!(
-            databases[1].submit(&url, DuplicateHandling::RejectActive, Schedule::default(), None).await.unwrap(),
+            databases[1].submit(Request::new(&url, DuplicateHandling::RejectActive, Schedule::default(), None)).await.unwrap(),
             Submission::Created(_)
         ));
     }
@@ -449,7 +454,7 @@ on_both_databases! {
         let database = fixture.open().await;
         let job = submitted(&database, "a.jpg").await;
         assert_eq!(
-            database.submit(&url("a.jpg"), DuplicateHandling::RejectActive, Schedule::default(), None).await.unwrap(),
+            database.submit(Request::new(&url("a.jpg"), DuplicateHandling::RejectActive, Schedule::default(), None)).await.unwrap(),
             Submission::Rejected { active: job.id }
         );
         assert_ne!(submitted(&database, "a.jpg").await.id, job.id, "allow-retry makes a new job");
@@ -465,12 +470,12 @@ on_both_databases! {
             newest = Some(job.id);
         }
         submitted(&database, "a.jpg").await;
-        match database.submit(&url("a.jpg"), DuplicateHandling::ReuseCompleted, Schedule::default(), None).await.unwrap() {
+        match database.submit(Request::new(&url("a.jpg"), DuplicateHandling::ReuseCompleted, Schedule::default(), None)).await.unwrap() {
             Submission::Reused(job) => assert_eq!(Some(job.id), newest),
             other => panic!("not reused: {other:?}"),
         }
         assert!(matches!(
-            database.submit(&url("b.jpg"), DuplicateHandling::ReuseCompleted, Schedule::default(), None).await.unwrap(),
+            database.submit(Request::new(&url("b.jpg"), DuplicateHandling::ReuseCompleted, Schedule::default(), None)).await.unwrap(),
             Submission::Created(_)
         ));
     }
@@ -484,8 +489,10 @@ on_both_databases! {
         let claim = claimed_now(&database, jobs[2].id).await;
         assert!(database.finish(&claim, &completed()).await.unwrap());
         let list = async |filter: JobFilter, limit, offset| {
-            let page = database.list(&filter, limit, offset).await.unwrap();
-            (page.jobs.iter().map(|job| job.id).collect::<Vec<_>>(), page.total)
+            let page = database.list(&filter, limit, offset, None).await.unwrap();
+            let total = database.total_of(&filter).await.unwrap();
+            assert!(total.is_exact);
+            (page.jobs.iter().map(|job| job.id).collect::<Vec<_>>(), total.total)
         };
         let any = JobFilter::default;
         assert_eq!(list(any(), 2, 0).await, (vec![jobs[4].id, jobs[3].id], 5));
@@ -506,7 +513,7 @@ on_both_databases! {
     async fn counts_tell_states_backlog_and_workers(fixture: &Fixture) {
         let database = fixture.open().await;
         let counts = database.counts().await.unwrap();
-        assert_eq!((counts.pending, counts.oldest_pending_seconds, counts.workers_alive), (0, None, 0));
+        assert_eq!((counts.by_status.of(JobStatus::Pending), counts.oldest_pending_seconds, counts.workers_alive), (0, None, 0));
         let job = submitted(&database, "a.jpg").await;
         submitted(&database, "b.jpg").await;
         claimed_now(&database, job.id).await;
@@ -514,7 +521,7 @@ on_both_databases! {
         database.mark_worker_alive(worker).await.unwrap();
         database.mark_worker_alive(worker).await.unwrap();
         let counts = database.counts().await.unwrap();
-        assert_eq!((counts.pending, counts.processing, counts.workers_alive), (1, 1, 1));
+        assert_eq!((counts.by_status.of(JobStatus::Pending), counts.by_status.of(JobStatus::Processing), counts.workers_alive), (1, 1, 1));
         let age = counts.oldest_pending_seconds.unwrap();
         assert!((0.0..30.0).contains(&age), "{age}");
         assert_eq!(database.pending_up_to(100).await.unwrap(), 1);
@@ -605,7 +612,7 @@ on_both_databases! {
         for migration in tries.collect::<Vec<_>>() {
             applied += migration.await.unwrap();
         }
-        assert_eq!(applied, 3, "each of the three once");
+        assert_eq!(applied, 4, "each of the four once");
         submitted(&fixture.open().await, "a.jpg").await;
     }
 
@@ -620,7 +627,7 @@ on_both_databases! {
             ids.insert(submission.await.unwrap());
         }
         assert_eq!(ids.len(), 1000);
-        assert_eq!(database.counts().await.unwrap().pending, 1000);
+        assert_eq!(database.counts().await.unwrap().by_status.of(JobStatus::Pending), 1000);
     }
 }
 
@@ -686,12 +693,12 @@ async fn connections_that_can_only_read_are_replaced() {
     let submit = async || {
         let url = url("a.jpg");
         database
-            .submit(
+            .submit(Request::new(
                 &url,
                 DuplicateHandling::AllowRetry,
                 Schedule::default(),
                 None,
-            )
+            ))
             .await
     };
     let error = submit().await.unwrap_err();

@@ -6,8 +6,8 @@ use thumbforge::db::{
     ClaimSource, Database, OriginPlace, OriginReport, OriginSort, Submission, Target,
 };
 use thumbforge::domain::{
-    Claim, DuplicateHandling, FailureCode, JobId, Origin, Outcome, Priority, Schedule, SourceUrl,
-    Timestamp, failure,
+    Claim, DuplicateHandling, FailureCode, JobId, Origin, Outcome, Priority, Request, Schedule,
+    SourceUrl, Timestamp, failure,
 };
 use uuid::Uuid;
 
@@ -21,7 +21,11 @@ fn origin(host: &str) -> Origin {
 async fn submitted(database: &Database, url: &str, schedule: Schedule) -> JobId {
     let url = SourceUrl::parse(url).unwrap();
     let policy = DuplicateHandling::AllowRetry;
-    match database.submit(&url, policy, schedule, None).await.unwrap() {
+    match database
+        .submit(Request::new(&url, policy, schedule, None))
+        .await
+        .unwrap()
+    {
         Submission::Created(job) => job.id,
         other => panic!("not created: {other:?}"),
     }

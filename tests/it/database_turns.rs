@@ -7,8 +7,8 @@ use std::time::Duration;
 use thumbforge::db::{ClaimSource, Claimed, Database, Flow, Submission, Target};
 use thumbforge::domain::origin_record::{Caps, Observed, Refusal};
 use thumbforge::domain::{
-    Claim, DuplicateHandling, FailureCode, JobId, JobStatus, Origin, Outcome, Priority, Schedule,
-    SourceUrl, Timestamp,
+    Claim, DuplicateHandling, FailureCode, JobId, JobStatus, Origin, Outcome, Priority, Request,
+    Schedule, SourceUrl, Timestamp,
 };
 use uuid::Uuid;
 
@@ -30,7 +30,11 @@ async fn submitted(database: &Database, host: &str, priority: u8) -> JobId {
     };
     let url = SourceUrl::parse(&url).unwrap();
     let policy = DuplicateHandling::AllowRetry;
-    match database.submit(&url, policy, schedule, None).await.unwrap() {
+    match database
+        .submit(Request::new(&url, policy, schedule, None))
+        .await
+        .unwrap()
+    {
         Submission::Created(job) => job.id,
         other => panic!("not created: {other:?}"),
     }
@@ -155,9 +159,9 @@ on_both_databases! {
         let database = fixture.open().await;
         let url = SourceUrl::parse("https://a.example/later.jpg").unwrap();
         let schedule = Schedule { not_before: soon(Duration::from_millis(700)), ..Schedule::default() };
-        database.submit(&url, DuplicateHandling::AllowRetry, schedule, None).await.unwrap();
+        database.submit(Request::new(&url, DuplicateHandling::AllowRetry, schedule, None)).await.unwrap();
         let far = Schedule { not_before: soon(Duration::from_secs(90 * 24 * 3600)), ..Schedule::default() };
-        database.submit(&url, DuplicateHandling::AllowRetry, far, None).await.unwrap();
+        database.submit(Request::new(&url, DuplicateHandling::AllowRetry, far, None)).await.unwrap();
         assert_eq!(database.end_waits().await.unwrap(), 0);
         assert!(take(&database, "a", 9).await.claims.is_empty());
         assert!(database.ready_origins(None, 9).await.unwrap().is_empty());

@@ -6,8 +6,8 @@ use serde_json::json;
 use thumbforge::db::{ClaimSource, Database, Submission};
 use thumbforge::domain::origin_record::Caps;
 use thumbforge::domain::{
-    Claim, DuplicateHandling, FailureCode, Job, JobStatus, Outcome, Priority, Schedule, SourceUrl,
-    Variants,
+    Claim, DuplicateHandling, FailureCode, Job, JobStatus, Outcome, Priority, Request, Schedule,
+    SourceUrl, Variants,
 };
 use uuid::Uuid;
 
@@ -26,7 +26,10 @@ fn variants(width: u32) -> Variants {
 async fn submitted(database: &Database, variants: Option<&Variants>) -> Job {
     let policy = DuplicateHandling::AllowRetry;
     let schedule = Schedule::default();
-    match database.submit(&url(), policy, schedule, variants).await {
+    match database
+        .submit(Request::new(&url(), policy, schedule, variants))
+        .await
+    {
         Ok(Submission::Created(job)) => job,
         other => panic!("not created: {other:?}"),
     }
@@ -85,7 +88,7 @@ on_both_databases! {
                     not_before: (n % 5 == 0).then_some(later),
                 };
                 let policy = DuplicateHandling::AllowRetry;
-                let submission = database.submit(&url(), policy, schedule, asked.as_ref()).await;
+                let submission = database.submit(Request::new(&url(), policy, schedule, asked.as_ref())).await;
                 let Ok(Submission::Created(job)) = submission else {
                     panic!("not created: {submission:?}");
                 };

@@ -48,7 +48,7 @@ pub use failure_code::FailureCode;
 pub use forbidden::Forbidden;
 pub use hex::hex;
 pub use host_pattern::{HostPattern, InvalidPattern};
-pub use job_filter::JobFilter;
+pub use job_filter::{JobFilter, ListPlace};
 pub use job_status::{JobStatus, UnknownStatus};
 pub use lease::LONGEST_LEASE;
 pub use origin::{NoOrigin, Origin};

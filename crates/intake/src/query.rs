@@ -2,7 +2,10 @@
 //!
 //! Unknown and repeated parameters are refused: a misspelt filter must not list everything.
 
-use crate::{JobFilter, JobStatus, RequestFault, Timestamp};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+
+use crate::{JobFilter, JobStatus, ListPlace, RequestFault, Timestamp};
 
 /// Every fault of a query; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct ListQuery {
     pub filter: JobFilter,
     pub limit: u32,
     pub offset: u64,
+    /// Only jobs that come after it.
+    pub after: Option<ListPlace>,
 }
 
 /// Both databases count rows in signed 64 bits; no table reaches this.
@@ -29,8 +34,13 @@ impl ListQuery {
             filter: JobFilter::default(),
             limit: default_limit.min(max_limit),
             offset: 0,
+            after: None,
         };
         read_parameters(query, |name, value| list.set(name, value, max_limit))?;
+        if list.after.is_some() && list.offset > 0 {
+            let fault = RequestFault::in_parameter("offset", "can't be given with a cursor");
+            return Err(InvalidQuery(vec![fault]));
+        }
         Ok(list)
     }
 
@@ -44,13 +54,60 @@ impl ListQuery {
                 let offset = count(value).ok_or("must be a whole number of at least 0")?;
                 self.offset = offset.min(MAX_OFFSET);
             }
+            "cursor" => self.after = Some(read_cursor(value).ok_or(NO_CURSOR)?),
+            "error_code" => self.filter.error_code = Some(word(value)?),
+            "host" => self.filter.host = Some(word(value)?.to_ascii_lowercase()),
+            "tag" => self.filter.tag = Some(word(value)?),
+            "batch_id" => {
+                self.filter.batch_id = Some(value.parse().map_err(|_| "must be a UUID")?);
+            }
+            "submitted_by" => self.filter.submitted_by = Some(word(value)?),
             _ => {
                 return Err(
-                    "is not known; expected status, created_after, created_before, limit or offset",
+                    "is not known; expected status, created_after, created_before, error_code, \
+                     host, tag, batch_id, submitted_by, cursor, limit or offset",
                 );
             }
         }
         Ok(())
+    }
+}
+
+const NO_CURSOR: &str = "must be the next_cursor of an earlier page";
+
+/// What leads to the page after `place`. Clients must not rely on its form.
+pub fn cursor(place: ListPlace) -> String {
+    let mut bytes = [0; CURSOR_BYTES];
+    let (moment, id) = bytes.split_at_mut(8);
+    moment.copy_from_slice(&place.created_at.unix_micros().to_be_bytes());
+    id.copy_from_slice(place.id.as_bytes());
+    BASE64.encode(bytes)
+}
+
+/// A moment in microseconds and an id.
+const CURSOR_BYTES: usize = 8 + 16;
+
+/// Reads what [`cursor`] wrote.
+pub fn read_cursor(text: &str) -> Option<ListPlace> {
+    let bytes: [u8; CURSOR_BYTES] = BASE64.decode(text).ok()?.try_into().ok()?;
+    let (moment, id) = bytes.split_at(8);
+    let micros = i64::from_be_bytes(moment.try_into().ok()?);
+    Some(ListPlace {
+        created_at: Timestamp::from_unix_micros(micros)?,
+        id: uuid::Uuid::from_slice(id).ok()?,
+    })
+}
+
+/// The longest text that a filter compares with.
+const MAX_WORD_BYTES: usize = 512;
+
+/// Neither database stores the character 0.
+fn word(value: &str) -> Result<String, &'static str> {
+    match value {
+        "" => Err("must not be empty"),
+        long if long.len() > MAX_WORD_BYTES => Err("may have at most 512 bytes"),
+        strange if strange.contains('\0') => Err("must not contain the character U+0000"),
+        word => Ok(word.to_owned()),
     }
 }
 
@@ -93,7 +150,7 @@ pub fn limit(value: &str, max_limit: u32) -> Result<u32, &'static str> {
 fn status(value: &str) -> Result<JobStatus, &'static str> {
     value
         .parse()
-        .map_err(|_| "must be pending, processing, completed or failed")
+        .map_err(|_| "must be pending, processing, completed, failed or cancelled")
 }
 
 /// In a query `+` stands for a space, so `…T12:00:00+02:00` arrives with a space where the sign
@@ -131,6 +188,25 @@ mod tests {
     }
 
     #[test]
+    fn a_cursor_leads_to_its_place_and_excludes_an_offset() {
+        let place = ListPlace {
+            created_at: Timestamp::from_unix_micros(1_700_000_000_123_456).unwrap(),
+            id: uuid::Uuid::from_u128(7),
+        };
+        let cursor = cursor(place);
+        let list = parse(&format!("cursor={cursor}&limit=3")).unwrap();
+        assert_eq!((list.after, list.limit), (Some(place), 3));
+        let refused = parse(&format!("cursor={cursor}&offset=1")).unwrap_err();
+        assert_eq!(refused.0[0].parameter.as_deref(), Some("offset"));
+        assert!(parse(&format!("cursor={cursor}&offset=0")).is_ok());
+        let early = [0x80, 0, 0, 0, 0, 0, 0, 0].iter().chain(&[0; 16]);
+        assert_eq!(
+            read_cursor(&BASE64.encode(early.copied().collect::<Vec<u8>>())),
+            None
+        );
+    }
+
+    #[test]
     fn a_limit_above_the_maximum_is_capped() {
         for query in ["limit=100", "limit=101", "limit=99999999999999999999999"] {
             assert_eq!(parse(query).unwrap().limit, 100, "{query}");
@@ -158,6 +234,14 @@ mod tests {
             "created_before=2026-02-30",
             "created_before=%ff",
             "state=failed",
+            "host=",
+            "tag=%00",
+            "error_code=",
+            "batch_id=1",
+            "submitted_by=",
+            "cursor=",
+            "cursor=AAAA",
+            "cursor=%00",
             "limit=1&limit=2",
         ] {
             let InvalidQuery(faults) = parse(query).expect_err(query);

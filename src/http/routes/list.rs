@@ -1,7 +1,7 @@
 //! `GET /v1/images`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use thumbforge_intake::query::ListQuery;
+use thumbforge_intake::query::{ListQuery, cursor};
 
 use crate::http::dto::{JobBody, ListBody, Pagination, StatusBody};
 use crate::http::problem::Problem;
@@ -26,7 +26,20 @@ use crate::http::state::ApiState;
             example = "2026-12-31T12:00:00Z"),
         ("limit" = Option<u64>, Query, minimum = 1,
             description = "Jobs on a page; a value above the server's maximum is capped"),
-        ("offset" = Option<u64>, Query, minimum = 0, description = "Jobs to skip"),
+        ("offset" = Option<u64>, Query, minimum = 0,
+            description = "Jobs to skip; it costs the more the larger it is, and a cursor does not"),
+        ("cursor" = Option<String>, Query, min_length = 32, max_length = 32,
+            pattern = "^[A-Za-z0-9_-]{32}$",
+            description = "The `next_cursor` of the page before"),
+        ("error_code" = Option<String>, Query, min_length = 1, max_length = 512,
+            description = "Only jobs whose last failure is this one"),
+        ("host" = Option<String>, Query, min_length = 1, max_length = 512,
+            description = "Only jobs whose URL has this host", example = "images.example.org"),
+        ("tag" = Option<String>, Query, min_length = 1, max_length = 512,
+            description = "Only jobs with this tag"),
+        ("batch_id" = Option<uuid::Uuid>, Query, description = "Only jobs of this batch"),
+        ("submitted_by" = Option<String>, Query, min_length = 1, max_length = 512,
+            description = "Only jobs that the API key of this name submitted"),
     ),
     responses((status = 200, description = "A page of jobs", body = ListBody))
 )]
@@ -42,16 +55,21 @@ pub async fn list(
     )?;
     let (limit, offset) = (query.limit, query.offset);
     let database = state.database.clone();
-    let listing = async move { database.list(&query.filter, limit, offset).await };
-    let page = state.bounded("database", listing).await?;
-    let end = offset.saturating_add(page.jobs.len() as u64);
+    let listing = async move {
+        let (filter, after) = (query.filter, query.after);
+        let page = database.list(&filter, limit, offset, after);
+        tokio::try_join!(page, database.total_of(&filter))
+    };
+    let (page, total) = state.bounded("database", listing).await?;
     Ok(HttpResponse::Ok().json(ListBody {
         items: page.jobs.into_iter().map(JobBody::from).collect(),
         pagination: Pagination {
-            total: page.total,
+            total: total.total,
+            total_is_exact: total.is_exact,
             limit,
             offset,
-            has_more: end < page.total,
+            has_more: page.next.is_some(),
+            next_cursor: page.next.map(cursor),
         },
     }))
 }

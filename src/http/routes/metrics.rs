@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 
+use crate::domain::JobStatus;
 use crate::http::dto::Metrics;
 use crate::http::problem::Problem;
 use crate::http::state::ApiState;
@@ -18,12 +19,14 @@ pub async fn metrics(state: web::Data<ApiState>) -> Result<HttpResponse, Problem
     let database = state.database.clone();
     let counting = async move { database.counts().await };
     let counts = state.bounded("database", counting).await?;
+    let by_status = counts.by_status;
     Ok(HttpResponse::Ok().json(Metrics {
-        total: counts.pending + counts.processing + counts.completed + counts.failed,
-        pending: counts.pending,
-        processing: counts.processing,
-        completed: counts.completed,
-        failed: counts.failed,
+        total: by_status.total(),
+        pending: by_status.of(JobStatus::Pending),
+        processing: by_status.of(JobStatus::Processing),
+        completed: by_status.of(JobStatus::Completed),
+        failed: by_status.of(JobStatus::Failed),
+        cancelled: by_status.of(JobStatus::Cancelled),
         oldest_pending_seconds: counts.oldest_pending_seconds,
         oldest_parked_seconds: counts.oldest_parked_seconds,
         workers_alive: counts.workers_alive,

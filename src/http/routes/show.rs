@@ -20,8 +20,11 @@ pub async fn show(
     request: HttpRequest,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
-    let job = find(&state, super::job_id(&request)?).await?;
-    Ok(HttpResponse::Ok().json(JobBody::from(job)))
+    let id = super::job_id(&request)?;
+    let job = find(&state, id).await?;
+    let database = state.database.clone();
+    let attempts = state.bounded("database", async move { database.attempts_of(id).await });
+    Ok(HttpResponse::Ok().json(JobBody::with_attempts(job, attempts.await?)))
 }
 
 pub(super) async fn find(state: &ApiState, id: JobId) -> Result<Job, Problem> {

@@ -6,7 +6,7 @@ use thumbforge_intake::RequestFault;
 use thumbforge_intake::requests::SubmitBody;
 
 use crate::db::{DbError, Submission};
-use crate::domain::{DuplicateHandling, Job, Schedule, SourceUrl, Variants};
+use crate::domain::{Job, Labels, Request, Schedule, SourceUrl, Variants};
 use crate::http::body;
 use crate::http::dto::JobBody;
 use crate::http::problem::Problem;
@@ -50,11 +50,17 @@ pub async fn submit(
         Some(limit) => Some(limit.admit(|enough| count_pending(&state, enough)).await?),
         None => None,
     };
-    let schedule = Schedule {
-        priority: body.priority.unwrap_or_default(),
-        not_before: body.not_before,
+    let request = Request {
+        url,
+        policy,
+        schedule: Schedule {
+            priority: body.priority.unwrap_or_default(),
+            not_before: body.not_before,
+        },
+        variants,
+        labels: Labels::default(),
     };
-    let submission = store(&state, url, policy, schedule, variants).await?;
+    let submission = store(&state, request).await?;
     if let Some(place) = place
         && !matches!(submission, Submission::Created(_))
     {
@@ -103,19 +109,10 @@ async fn count_pending(state: &ApiState, enough: u64) -> Result<u64, Problem> {
 
 /// Commits the job, then announces it while the client does not wait. Both happen on the parts'
 /// runtime, whatever becomes of the client, and without another hop between threads.
-async fn store(
-    state: &web::Data<ApiState>,
-    url: SourceUrl,
-    policy: DuplicateHandling,
-    schedule: Schedule,
-    variants: Option<Variants>,
-) -> Result<Submission, Problem> {
+async fn store(state: &web::Data<ApiState>, request: Request) -> Result<Submission, Problem> {
     let parts = state.clone().into_inner();
     let submitting = async move {
-        let submitting = parts
-            .database
-            .submit(&url, policy, schedule, variants.as_ref());
-        let submission = submitting.await?;
+        let submission = parts.database.submit(request).await?;
         if let Submission::Created(job) = &submission {
             let (queue, id) = (parts.queue.clone(), job.id);
             parts.background.spawn(async move { queue.push(id).await });

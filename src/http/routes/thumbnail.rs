@@ -126,6 +126,7 @@ fn not_there(status: JobStatus) -> Problem {
     let detail = match status {
         JobStatus::Pending | JobStatus::Processing => "The job has not ended yet.",
         JobStatus::Failed => "The job failed; its record says why.",
+        JobStatus::Cancelled => "The job was cancelled.",
         JobStatus::Completed => "The thumbnail was removed.",
     };
     Problem::new(ProblemKind::ThumbnailNotFound, detail)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use thumbforge::domain::JobStatus;
 use thumbforge::http::{probe, run_probes};
 use thumbforge::queue::{MemoryQueue, Queue, RedisQueue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -161,6 +162,6 @@ async fn a_shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).await.unwrap();
     let counts = api.database.counts().await.unwrap();
-    assert_eq!(counts.pending, 1);
+    assert_eq!(counts.by_status.of(JobStatus::Pending), 1);
     api.ended().await;
 }

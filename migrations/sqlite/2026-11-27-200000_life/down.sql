@@ -1,0 +1,43 @@
+-- Cancelled jobs are unknown to the schema before: they become failed ones.
+DROP TRIGGER jobs_inserted;
+DROP TRIGGER jobs_inserted_tags;
+DROP TRIGGER jobs_updated;
+DROP TRIGGER jobs_updated_expire;
+DROP TRIGGER jobs_deleted;
+DROP TRIGGER jobs_deleted_tags;
+DROP VIEW batch_ends;
+UPDATE jobs SET status = 'failed', error = 'cancelled', error_code = 'internal'
+    WHERE status = 'cancelled';
+DROP TABLE job_tags;
+DROP TABLE job_count_deltas;
+DROP TABLE job_counts;
+DROP TABLE batch_counts;
+DROP TABLE batches;
+DROP TABLE batch_reused;
+DROP TABLE actions;
+DROP TABLE idempotency_keys;
+DROP TABLE doomed_files;
+DROP TABLE service_state;
+DROP INDEX jobs_completed_url_idx;
+DROP INDEX jobs_active_url_idx;
+DROP INDEX jobs_host_idx;
+DROP INDEX jobs_submitted_by_idx;
+DROP INDEX jobs_error_code_idx;
+DROP INDEX jobs_batch_idx;
+DROP INDEX jobs_batch_active_idx;
+DROP INDEX jobs_expires_at_idx;
+CREATE INDEX jobs_created_at_idx ON jobs (created_at DESC, id DESC);
+CREATE INDEX jobs_url_hash_idx ON jobs (url_hash, created_at DESC);
+ALTER TABLE jobs DROP COLUMN host;
+ALTER TABLE jobs DROP COLUMN batch_id;
+ALTER TABLE jobs DROP COLUMN batch_index;
+ALTER TABLE jobs DROP COLUMN tags;
+ALTER TABLE jobs DROP COLUMN metadata;
+ALTER TABLE jobs DROP COLUMN submitted_by;
+ALTER TABLE jobs DROP COLUMN expires_in;
+ALTER TABLE jobs DROP COLUMN expires_at;
+ALTER TABLE jobs DROP COLUMN attempts_log;
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(sql, ', ''failed'', ''cancelled''))', ', ''failed''))')
+    WHERE type = 'table' AND name = 'jobs';
+PRAGMA writable_schema = RESET;

@@ -1,0 +1,41 @@
+//! What every process does beside its work, so that tables and disk stay tidy. Each duty is safe in
+//! any number of processes at once: the database decides which of them does it.
+//!
+//! | file | duty |
+//! | --- | --- |
+//! | `counts` | adds appended changes of counts to the kept counts |
+//! | `files` | removes the files of deleted and cancelled jobs |
+
+mod counts;
+mod files;
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::db::Database;
+use crate::storage::Storage;
+
+/// The duties of this process.
+pub struct Upkeep {
+    pub database: Database,
+    pub storage: Storage,
+}
+
+impl Upkeep {
+    /// Does what is due until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let counts = counts::fold_forever(&self.database);
+        let files = files::remove_forever(&self.database, &self.storage);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = async { tokio::join!(counts, files); } => {}
+        }
+    }
+}
+
+/// Waits for about `interval`: processes that began together do not stay in step.
+async fn pause(interval: Duration) {
+    sleep(interval.mul_f64(0.7 + 0.6 * rand::random::<f64>())).await;
+}
