@@ -183,6 +183,7 @@ impl App {
                 max_page_size: self.settings.max_page_size,
                 max_pending: self.settings.max_pending,
                 api_keys,
+                rate_limit_per_key: self.settings.rate_limit_per_key,
                 cors_origins: self.settings.cors_allowed_origins.clone(),
                 public_url: self.settings.public_url.clone(),
                 pace: http::Pace::default(),

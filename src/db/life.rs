@@ -13,6 +13,7 @@ use super::attempts_log::logged;
 use super::dialect::Dialect;
 use super::pools::{Pools, on_pool, read_query};
 use super::schema::jobs;
+use super::submit::is_active;
 use super::types::{Id, sql};
 use super::{Database, DbError};
 use crate::domain::{Event, JobId, Priority};
@@ -124,6 +125,30 @@ impl Database {
             .load(connection)
             .await)?;
         Ok(found.into_iter().map(|id| JobId(id.0)).collect())
+    }
+
+    /// An active job with the URL and variants of this one.
+    pub async fn active_duplicate_of(&self, id: JobId) -> Result<Option<JobId>, DbError> {
+        let active: Option<Id> = read_query!(self.pools, connection => {
+            let what: Option<(String, String)> = jobs::table
+                .find(Id::from(id))
+                .select((jobs::url_hash, jobs::spec_hash))
+                .first(connection)
+                .await
+                .optional()?;
+            match what {
+                None => Ok(None),
+                Some((url_hash, spec_hash)) => jobs::table
+                    .filter(jobs::url_hash.eq(url_hash))
+                    .filter(jobs::spec_hash.eq(spec_hash))
+                    .filter(is_active())
+                    .select(jobs::id)
+                    .first(connection)
+                    .await
+                    .optional(),
+            }
+        })?;
+        Ok(active.map(|id| JobId(id.0)))
     }
 
     /// Deletes the rows of those of these jobs that exist, in whatever state; returns which. Then

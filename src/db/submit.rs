@@ -265,6 +265,6 @@ fn is_completed() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
     diesel::dsl::sql("jobs.status = 'completed'")
 }
 
-fn is_active() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+pub(super) fn is_active() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
     diesel::dsl::sql("jobs.status IN ('pending', 'processing')")
 }

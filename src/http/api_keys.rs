@@ -11,6 +11,7 @@
 //! A fast hash is enough because keys are long random strings, not passwords that can be guessed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
@@ -25,7 +26,7 @@ pub struct ApiKeys {
 
 #[derive(Clone)]
 struct KeyEntry {
-    name: String,
+    name: Arc<str>,
     hash: [u8; 32],
     scopes: Scopes,
 }
@@ -73,7 +74,7 @@ impl ApiKeys {
 
     /// The name that belongs to `key`, and what it may do. Takes the same time whichever key
     /// matches, if any.
-    pub(super) fn find(&self, key: &str) -> Option<(&str, Scopes)> {
+    pub(super) fn find(&self, key: &str) -> Option<(&Arc<str>, Scopes)> {
         let presented: [u8; 32] = Sha256::digest(key).into();
         let mut matched = u32::MAX;
         for (index, entry) in (0_u32..).zip(&self.entries) {
@@ -102,7 +103,7 @@ impl KeyEntry {
             None => Scopes::default(),
         };
         Ok(Self {
-            name: name.to_owned(),
+            name: name.into(),
             hash: hash(digits.trim()).ok_or_else(malformed)?,
             scopes,
         })
@@ -137,8 +138,9 @@ two:cebdf378f2d2bd60d3e3693349e8f20f329daf11a276f849996f0a6377e2155b
     #[test]
     fn a_key_is_known_by_its_hash_alone() {
         let keys = ApiKeys::parse(FILE).unwrap();
-        assert_eq!(keys.find("secret-one"), Some(("one", Scopes::default())));
-        assert_eq!(keys.find("secret-two"), Some(("two", Scopes::default())));
+        for (key, name) in [("secret-one", "one"), ("secret-two", "two")] {
+            assert_eq!(keys.find(key), Some((&name.into(), Scopes::default())));
+        }
         for stranger in ["", "secret", "secret-one ", FILE] {
             assert_eq!(keys.find(stranger), None, "{stranger}");
         }

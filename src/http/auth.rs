@@ -3,28 +3,34 @@
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header;
 
+use super::api_keys::ApiKeys;
+use super::caller::Caller;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::scope::Scope;
-use super::state::ApiSettings;
 
-/// Why a request is refused, if it is.
-pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Option<Problem> {
-    let keys = settings.api_keys.as_ref()?;
-    let unauthorized = |detail| Some(Problem::new(ProblemKind::Unauthorized, detail));
+/// Whose request it is.
+///
+/// # Errors
+/// Why the request is refused.
+pub(super) fn caller(request: &ServiceRequest, keys: &ApiKeys) -> Result<Caller, Problem> {
+    let unauthorized = |detail| Err(Problem::new(ProblemKind::Unauthorized, detail));
     let Some(token) = bearer_token(request) else {
         return unauthorized("Send the key as `Authorization: Bearer <key>`.");
     };
     let Some((name, scopes)) = keys.find(token) else {
         return unauthorized("The key is unknown.");
     };
-    tracing::debug!(api_key.name = name, "caller known by its key");
+    tracing::debug!(api_key.name = &**name, "caller known by its key");
     let needed = Scope::needed(request.method(), request.path());
-    if scopes.include(needed) {
-        return None;
+    if !scopes.include(needed) {
+        let detail = format!("The key lacks the scope `{}`.", needed.as_str());
+        return Err(Problem::new(ProblemKind::Forbidden, detail));
     }
-    let detail = format!("The key lacks the scope `{}`.", needed.as_str());
-    Some(Problem::new(ProblemKind::Forbidden, detail))
+    Ok(Caller {
+        name: Some(name.clone()),
+        is_operator: scopes.include(Scope::Operate),
+    })
 }
 
 fn bearer_token(request: &ServiceRequest) -> Option<&str> {

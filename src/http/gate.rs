@@ -3,8 +3,9 @@
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError, web};
+use actix_web::{Error, HttpMessage, ResponseError, web};
 
+use super::problem::Problem;
 use super::state::ApiState;
 use super::{auth, foreign};
 
@@ -14,14 +15,27 @@ pub async fn admit(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let refusal = request
-        .app_data::<web::Data<ApiState>>()
-        .map(|state| &state.settings)
-        .and_then(|settings| {
-            foreign::refusal(&request, settings).or_else(|| auth::refusal(&request, settings))
-        });
-    match refusal {
-        None => next.call(request).await,
-        Some(problem) => Ok(request.into_response(problem.error_response())),
+    match judge(&request) {
+        Ok(()) => next.call(request).await,
+        Err(problem) => Ok(request.into_response(problem.error_response())),
     }
+}
+
+/// Notes whose request it is, where there are keys.
+fn judge(request: &ServiceRequest) -> Result<(), Problem> {
+    let Some(state) = request.app_data::<web::Data<ApiState>>() else {
+        return Ok(());
+    };
+    let settings = &state.settings;
+    if let Some(problem) = foreign::refusal(request, settings) {
+        return Err(problem);
+    }
+    if let Some(keys) = &settings.api_keys {
+        let caller = auth::caller(request, keys)?;
+        if let (Some(limit), Some(name)) = (&state.rate_limit, &caller.name) {
+            limit.admit(name)?;
+        }
+        request.extensions_mut().insert(caller);
+    }
+    Ok(())
 }

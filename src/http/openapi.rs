@@ -40,6 +40,9 @@ use crate::domain::JobId;
         routes::submit::submit,
         routes::list::list,
         routes::show::show,
+        routes::life::delete,
+        routes::life::cancel,
+        routes::life::retry,
         routes::thumbnail::thumbnail,
         routes::variant::variant,
         routes::metrics::metrics,
@@ -132,7 +135,11 @@ fn describe_presets<'a>(components: &mut Components, names: impl Iterator<Item =
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
-    let known = [(Method::GET, &mut item.get), (Method::POST, &mut item.post)];
+    let known = [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::DELETE, &mut item.delete),
+    ];
     let there = |(method, operation): (Method, _)| Some((method, Option::as_mut(operation)?));
     known.into_iter().filter_map(there)
 }
@@ -163,6 +170,27 @@ fn problems_of(operation_id: &str) -> &'static [ProblemKind] {
             P::BodyTooLarge,
             P::UnsupportedMediaType,
             P::InvalidBody,
+            P::Unavailable,
+        ],
+        "cancelImage" => &[
+            P::ForeignRequest,
+            P::JobNotFound,
+            P::AlreadyEnded,
+            P::InvalidJobId,
+            P::Unavailable,
+        ],
+        "retryImage" => &[
+            P::ForeignRequest,
+            P::JobNotFound,
+            P::NotRetryable,
+            P::DuplicateActive,
+            P::InvalidJobId,
+            P::Unavailable,
+        ],
+        "deleteImage" => &[
+            P::ForeignRequest,
+            P::JobNotFound,
+            P::InvalidJobId,
             P::Unavailable,
         ],
         "listImages" => &[P::InvalidQuery, P::Unavailable],
@@ -197,7 +225,11 @@ fn describe_errors(operation: &mut Operation, scope: Option<Scope>) {
         by_status.entry(kind.status()).or_default().push(*kind);
     }
     if let Some(scope) = scope {
-        for kind in [ProblemKind::Unauthorized, ProblemKind::Forbidden] {
+        for kind in [
+            ProblemKind::Unauthorized,
+            ProblemKind::Forbidden,
+            ProblemKind::RateLimited,
+        ] {
             by_status.entry(kind.status()).or_default().push(kind);
         }
         // Of schemes without scopes of their own these are names of roles.

@@ -33,6 +33,8 @@ pub struct Problem {
     pub job_id: Option<JobId>,
     /// The parts of the service that failed a health check.
     pub failing: Vec<&'static str>,
+    /// Seconds to wait, where it is not the same for all of the kind.
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -43,7 +45,14 @@ impl Problem {
             errors: Vec::new(),
             job_id: None,
             failing: Vec::new(),
+            retry_after: None,
         }
+    }
+
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 
     #[must_use]
@@ -165,7 +174,8 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::build(self.status_code());
         response.content_type(CONTENT_TYPE);
-        if let Some(seconds) = self.kind.retry_after_seconds() {
+        let usual = self.kind.retry_after_seconds().map(u64::from);
+        if let Some(seconds) = self.retry_after.or(usual) {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
         }
         if self.kind == ProblemKind::Unauthorized {

@@ -50,6 +50,8 @@ problem_kinds! {
     MethodNotAllowed = 405, "method_not_allowed", "This path does not support the method";
     RequestTimeout = 408, "request_timeout", "The request took too long to arrive";
     DuplicateActive = 409, "duplicate_active", "A job with this URL is pending or processing";
+    NotRetryable = 409, "not_retryable", "The job can't be tried again";
+    AlreadyEnded = 409, "already_ended", "The job has ended";
     PreconditionFailed = 412, "precondition_failed", "A condition of the request does not hold";
     BodyTooLarge = 413, "body_too_large", "The body is too large";
     UriTooLong = 414, "uri_too_long", "The request target is too long";
@@ -61,6 +63,7 @@ problem_kinds! {
     InvalidJobId = 422, "invalid_job_id", "The job id is not a UUID";
     InvalidQuery = 422, "invalid_query", "The query has invalid parameters";
     TooManyPending = 429, "too_many_pending", "Too many jobs are pending";
+    RateLimited = 429, "rate_limited", "The API key sends too many requests";
     HeadersTooLarge = 431, "headers_too_large", "The request headers are too large";
     Internal = 500, "internal", "The service failed";
     Unavailable = 503, "unavailable", "A part of the service does not answer";
@@ -83,7 +86,9 @@ impl ProblemKind {
 
     pub const fn retry_after_seconds(self) -> Option<u16> {
         match self {
-            Self::TooManyPending | Self::Unavailable => Some(RETRY_AFTER_SECONDS),
+            Self::TooManyPending | Self::RateLimited | Self::Unavailable => {
+                Some(RETRY_AFTER_SECONDS)
+            }
             _ => None,
         }
     }
@@ -114,6 +119,8 @@ mod tests {
                 "405 method_not_allowed",
                 "408 request_timeout",
                 "409 duplicate_active",
+                "409 not_retryable",
+                "409 already_ended",
                 "412 precondition_failed",
                 "413 body_too_large",
                 "414 uri_too_long",
@@ -125,6 +132,7 @@ mod tests {
                 "422 invalid_job_id",
                 "422 invalid_query",
                 "429 too_many_pending",
+                "429 rate_limited",
                 "431 headers_too_large",
                 "500 internal",
                 "503 unavailable",

@@ -8,9 +8,9 @@ use actix_web::http::Method;
 pub enum Scope {
     /// To see jobs, thumbnails, counts and origins.
     Read,
-    /// To submit images.
+    /// To submit images, and to cancel, retry and delete one's own.
     Submit,
-    /// To pause, resume and reset.
+    /// To pause, resume and reset, and to change what other keys submitted.
     Operate,
 }
 
@@ -31,6 +31,8 @@ impl Scope {
         match (is_changing(method), path) {
             (false, _) => Self::Read,
             (true, "/v1/images") => Self::Submit,
+            // Of its own jobs; the handlers see to that.
+            (true, path) if path.starts_with("/v1/images/") => Self::Submit,
             (true, _) => Self::Operate,
         }
     }

@@ -17,6 +17,7 @@ use super::health::{HealthCheck, Probe, probe};
 use super::paced_stream::Pace;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
+use super::rate_limit::RateLimit;
 use crate::db::{Database, DbError};
 use crate::domain::{DuplicateHandling, SourceUrl, Variants};
 use crate::queue::Queue;
@@ -41,6 +42,7 @@ pub struct ApiState {
     /// not be announced are found in the database.
     pub(super) readiness: HealthCheck,
     pub(super) backlog: Option<BacklogLimit>,
+    pub(super) rate_limit: Option<RateLimit>,
     pub(super) draining: AtomicBool,
     /// Work that outlives its request: pushes to the queue. The server waits for it before it ends.
     pub(super) background: TaskTracker,
@@ -59,6 +61,8 @@ pub struct ApiSettings {
     pub max_pending: Option<u64>,
     /// `None`: everybody may use the API.
     pub api_keys: Option<ApiKeys>,
+    /// Requests a second that each key may send to this process.
+    pub rate_limit_per_key: Option<f64>,
     /// Origins whose pages may use the API (CORS); `*` for all. Empty: none.
     pub cors_origins: Vec<String>,
     /// Where clients reach the API, if that is set.
@@ -104,6 +108,7 @@ impl ApiState {
         all.insert(1, ("queue", queue_probe));
         Self {
             backlog: settings.max_pending.map(BacklogLimit::new),
+            rate_limit: settings.rate_limit_per_key.map(RateLimit::new),
             health: HealthCheck::new(all),
             readiness: HealthCheck::new(needed),
             database,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 
+use crate::labels::{self, Metadata, Tags};
 use crate::members::{Member, ObjectBody, pointer_through};
 use crate::unique_value::UniqueValue;
 use crate::variant_schema;
@@ -61,6 +62,18 @@ pub struct SubmitBody {
         example = "reuse-completed"
     )]
     pub duplicate: Option<DuplicateHandling>,
+    /// Texts by which the job is found.
+    #[serde(default, deserialize_with = "labels::read_tags")]
+    #[schema(value_type = Option<Vec<String>>, max_items = 10, example = json!(["harbour"]))]
+    pub tags: Tags,
+    /// Your own words, which come back with the job; at most 4096 bytes as JSON without spaces.
+    #[serde(default, deserialize_with = "labels::read_metadata")]
+    #[schema(value_type = Option<Object>, example = json!({"album": 7}))]
+    pub metadata: Option<Metadata>,
+    /// Seconds after its end after which the job and its files are deleted.
+    #[serde(default, deserialize_with = "labels::read_kept")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 315_619_200, example = json!(null))]
+    pub expires_in: Option<Duration>,
 }
 
 /// An origin to be paused, resumed or reset.
@@ -87,8 +100,8 @@ pub struct OriginBody {
 pub struct NothingBody {}
 
 impl ObjectBody for SubmitBody {
-    const SHAPE: &'static str = "Send an object with `url` and, if you like, `variants` or `preset`, `duplicate`, `priority` \
-         and `not_before`.";
+    const SHAPE: &'static str = "Send an object with `url` and, if you like, `variants` or `preset`, `duplicate`, `priority`, \
+         `not_before`, `tags`, `metadata` and `expires_in`.";
     const MEMBERS: &'static [Member] = &[
         Member {
             name: "url",
@@ -132,6 +145,21 @@ impl ObjectBody for SubmitBody {
                 Value::String(text) => policy(text).err(),
                 _ => Some(NO_POLICY),
             },
+        },
+        Member {
+            name: "tags",
+            is_required: false,
+            fault: labels::tags_fault,
+        },
+        Member {
+            name: "metadata",
+            is_required: false,
+            fault: labels::metadata_fault,
+        },
+        Member {
+            name: "expires_in",
+            is_required: false,
+            fault: labels::kept_fault,
         },
     ];
 
@@ -316,6 +344,23 @@ mod tests {
             let refused = submission(&format!("\"not_before\": {text}"));
             assert_eq!(refused.unwrap_err(), ["#/not_before"], "{text}");
         }
+    }
+
+    #[test]
+    fn labels_are_read_and_their_faults_reported() {
+        let body =
+            submission("\"tags\": [\"a\"], \"metadata\": {\"b\": [1]}, \"expires_in\": 60.0");
+        let body = body.unwrap();
+        assert_eq!(body.tags, Tags(vec!["a".to_owned()]));
+        assert_eq!(body.metadata, Some(Metadata("{\"b\":[1]}".to_owned())));
+        assert_eq!(body.expires_in, Some(Duration::from_secs(60)));
+        let none = submission("\"tags\": null, \"metadata\": null, \"expires_in\": null");
+        assert_eq!(none.unwrap().tags, Tags::default());
+        let refused = submission("\"tags\": [1], \"metadata\": [], \"expires_in\": 0");
+        let expected = ["#/tags", "#/metadata", "#/expires_in"];
+        assert_eq!(refused.unwrap_err(), expected);
+        let twice = submission("\"metadata\": {\"a\": 1, \"a\": 2}");
+        assert!(twice.is_err(), "a member twice");
     }
 
     #[test]

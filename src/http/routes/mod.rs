@@ -4,6 +4,7 @@ pub mod brakes;
 pub mod docs;
 mod file_responses;
 pub mod health;
+pub mod life;
 pub mod list;
 pub mod metrics;
 pub mod origins;
@@ -25,7 +26,9 @@ pub fn configure(app: &mut web::ServiceConfig) {
     let guarded = web::scope("")
         .wrap(from_fn(gate::admit))
         .service(readable("/images", list::list).route(web::post().to(submit::submit)))
-        .service(readable("/images/{job_id}", show::show))
+        .service(readable("/images/{job_id}", show::show).route(web::delete().to(life::delete)))
+        .service(changing("/images/{job_id}/cancel", life::cancel))
+        .service(changing("/images/{job_id}/retry", life::retry))
         .service(readable("/images/{job_id}/thumbnail", thumbnail::thumbnail))
         .service(readable(
             "/images/{job_id}/variants/{name}",

@@ -8,6 +8,7 @@ use thumbforge_intake::requests::SubmitBody;
 use crate::db::{DbError, Submission};
 use crate::domain::{Job, Labels, Request, Schedule, SourceUrl, Variants};
 use crate::http::body;
+use crate::http::caller::Caller;
 use crate::http::dto::JobBody;
 use crate::http::problem::Problem;
 use crate::http::problem_kind::ProblemKind;
@@ -50,7 +51,7 @@ pub async fn submit(
         Some(limit) => Some(limit.admit(|enough| count_pending(&state, enough)).await?),
         None => None,
     };
-    let request = Request {
+    let wanted = Request {
         url,
         policy,
         schedule: Schedule {
@@ -58,9 +59,14 @@ pub async fn submit(
             not_before: body.not_before,
         },
         variants,
-        labels: Labels::default(),
+        labels: Labels {
+            tags: body.tags.0,
+            metadata: body.metadata.map(|metadata| metadata.0),
+            submitted_by: Caller::of(&request).label(),
+            expires_in: body.expires_in,
+        },
     };
-    let submission = store(&state, request).await?;
+    let submission = store(&state, wanted).await?;
     if let Some(place) = place
         && !matches!(submission, Submission::Created(_))
     {

@@ -69,7 +69,19 @@ async fn the_description_names_every_operation_and_status() {
                 "post /v1/images",
                 "202 400 403 408 409 413 414 415 422 429 431 500 503"
             ),
+            (
+                "delete /v1/images/{job_id}",
+                "204 403 404 414 422 431 500 503"
+            ),
             ("get /v1/images/{job_id}", "200 404 414 422 431 500 503"),
+            (
+                "post /v1/images/{job_id}/cancel",
+                "200 403 404 409 414 422 431 500 503"
+            ),
+            (
+                "post /v1/images/{job_id}/retry",
+                "200 403 404 409 414 422 431 500 503"
+            ),
             (
                 "get /v1/images/{job_id}/thumbnail",
                 "200 206 304 404 412 414 416 422 431 500 503"
@@ -132,7 +144,7 @@ async fn keys_are_described_where_they_are_asked_for() {
             "{name}"
         );
         let scope = match name.as_str() {
-            "post /v1/images" => "submit",
+            _ if name.contains("/v1/images") && !name.starts_with("get") => "submit",
             _ if name.starts_with("post") => "operate",
             _ => "read",
         };

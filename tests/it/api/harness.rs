@@ -40,6 +40,7 @@ pub fn settings() -> ApiSettings {
         max_page_size: 100,
         max_pending: None,
         api_keys: None,
+        rate_limit_per_key: None,
         cors_origins: Vec::new(),
         public_url: None,
         pace: Pace::default(),

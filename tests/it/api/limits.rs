@@ -38,7 +38,8 @@ async fn another_method_is_told_which_there_are() {
     let api = Api::on_sqlite(settings()).await;
     for (path, allowed) in [
         ("/v1/images", vec!["GET", "HEAD", "POST"]),
-        ("/v1/images/1", vec!["GET", "HEAD"]),
+        ("/v1/images/1", vec!["DELETE", "GET", "HEAD"]),
+        ("/v1/images/1/cancel", vec!["POST"]),
         ("/v1/images/1/thumbnail", vec!["GET", "HEAD"]),
         ("/v1/metrics", vec!["GET", "HEAD"]),
         ("/v1/origins", vec!["GET", "HEAD"]),
@@ -50,6 +51,9 @@ async fn another_method_is_told_which_there_are() {
         ("/docs/", vec!["GET", "HEAD"]),
     ] {
         for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
+            if allowed.contains(&method) {
+                continue;
+            }
             let answer = request(api.address, method, path, &[], b"").await;
             let problem = answer.problem();
             assert_eq!(

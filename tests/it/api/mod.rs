@@ -5,6 +5,7 @@ mod crowd;
 mod docs;
 pub mod harness;
 mod health;
+mod life;
 mod limits;
 mod origins;
 mod pages;

@@ -22,7 +22,10 @@ on_both_databases! {
         let empty = api.get("/v1/images").await.json();
         assert_eq!(empty, serde_json::json!({
             "items": [],
-            "pagination": { "total": 0, "limit": 20, "offset": 0, "has_more": false },
+            "pagination": {
+                "total": 0, "total_is_exact": true, "limit": 20, "offset": 0, "has_more": false,
+                "next_cursor": null,
+            },
         }));
         let mut submitted = Vec::new();
         for _ in 0..5 {
@@ -31,9 +34,14 @@ on_both_databases! {
         submitted.reverse();
         let page = api.get("/v1/images?limit=2&offset=1").await.json();
         assert_eq!(ids(&page), submitted[1..3]);
-        assert_eq!(page["pagination"], serde_json::json!(
-            { "total": 5, "limit": 2, "offset": 1, "has_more": true }
-        ));
+        let cursor = page["pagination"]["next_cursor"].clone();
+        assert_eq!(page["pagination"], serde_json::json!({
+            "total": 5, "total_is_exact": true, "limit": 2, "offset": 1, "has_more": true,
+            "next_cursor": cursor,
+        }));
+        let cursor = cursor.as_str().unwrap();
+        let next = api.get(&format!("/v1/images?limit=9&cursor={cursor}")).await.json();
+        assert_eq!(ids(&next), submitted[3..]);
         let last = api.get("/v1/images?limit=2&offset=3").await.json();
         assert_eq!(ids(&last), submitted[3..]);
         assert_eq!(last["pagination"]["has_more"], false);
@@ -115,7 +123,7 @@ on_both_databases! {
         let counts = api.get("/v1/metrics").await.json();
         assert_eq!(counts, serde_json::json!({
             "total": 0, "pending": 0, "processing": 0, "completed": 0, "failed": 0,
-            "oldest_pending_seconds": null, "oldest_parked_seconds": null, "workers_alive": 0,
+            "cancelled": 0, "oldest_pending_seconds": null, "oldest_parked_seconds": null, "workers_alive": 0,
         }));
         let id = api.accepted(URL).await;
         api.complete(id, b"jpeg").await;

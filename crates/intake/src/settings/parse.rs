@@ -38,6 +38,14 @@ pub(super) fn seconds(min: f64, max: f64) -> impl Fn(&str) -> Parsed<Duration> {
     }
 }
 
+/// So many a second, decimals allowed.
+pub(super) fn rate(text: &str) -> Parsed<f64> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|rate| (0.01..=1_000_000.0).contains(rate))
+        .ok_or_else(|| "expected a number from 0.01 to 1000000".to_owned())
+}
+
 /// A type that reads itself.
 pub(super) fn word<T>(text: &str) -> Parsed<T>
 where

@@ -13,7 +13,7 @@ use super::database_url::DatabaseUrl;
 use super::log::{LogFormat, log_filter};
 use super::merge::Merged;
 use super::parse::{
-    boolean, integer, list, network, optional, origin, path, public_url, queue_name, seconds,
+    boolean, integer, list, network, optional, origin, path, public_url, queue_name, rate, seconds,
     socket_address, user_agent, word,
 };
 use super::redis_url::RedisUrl;
@@ -92,6 +92,8 @@ settings! {
         max_pending: Option<u64> = "max_pending", Unset, optional(integer(1, NO_LIMIT));
         /// File of hashed API keys; unset: no key is needed
         api_keys_file: Option<PathBuf> = "api_keys_file", Unset, optional(path);
+        /// Requests a second that each API key may send to this process, with bursts of two seconds' worth; unset: no limit
+        rate_limit_per_key: Option<f64> = "rate_limit_per_key", Unset, optional(rate);
         /// Origins whose pages may call the API, separated by commas, or *; empty: none
         cors_allowed_origins: Vec<String> = "cors_allowed_origins", Text(""), list(origin);
         /// Where clients reach the API, e.g. `https://thumbs.example`; without API keys, changes under other host names are refused
