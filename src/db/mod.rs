@@ -25,6 +25,7 @@ mod give_up;
 mod indexes;
 mod insert_many;
 mod life;
+mod life_change;
 mod list;
 mod list_sql;
 mod migrate;
