@@ -5,6 +5,8 @@
 //! Frequent writes (new jobs, ends of attempts) go through the [`committer`], which puts those that
 //! wait into one transaction.
 
+mod action_slice;
+mod actions;
 mod attempts_log;
 mod begin;
 mod brakes;

@@ -49,6 +49,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql::{Id, Moment};
+
+    actions (id) {
+        id -> Id,
+        action -> Text,
+        filter -> Nullable<Text>,
+        ids -> Nullable<Text>,
+        status -> Text,
+        matched -> BigInt,
+        done -> BigInt,
+        skipped -> BigInt,
+        failed -> BigInt,
+        after_created_at -> Nullable<Moment>,
+        after_id -> Nullable<Id>,
+        position -> BigInt,
+        submitted_by -> Nullable<Text>,
+        created_at -> Moment,
+        updated_at -> Moment,
+        finished_at -> Nullable<Moment>,
+        runner -> Nullable<Id>,
+        lease_until -> Nullable<Moment>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(jobs, doomed_files);
 
 diesel::table! {

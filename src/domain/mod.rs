@@ -2,6 +2,7 @@
 //!
 //! What is read from strangers is in `thumbforge_intake`, and is named here for the other parts.
 
+pub mod action;
 pub mod exif_summary;
 pub mod failure;
 pub mod job;

@@ -4,6 +4,7 @@
 //! bounded, so that a frozen database or queue never holds a request for longer than seconds.
 
 mod accept;
+mod action_dto;
 mod api_keys;
 mod auth;
 mod backlog;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use actix_web::http::Method;
 use serde_json::Value;
-use thumbforge_intake::{RequestFault, VariantSchema};
+use thumbforge_intake::{ActionWord, FilterSchema, RequestFault, VariantSchema};
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{AnyOfBuilder, SchemaType};
@@ -45,6 +45,9 @@ use crate::domain::JobId;
         routes::life::retry,
         routes::thumbnail::thumbnail,
         routes::variant::variant,
+        routes::actions::begin,
+        routes::actions::show,
+        routes::actions::abort,
         routes::metrics::metrics,
         routes::origins::list,
         routes::brakes::pause_origin,
@@ -56,7 +59,7 @@ use crate::domain::JobId;
         routes::health::ready,
         routes::health::live,
     ),
-    components(schemas(ProblemDocument, RequestFault, VariantSchema))
+    components(schemas(ProblemDocument, RequestFault, VariantSchema, FilterSchema, ActionWord))
 )]
 struct Successes;
 
@@ -170,6 +173,25 @@ fn problems_of(operation_id: &str) -> &'static [ProblemKind] {
             P::BodyTooLarge,
             P::UnsupportedMediaType,
             P::InvalidBody,
+            P::Unavailable,
+        ],
+        "beginAction" => &[
+            P::BadRequest,
+            P::MalformedJson,
+            P::ForeignRequest,
+            P::RequestTimeout,
+            P::CountMismatch,
+            P::BodyTooLarge,
+            P::UnsupportedMediaType,
+            P::InvalidBody,
+            P::Unavailable,
+        ],
+        "showAction" => &[P::ActionNotFound, P::InvalidActionId, P::Unavailable],
+        "abortAction" => &[
+            P::ForeignRequest,
+            P::ActionNotFound,
+            P::AlreadyEnded,
+            P::InvalidActionId,
             P::Unavailable,
         ],
         "cancelImage" => &[

@@ -47,11 +47,13 @@ problem_kinds! {
     JobNotFound = 404, "job_not_found", "There is no such job";
     ThumbnailNotFound = 404, "thumbnail_not_found", "There is no thumbnail yet";
     VariantNotFound = 404, "variant_not_found", "There is no such variant";
+    ActionNotFound = 404, "action_not_found", "There is no such action";
     MethodNotAllowed = 405, "method_not_allowed", "This path does not support the method";
     RequestTimeout = 408, "request_timeout", "The request took too long to arrive";
     DuplicateActive = 409, "duplicate_active", "A job with this URL is pending or processing";
     NotRetryable = 409, "not_retryable", "The job can't be tried again";
     AlreadyEnded = 409, "already_ended", "The job has ended";
+    CountMismatch = 409, "count_mismatch", "Another number of jobs matches";
     PreconditionFailed = 412, "precondition_failed", "A condition of the request does not hold";
     BodyTooLarge = 413, "body_too_large", "The body is too large";
     UriTooLong = 414, "uri_too_long", "The request target is too long";
@@ -61,6 +63,7 @@ problem_kinds! {
     InvalidUrl = 422, "invalid_url", "The URL is not acceptable";
     ForbiddenSource = 422, "forbidden_source", "Nothing may be fetched from this URL";
     InvalidJobId = 422, "invalid_job_id", "The job id is not a UUID";
+    InvalidActionId = 422, "invalid_action_id", "The action id is not a UUID";
     InvalidQuery = 422, "invalid_query", "The query has invalid parameters";
     TooManyPending = 429, "too_many_pending", "Too many jobs are pending";
     RateLimited = 429, "rate_limited", "The API key sends too many requests";
@@ -116,11 +119,13 @@ mod tests {
                 "404 job_not_found",
                 "404 thumbnail_not_found",
                 "404 variant_not_found",
+                "404 action_not_found",
                 "405 method_not_allowed",
                 "408 request_timeout",
                 "409 duplicate_active",
                 "409 not_retryable",
                 "409 already_ended",
+                "409 count_mismatch",
                 "412 precondition_failed",
                 "413 body_too_large",
                 "414 uri_too_long",
@@ -130,6 +135,7 @@ mod tests {
                 "422 invalid_url",
                 "422 forbidden_source",
                 "422 invalid_job_id",
+                "422 invalid_action_id",
                 "422 invalid_query",
                 "429 too_many_pending",
                 "429 rate_limited",

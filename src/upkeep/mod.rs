@@ -3,9 +3,11 @@
 //!
 //! | file | duty |
 //! | --- | --- |
+//! | `actions` | changes many jobs as clients asked |
 //! | `counts` | adds appended changes of counts to the kept counts |
 //! | `files` | removes the files of deleted and cancelled jobs |
 
+mod actions;
 mod counts;
 mod files;
 
@@ -26,11 +28,12 @@ pub struct Upkeep {
 impl Upkeep {
     /// Does what is due until `stop`.
     pub async fn run(self, stop: CancellationToken) {
+        let actions = actions::act_forever(&self.database);
         let counts = counts::fold_forever(&self.database);
         let files = files::remove_forever(&self.database, &self.storage);
         tokio::select! {
             () = stop.cancelled() => {}
-            () = async { tokio::join!(counts, files); } => {}
+            () = async { tokio::join!(actions, counts, files); } => {}
         }
     }
 }

@@ -11,6 +11,7 @@ mod support;
 mod api;
 mod architecture;
 mod database;
+mod database_actions;
 mod database_life;
 mod database_origins;
 mod database_turns;

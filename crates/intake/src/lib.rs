@@ -19,6 +19,7 @@ pub mod requests;
 pub mod settings;
 pub mod variant;
 
+mod action_body;
 mod address_policy;
 mod allowed_ports;
 mod duplicate;
@@ -41,6 +42,7 @@ mod timestamp;
 mod unique_value;
 mod variant_schema;
 
+pub use action_body::{ActionBody, ActionWord, Filter, FilterSchema};
 pub use address_policy::AddressPolicy;
 pub use allowed_ports::AllowedPorts;
 pub use duplicate::DuplicateHandling;

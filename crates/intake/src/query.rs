@@ -46,31 +46,49 @@ impl ListQuery {
 
     fn set(&mut self, name: &str, value: &str, max_limit: u32) -> Result<(), &'static str> {
         match name {
-            "status" => self.filter.status = Some(status(value)?),
-            "created_after" => self.filter.created_after = Some(moment(value)?),
-            "created_before" => self.filter.created_before = Some(moment(value)?),
             "limit" => self.limit = limit(value, max_limit)?,
             "offset" => {
                 let offset = count(value).ok_or("must be a whole number of at least 0")?;
                 self.offset = offset.min(MAX_OFFSET);
             }
             "cursor" => self.after = Some(read_cursor(value).ok_or(NO_CURSOR)?),
-            "error_code" => self.filter.error_code = Some(word(value)?),
-            "host" => self.filter.host = Some(word(value)?.to_ascii_lowercase()),
-            "tag" => self.filter.tag = Some(word(value)?),
-            "batch_id" => {
-                self.filter.batch_id = Some(value.parse().map_err(|_| "must be a UUID")?);
-            }
-            "submitted_by" => self.filter.submitted_by = Some(word(value)?),
             _ => {
-                return Err(
+                return set_filter(&mut self.filter, name, value).unwrap_or(Err(
                     "is not known; expected status, created_after, created_before, error_code, \
                      host, tag, batch_id, submitted_by, cursor, limit or offset",
-                );
+                ));
             }
         }
         Ok(())
     }
+}
+
+/// Sets the member of a filter that has this name; `None` if there is no such member. The error is
+/// worded to follow the name.
+pub(crate) fn set_filter(
+    filter: &mut JobFilter,
+    name: &str,
+    value: &str,
+) -> Option<Result<(), &'static str>> {
+    let text = |place: &mut Option<String>| word(value).map(|word| *place = Some(word));
+    Some(match name {
+        "status" => status(value).map(|status| filter.status = Some(status)),
+        "created_after" => moment(value).map(|moment| filter.created_after = Some(moment)),
+        "created_before" => moment(value).map(|moment| filter.created_before = Some(moment)),
+        "error_code" => text(&mut filter.error_code),
+        // Hosts are stored in lower case.
+        "host" => word(value).map(|word| filter.host = Some(word.to_ascii_lowercase())),
+        "tag" => text(&mut filter.tag),
+        "batch_id" => match value.parse() {
+            Ok(id) => {
+                filter.batch_id = Some(id);
+                Ok(())
+            }
+            Err(_) => Err("must be a UUID"),
+        },
+        "submitted_by" => text(&mut filter.submitted_by),
+        _ => return None,
+    })
 }
 
 const NO_CURSOR: &str = "must be the next_cursor of an earlier page";

@@ -1,5 +1,6 @@
 //! Which path leads where. One file a resource.
 
+pub mod actions;
 pub mod brakes;
 pub mod docs;
 mod file_responses;
@@ -34,6 +35,9 @@ pub fn configure(app: &mut web::ServiceConfig) {
             "/images/{job_id}/variants/{name}",
             variant::variant,
         ))
+        .service(changing("/actions", actions::begin))
+        .service(readable("/actions/{action_id}", actions::show))
+        .service(changing("/actions/{action_id}/abort", actions::abort))
         .service(readable("/metrics", metrics::metrics))
         .service(readable("/origins", origins::list))
         .service(changing("/origins/pause", brakes::pause_origin))

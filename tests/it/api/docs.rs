@@ -63,6 +63,15 @@ async fn the_description_names_every_operation_and_status() {
         [
             ("get /livez", "200 414 431 500"),
             ("get /readyz", "200 414 431 500 503"),
+            (
+                "post /v1/actions",
+                "200 202 400 403 408 409 413 414 415 422 431 500 503"
+            ),
+            ("get /v1/actions/{action_id}", "200 404 414 422 431 500 503"),
+            (
+                "post /v1/actions/{action_id}/abort",
+                "200 403 404 409 414 422 431 500 503"
+            ),
             ("get /v1/healthz", "200 414 431 500 503"),
             ("get /v1/images", "200 414 422 431 500 503"),
             (

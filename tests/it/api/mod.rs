@@ -1,6 +1,7 @@
 //! The HTTP API as a client sees it, over a socket.
 
 mod access;
+mod actions;
 mod crowd;
 mod docs;
 pub mod harness;
