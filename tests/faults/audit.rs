@@ -81,10 +81,11 @@ pub fn audit(stage: &Stage, record: &Record, lifted: f64, terms: &Terms) -> Find
     check_answers(record, terms);
     let limit = terms.bound(terms.max_attempts);
     wait_for_ends(stage, limit);
-    let slowest = check_times(stage, lifted, terms);
+    let slowest = check_times(stage, record, lifted, terms);
     let rows = rows(stage);
     check_rows(record, &rows, terms);
     check_history(stage, &rows, terms);
+    check_counts(stage);
     check_files(stage, &rows);
     eventually_blocking("no temporary file is left", limit, || {
         std::fs::read_dir(stage.storage.join(".tmp")).is_ok_and(|files| files.count() == 0)
@@ -102,6 +103,8 @@ pub fn audit(stage: &Stage, record: &Record, lifted: f64, terms: &Terms) -> Find
 
 fn check_answers(record: &Record, terms: &Terms) {
     assert!(record.improper.is_empty(), "{:?}", record.improper);
+    let improper = &record.meddling.improper;
+    assert!(improper.is_empty(), "{improper:?}");
     if !terms.api_died {
         assert_eq!(record.broken, 0, "connections to a living API broke");
         record.check_bound();
@@ -127,7 +130,7 @@ fn wait_for_ends(stage: &Stage, limit: Duration) {
 
 /// Each job ended in time, counted from the end of the fault or its submission, whichever was
 /// later. Returns the longest.
-fn check_times(stage: &Stage, lifted: f64, terms: &Terms) -> Duration {
+fn check_times(stage: &Stage, record: &Record, lifted: f64, terms: &Terms) -> Duration {
     let lines = stage.lines(&format!(
         "SELECT ended.id || '|' || ended.attempts || '|' || \
              (ended.at - CASE WHEN born.at > {lifted:.3} THEN born.at ELSE {lifted:.3} END) \
@@ -141,6 +144,10 @@ fn check_times(stage: &Stage, lifted: f64, terms: &Terms) -> Duration {
         let mut fields = line.split('|');
         let mut next = || fields.next().expect("three fields");
         let (id, attempts, seconds) = (next().to_owned(), next().to_owned(), next());
+        // Of a retried job the last end counts, and not from its submission.
+        if record.meddling.jobs.contains_key(&id) {
+            continue;
+        }
         let attempts = attempts.parse().expect("a number");
         let seconds: f64 = seconds.parse().expect("a number");
         let took = Duration::from_secs_f64(seconds.max(0.0));
@@ -177,6 +184,13 @@ fn check_rows(record: &Record, rows: &[Row], terms: &Terms) {
     for id in &record.accepted {
         assert!(known.contains(id.as_str()), "{id}: a 202 without a job");
     }
+    let statuses: HashMap<&str, &str> = rows
+        .iter()
+        .map(|row| (row.id.as_str(), row.status.as_str()))
+        .collect();
+    for (id, deeds) in &record.meddling.jobs {
+        deeds.check(id, statuses.get(id.as_str()).copied());
+    }
     for row in rows {
         assert!(
             row.attempts <= terms.max_attempts,
@@ -186,6 +200,7 @@ fn check_rows(record: &Record, rows: &[Row], terms: &Terms) {
         );
         match row.status.as_str() {
             "completed" => {}
+            "cancelled" if record.meddling.jobs.contains_key(&row.id) => {}
             "failed" => {
                 assert!(!row.error_code.is_empty(), "{}: no reason", row.id);
                 assert!(!terms.all_complete, "{}: {}", row.id, row.error_code);
@@ -214,6 +229,18 @@ fn check_history(stage: &Stage, rows: &[Row], terms: &Terms) {
         }
         assert_eq!(history.last(), Some(&row.status.as_str()), "{}", row.id);
     }
+}
+
+/// What is kept is what there is.
+fn check_counts(stage: &Stage) {
+    let faults = stage.lines(
+        "SELECT status || ' ' || sum(n) AS line FROM ( \
+             SELECT status, count(*) AS n FROM jobs GROUP BY status \
+             UNION ALL SELECT status, -n FROM job_counts WHERE level = 4 \
+             UNION ALL SELECT status, -n FROM job_count_deltas WHERE minute IS NOT NULL) AS compared \
+         GROUP BY status HAVING sum(n) <> 0",
+    );
+    assert!(faults.is_empty(), "kept counts are wrong by {faults:?}");
 }
 
 /// Every completed job has all its files, whole and as described; there are no others.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::meddler::{Meddling, meddle};
 use crate::support::http_client::{self, Answer};
 
 /// A client gives up after this.
@@ -48,6 +49,8 @@ pub struct Record {
     /// The longest delay with which the load itself was woken up: what the machine held up. It asks
     /// nothing of ThumbForge, so an API that blocks itself finds no excuse here.
     pub latest_wake_up: Duration,
+    /// What another client did to jobs of its own meanwhile.
+    pub meddling: Meddling,
     started: Option<Instant>,
     ended: Option<Instant>,
 }
@@ -99,11 +102,12 @@ impl Record {
 }
 
 /// Makes the URL of the n-th submission.
-pub type Urls = Box<dyn Fn(usize) -> String + Send>;
+pub type Urls = Box<dyn Fn(usize) -> String + Send + Sync>;
 
 pub struct Load {
     stop: CancellationToken,
     record: Arc<Mutex<Record>>,
+    meddling: Arc<Mutex<Meddling>>,
     tasks: JoinSet<()>,
 }
 
@@ -111,12 +115,20 @@ impl Load {
     /// Submits at a fixed pace, to each of the APIs in turn, without waiting for answers.
     pub fn start(apis: Vec<SocketAddr>, per_second: u32, urls: Urls) -> Self {
         let stop = CancellationToken::new();
+        let urls = Arc::new(urls);
         let record = Arc::<Mutex<Record>>::default();
+        let meddling = Arc::<Mutex<Meddling>>::default();
         let mut tasks = JoinSet::new();
         for api in &apis {
             tasks.spawn(ask_for_life(*api, stop.clone(), Arc::clone(&record)));
         }
         tasks.spawn(watch_the_machine(stop.clone(), Arc::clone(&record)));
+        tasks.spawn(meddle(
+            apis.clone(),
+            Arc::clone(&urls),
+            stop.clone(),
+            Arc::clone(&meddling),
+        ));
         tasks.spawn(submit_steadily(
             apis,
             per_second,
@@ -127,6 +139,7 @@ impl Load {
         Self {
             stop,
             record,
+            meddling,
             tasks,
         }
     }
@@ -144,7 +157,9 @@ impl Load {
     pub async fn stop(self) -> Record {
         self.stop.cancel();
         self.tasks.join_all().await;
-        std::mem::take(&mut self.record.lock().expect("not poisoned"))
+        let mut record = std::mem::take(&mut *self.record.lock().expect("not poisoned"));
+        record.meddling = std::mem::take(&mut *self.meddling.lock().expect("not poisoned"));
+        record
     }
 }
 
@@ -174,7 +189,7 @@ async fn watch_the_machine(stop: CancellationToken, record: Arc<Mutex<Record>>) 
 async fn submit_steadily(
     apis: Vec<SocketAddr>,
     per_second: u32,
-    urls: Urls,
+    urls: Arc<Urls>,
     stop: CancellationToken,
     record: Arc<Mutex<Record>>,
 ) {

@@ -20,6 +20,7 @@ mod audit;
 mod flood;
 mod ledger;
 mod load;
+mod meddler;
 mod report;
 mod schedule;
 mod stage;

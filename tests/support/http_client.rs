@@ -92,10 +92,21 @@ pub async fn try_post(
     json: &str,
     limit: Duration,
 ) -> std::io::Result<Answer> {
+    try_request(address, "POST", target, json, limit).await
+}
+
+/// Any request that may fail, or be cut off.
+pub async fn try_request(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    json: &str,
+    limit: Duration,
+) -> std::io::Result<Answer> {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         let request = format!(
-            "POST {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+            "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
             json.len()
         );
