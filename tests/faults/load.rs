@@ -112,8 +112,18 @@ pub struct Load {
 }
 
 impl Load {
-    /// Submits at a fixed pace, to each of the APIs in turn, without waiting for answers.
+    /// Submits at a fixed pace, to each of the APIs in turn, without waiting for answers. Meanwhile
+    /// another client meddles with jobs of its own.
     pub fn start(apis: Vec<SocketAddr>, per_second: u32, urls: Urls) -> Self {
+        Self::begin(apis, per_second, urls, true)
+    }
+
+    /// The same without the other client.
+    pub fn start_alone(apis: Vec<SocketAddr>, per_second: u32, urls: Urls) -> Self {
+        Self::begin(apis, per_second, urls, false)
+    }
+
+    fn begin(apis: Vec<SocketAddr>, per_second: u32, urls: Urls, is_meddled_with: bool) -> Self {
         let stop = CancellationToken::new();
         let urls = Arc::new(urls);
         let record = Arc::<Mutex<Record>>::default();
@@ -123,12 +133,14 @@ impl Load {
             tasks.spawn(ask_for_life(*api, stop.clone(), Arc::clone(&record)));
         }
         tasks.spawn(watch_the_machine(stop.clone(), Arc::clone(&record)));
-        tasks.spawn(meddle(
-            apis.clone(),
-            Arc::clone(&urls),
-            stop.clone(),
-            Arc::clone(&meddling),
-        ));
+        if is_meddled_with {
+            tasks.spawn(meddle(
+                apis.clone(),
+                Arc::clone(&urls),
+                stop.clone(),
+                Arc::clone(&meddling),
+            ));
+        }
         tasks.spawn(submit_steadily(
             apis,
             per_second,

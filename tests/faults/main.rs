@@ -39,6 +39,7 @@ mod orphaned_files;
 mod queue_server;
 mod random;
 mod readiness;
+mod rolling_upgrade;
 mod sqlite;
 mod stopping;
 mod workers;

@@ -1,7 +1,7 @@
 //! Everything that a fault happens to: servers, folders, settings, and the processes' descriptions.
 
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::ledger::Ledger;
@@ -85,7 +85,21 @@ impl Stage {
         Self::on(postgres, Server::Own(Box::new(Redis::start()))).await
     }
 
+    /// On shared servers, with the schema of another binary.
+    pub async fn of_an_earlier_version(binary: &Path) -> Self {
+        let (postgres, redis) = (Postgres::shared(), Redis::shared());
+        let stage = Self::without_schema(Server::Shared(postgres), Server::Shared(redis)).await;
+        stage.make_schema_with(Some(binary));
+        stage
+    }
+
     async fn on(postgres: Server<Postgres>, redis: Server<Redis>) -> Self {
+        let stage = Self::without_schema(postgres, redis).await;
+        stage.make_schema();
+        stage
+    }
+
+    async fn without_schema(postgres: Server<Postgres>, redis: Server<Redis>) -> Self {
         let url = postgres.new_database();
         let (_, database) = url.rsplit_once('/').expect("a URL");
         let ledger = Ledger::Postgres {
@@ -96,7 +110,6 @@ impl Stage {
         stage.set("THUMBFORGE_REDIS_URL", &redis.url());
         stage.postgres = Some(postgres);
         stage.redis = Some(redis);
-        stage.make_schema();
         stage
     }
 
@@ -206,8 +219,25 @@ impl Stage {
     }
 
     fn make_schema(&self) {
+        self.make_schema_with(None);
+    }
+
+    /// Brings the schema up to date.
+    pub fn migrate(&self) {
         let (code, output) = ChildProcess::run("init-db", self.folder.path(), &self.environment);
         assert_eq!(code, Some(0), "{output}");
+    }
+
+    fn make_schema_with(&self, binary: Option<&Path>) {
+        match binary {
+            None => self.migrate(),
+            Some(binary) => {
+                let folder = self.folder.path();
+                let (code, output) =
+                    ChildProcess::run_of(binary, "init-db", folder, &self.environment);
+                assert_eq!(code, Some(0), "{output}");
+            }
+        }
         self.ledger.keep_history(self.postgres.as_deref());
     }
 

@@ -16,6 +16,7 @@ const STARTING: Duration = Duration::from_secs(30);
 /// One process of ThumbForge, which keeps its address and log over restarts.
 pub struct ChildProcess {
     pub command: &'static str,
+    binary: PathBuf,
     environment: Vec<(String, String)>,
     folder: PathBuf,
     /// Of the API, or of the worker's health checks.
@@ -52,6 +53,7 @@ impl ChildProcess {
         environment.push((bind.to_owned(), address.to_string()));
         Self {
             command,
+            binary: PathBuf::from(BUILT),
             environment,
             folder: folder.to_owned(),
             address,
@@ -66,7 +68,17 @@ impl ChildProcess {
         folder: &Path,
         environment: &[(String, String)],
     ) -> (Option<i32>, String) {
-        let child = blank(command, folder, environment)
+        Self::run_of(Path::new(BUILT), command, folder, environment)
+    }
+
+    /// The same with another binary.
+    pub fn run_of(
+        binary: &Path,
+        command: &str,
+        folder: &Path,
+        environment: &[(String, String)],
+    ) -> (Option<i32>, String) {
+        let child = blank(binary, command, folder, environment)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -88,7 +100,12 @@ impl ChildProcess {
 
     /// The command to run, for tests that look after the child themselves.
     pub fn command_line(&self) -> Command {
-        blank(self.command, &self.folder, &self.environment)
+        blank(&self.binary, self.command, &self.folder, &self.environment)
+    }
+
+    /// Runs another binary from the next start on.
+    pub fn set_binary(&mut self, binary: &Path) {
+        self.binary = binary.to_owned();
     }
 
     pub fn set(&mut self, variable: &str, value: &str) {
@@ -203,9 +220,11 @@ impl ChildProcess {
     }
 }
 
-/// The built binary with this environment and no other.
-fn blank(command: &str, folder: &Path, environment: &[(String, String)]) -> Command {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_thumbforge"));
+const BUILT: &str = env!("CARGO_BIN_EXE_thumbforge");
+
+/// A binary with this environment and no other.
+fn blank(binary: &Path, command: &str, folder: &Path, environment: &[(String, String)]) -> Command {
+    let mut child = Command::new(binary);
     child
         .arg(command)
         // No `.env` or `thumbforge.toml` of the project.
