@@ -1,10 +1,10 @@
 //! Requests that carry text written by clients.
 
 use serde_json::Value;
-use thumbforge_intake::RequestFault;
 use thumbforge_intake::members::{BodyRefusal, ObjectBody, parse};
 use thumbforge_intake::query::{InvalidQuery, ListQuery};
 use thumbforge_intake::requests::{NothingBody, OriginBody, SubmitBody};
+use thumbforge_intake::{ActionBody, Filter, RequestFault};
 
 const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
@@ -20,6 +20,10 @@ pub fn check_request(bytes: &[u8]) {
         assert!(value["origin"].is_string());
         let again = body.origin.as_str().parse();
         assert_eq!(again.as_ref(), Ok(&body.origin));
+    }
+    if let Some((body, value)) = check_body::<ActionBody>(bytes) {
+        assert_ne!(is_given(&value, "ids"), is_given(&value, "filter"));
+        assert!(body.filter.is_none_or(|Filter(filter)| !filter.is_empty()));
     }
     check_body::<NothingBody>(bytes);
     match ListQuery::parse(&String::from_utf8_lossy(bytes), DEFAULT_LIMIT, MAX_LIMIT) {

@@ -98,6 +98,10 @@ pub(super) async fn build(connection: &mut AsyncPgConnection) -> Result<(), DbEr
             ))
             .await?;
     }
+    // Checks the rows that were there before the constraint, without keeping others from writing.
+    connection
+        .batch_execute("ALTER TABLE jobs VALIDATE CONSTRAINT jobs_status_check")
+        .await?;
     for name in OBSOLETE {
         if is_there(name).is_some() {
             drop_index(connection, concurrently, name).await?;

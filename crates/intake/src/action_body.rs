@@ -1,6 +1,6 @@
 //! The body that asks for a change of many jobs.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -9,6 +9,7 @@ use crate::job_filter::JobFilter;
 use crate::members::{Member, ObjectBody, pointer_through};
 use crate::query::set_filter;
 use crate::request_fault::RequestFault;
+use crate::unique_value::UniqueValue;
 
 /// Most ids in one action.
 const MAX_IDS: usize = 1000;
@@ -56,9 +57,18 @@ pub enum ActionWord {
 }
 
 /// The members of a filter of lists, not empty.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Map<String, Value>")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter(pub JobFilter);
+
+/// A member given twice is refused.
+impl<'de> Deserialize<'de> for Filter {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match UniqueValue::deserialize(from)?.0 {
+            Value::Object(members) => Self::read(&members).map_err(de::Error::custom),
+            _ => Err(de::Error::custom(NO_FILTER)),
+        }
+    }
+}
 
 /// The filter as it is described.
 #[derive(ToSchema)]
@@ -85,12 +95,10 @@ pub struct FilterSchema {
     submitted_by: Option<String>,
 }
 
-impl TryFrom<Map<String, Value>> for Filter {
-    type Error = &'static str;
-
-    fn try_from(given: Map<String, Value>) -> Result<Self, Self::Error> {
+impl Filter {
+    fn read(members: &Map<String, Value>) -> Result<Self, &'static str> {
         let mut filter = JobFilter::default();
-        for (name, value) in &given {
+        for (name, value) in members {
             set(&mut filter, name, value)?;
         }
         match filter.is_empty() {
@@ -226,6 +234,16 @@ mod tests {
         assert!(filter.status.is_some() && filter.tag.is_none());
         assert_eq!((body.expected_count, body.dry_run), (Some(3), Some(true)));
         assert_eq!(body.action, ActionWord::Cancel);
+    }
+
+    #[test]
+    fn a_member_given_twice_is_refused() {
+        for text in [
+            r#"{"action": "delete", "filter": {"tag": "a", "tag": "b"}}"#,
+            r#"{"action": "retry", "action": "delete", "filter": {"tag": "a"}}"#,
+        ] {
+            assert_eq!(read(text).unwrap_err(), ["#"], "{text}");
+        }
     }
 
     #[test]
