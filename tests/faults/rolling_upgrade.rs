@@ -16,16 +16,16 @@ const TOGETHER: Duration = Duration::from_secs(12);
 const NAME: &str = "the version before beside this one, and the schema changed under load";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fault_21_two_versions_at_once() {
+async fn fault_24_two_versions_at_once() {
     // `scripts/earlier` builds it.
     let Some(binary) = std::env::var_os("THUMBFORGE_EARLIER_BINARY") else {
-        return skipped(21, NAME, "THUMBFORGE_EARLIER_BINARY names no program");
+        return skipped(24, NAME, "THUMBFORGE_EARLIER_BINARY names no program");
     };
     let binary = PathBuf::from(binary);
-    conclusively("fault 21", || fault_21(binary.clone())).await;
+    conclusively("fault 24", || fault_24(binary.clone())).await;
 }
 
-async fn fault_21(binary: PathBuf) {
+async fn fault_24(binary: PathBuf) {
     let stage = Stage::of_an_earlier_version(&binary).await;
     let earlier = |command, name| {
         let mut process = stage.process(command, name);
@@ -69,7 +69,7 @@ async fn fault_21(binary: PathBuf) {
     };
     let findings = audit(&stage, &record, lifted, &terms);
     tell(&Figures {
-        fault: 21,
+        fault: 24,
         name: NAME,
         recovered: findings.recovered,
         slowest: findings.slowest,
