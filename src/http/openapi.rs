@@ -8,7 +8,7 @@ use serde_json::Value;
 use thumbforge_intake::{ActionWord, FilterSchema, RequestFault, VariantSchema};
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{AnyOfBuilder, SchemaType};
+use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, SchemaType};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
     AllOfBuilder, Components, ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required,
@@ -98,6 +98,7 @@ fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
     if let Some(components) = &mut document.components {
         let names = settings.presets.keys().map(String::as_str);
         describe_presets(components, names);
+        describe_targets(components);
     }
     if keys && let Some(components) = &mut document.components {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
@@ -135,6 +136,43 @@ fn describe_presets<'a>(components: &mut Components, names: impl Iterator<Item =
     components
         .schemas
         .insert("Submission".to_owned(), submission);
+}
+
+/// An action has either ids, each once, or a filter.
+fn describe_targets(components: &mut Components) {
+    let Some(RefOr::T(Schema::Object(mut members))) = components.schemas.remove("ActionRequest")
+    else {
+        return;
+    };
+    if let Some(RefOr::T(Schema::Array(ids))) = members.properties.get_mut("ids") {
+        ids.unique_items = true;
+    }
+    let null = || ObjectBuilder::new().schema_type(Type::Null);
+    let only = |given: &str, other: &str, schema_type| {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::AnyValue)
+            .property(given, ObjectBuilder::new().schema_type(schema_type))
+            .property(other, null())
+            .required(given)
+    };
+    let either = AnyOfBuilder::new()
+        .item(only("ids", "filter", Type::Array))
+        .item(only("filter", "ids", Type::Object));
+    let description = members.description.take();
+    let request = AllOfBuilder::new()
+        .description(description)
+        .item(members)
+        .item(either);
+    let request = Schema::from(request).into();
+    components
+        .schemas
+        .insert("ActionRequest".to_owned(), request);
+    let filter = components.schemas.get_mut("ActionFilter");
+    if let Some(RefOr::T(Schema::Object(filter))) = filter {
+        filter.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        // A member that is null does not count; that can't be said here.
+        filter.min_properties = Some(1);
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {

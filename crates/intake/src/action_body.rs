@@ -80,18 +80,19 @@ pub struct FilterSchema {
         example = "failed"
     )]
     status: Option<String>,
-    #[schema(format = DateTime)]
+    #[schema(nullable = false, format = DateTime)]
     created_after: Option<String>,
-    #[schema(format = DateTime)]
+    #[schema(nullable = false, format = DateTime)]
     created_before: Option<String>,
-    #[schema(min_length = 1, max_length = 512)]
+    #[schema(nullable = false, min_length = 1, max_length = 512)]
     error_code: Option<String>,
-    #[schema(min_length = 1, max_length = 512)]
+    #[schema(nullable = false, min_length = 1, max_length = 512)]
     host: Option<String>,
-    #[schema(min_length = 1, max_length = 512)]
+    #[schema(nullable = false, min_length = 1, max_length = 512)]
     tag: Option<String>,
+    #[schema(nullable = false)]
     batch_id: Option<Uuid>,
-    #[schema(min_length = 1, max_length = 512)]
+    #[schema(nullable = false, min_length = 1, max_length = 512)]
     submitted_by: Option<String>,
 }
 

@@ -30,6 +30,7 @@ mod hex;
 mod host_pattern;
 mod job_filter;
 mod job_status;
+mod label_schema;
 mod labels;
 mod lease;
 mod origin;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 
+use crate::label_schema;
 use crate::labels::{self, Metadata, Tags};
 use crate::members::{Member, ObjectBody, pointer_through};
 use crate::unique_value::UniqueValue;
@@ -62,9 +63,8 @@ pub struct SubmitBody {
         example = "reuse-completed"
     )]
     pub duplicate: Option<DuplicateHandling>,
-    /// Texts by which the job is found.
     #[serde(default, deserialize_with = "labels::read_tags")]
-    #[schema(value_type = Option<Vec<String>>, max_items = 10, example = json!(["harbour"]))]
+    #[schema(schema_with = label_schema::tags)]
     pub tags: Tags,
     /// Your own words, which come back with the job; at most 4096 bytes as JSON without spaces.
     #[serde(default, deserialize_with = "labels::read_metadata")]
