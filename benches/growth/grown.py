@@ -21,7 +21,7 @@ class Grown(Deployment):
         self.name = name
         # Of Redis' sixteen: what rings for one deployment does not ring for another.
         Grown.queues = (Grown.queues + 1) % 16
-        super().__init__(binary, servers, f"{name} TEMPLATE {template}" if servers and template else name)
+        super().__init__(binary, servers, name, template=str(template or "template1"))
         if servers is None and template:
             shutil.copyfile(template, self.store.file)
         if servers is not None:

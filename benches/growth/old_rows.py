@@ -9,6 +9,8 @@ from submit import submit
 
 WARM_UP = 0.1
 LOOK = 0.25
+# Bytes of Postgres' write-ahead log.
+WRITTEN = "SELECT pg_current_wal_lsn() - '0/0'"
 
 
 def compare(bench, servers, templates: dict[str, str], rounds: int, jobs: int) -> dict:
@@ -35,6 +37,9 @@ def one_round(bench, servers, template: str, jobs: int, name: str) -> dict[str, 
     with Grown(bench.binary, servers, name, template) as service:
         begin = service.store.moment(time.time_ns() // 1000)
         mine = f"status IN ('completed', 'failed') AND created_at > {begin}"
+        if servers:
+            postgres = servers.processes["postgres"].pid
+            written, worked_before = int(service.store.rows(WRITTEN)[0][0]), cpu_seconds([postgres])
         service.start("serve" if servers else "all")
         submitting = submit(service.port, urls)
         if servers:
@@ -48,6 +53,11 @@ def one_round(bench, servers, template: str, jobs: int, name: str) -> dict[str, 
         if not bench.wait(is_over):
             raise RuntimeError(f"not all of {jobs} jobs ended")
         worked = cpu_seconds([service.workers[0].pid])
+        if servers:
+            of_database = {
+                "Postgres' CPU ms a job": (cpu_seconds([postgres]) - worked_before) / jobs * 1e3,
+                "KB of log a job": (int(service.store.rows(WRITTEN)[0][0]) - written) / jobs / 1e3,
+            }
         seconds = service.store.seconds("updated_at")
         rows = service.store.rows(f"SELECT status, {seconds} FROM jobs WHERE {mine}")
         ended = sorted(float(row[1]) for row in rows if row[0] == "completed")
@@ -57,5 +67,6 @@ def one_round(bench, servers, template: str, jobs: int, name: str) -> dict[str, 
     return {
         "jobs/s": (jobs - 1 - first) / (ended[-1] - ended[first]),
         "submissions/s": jobs / submitting,
-        "CPU ms a job": worked / jobs * 1e3,
+        "the worker's CPU ms a job": worked / jobs * 1e3,
+        **(of_database if servers else {}),
     }
