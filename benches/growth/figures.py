@@ -19,10 +19,10 @@ def _verdict(row: dict) -> str:
     return "goal met" if row["ratio"] <= MOST_RATIO and row["p99"] <= MOST_MILLIS else "**goal missed**"
 
 
-def throughput(database: str, old: int, rounds: int, found: dict) -> str:
+def throughput(database: str, old: int, slices: int, found: dict) -> str:
     cells = []
     for what, row in found.items():
         share = f"**{row['ratio']:.3f}** ({row['least']:.3f}–{row['greatest']:.3f})"
         goal = f"≥ {LEAST_SHARE}: {verdict(row['ratio'], None, LEAST_SHARE)}" if what == "jobs/s" else ""
         cells.append([what, f"{row['none']:,.2f}", f"{row['old']:,.2f}", share, goal])
-    return table([f"{database}, {rounds} rounds", "no old rows", f"{old:,} old rows", "share", ""], cells)
+    return table([f"{database}, {slices} slices", "no old rows", f"{old:,} old rows", "share", ""], cells)

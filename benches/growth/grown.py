@@ -1,7 +1,6 @@
-"""A deployment whose table already has rows."""
+"""A deployment whose schema is made before it starts, so that its table can be filled."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,15 +14,11 @@ class Grown(Deployment):
 
     queues = 0
 
-    def __init__(self, binary: Path, servers: Servers | None, name: str, template: str | Path) -> None:
-        """`template`: a database of the same servers, or a SQLite file, of which this is a copy; or
-        an empty text: a new one."""
+    def __init__(self, binary: Path, servers: Servers | None, name: str) -> None:
         self.name = name
         # Of Redis' sixteen: what rings for one deployment does not ring for another.
         Grown.queues = (Grown.queues + 1) % 16
-        super().__init__(binary, servers, name, template=str(template or "template1"))
-        if servers is None and template:
-            shutil.copyfile(template, self.store.file)
+        super().__init__(binary, servers, name)
         if servers is not None:
             self.settings["REDIS_URL"] = f"{servers.redis_url.rpartition('/')[0]}/{Grown.queues}"
         environment = {f"THUMBFORGE_{key}": value for key, value in self.settings.items()}

@@ -26,9 +26,8 @@ QUEUE = "thumbforge:image_jobs"
 class Deployment:
     """On an empty database of its own. Leaving it kills the processes: nothing more is asked of them."""
 
-    def __init__(self, binary: Path, servers: Servers | None, name: str = "", workers: int = 0,
-                 template: str = "template1") -> None:
-        """Without servers it is `all`; else `name` is the database's, a copy of `template`."""
+    def __init__(self, binary: Path, servers: Servers | None, name: str = "", workers: int = 0) -> None:
+        """Without servers it is `all`; else `name` is the database's."""
         self.binary, self.servers, self.count = binary, servers, workers
         self.folder = Path(tempfile.mkdtemp(prefix="thumbforge-origins-"))
         self.processes: list[subprocess.Popen] = []
@@ -38,7 +37,7 @@ class Deployment:
             self.store = Sqlite(self.folder / "thumbforge.db")
         else:
             admin = Postgres(servers.database_url("postgres"))
-            admin.rows(f"CREATE DATABASE {name} TEMPLATE {template}")
+            admin.rows(f"CREATE DATABASE {name}")
             admin.close()
             self.store = Postgres(servers.database_url(name))
             own["REDIS_URL"] = servers.redis_url
