@@ -1,5 +1,6 @@
 """How long answers take, from a table with few rows and from one with many."""
 
+import time
 from collections.abc import Iterator
 from statistics import median
 
@@ -7,6 +8,8 @@ from client import Client
 from questions import questions
 
 WARM_UP = 20
+# Seconds after which a slow question is asked no more, if it was asked often enough.
+PATIENCE, LEAST = 30, 100
 
 
 def ask(bench, services: dict[str, object], requests: int) -> Iterator[dict]:
@@ -15,8 +18,10 @@ def ask(bench, services: dict[str, object], requests: int) -> Iterator[dict]:
     asked = {name: questions(service.store, image) for name, service in services.items()}
     clients = {name: Client(service.port) for name, service in services.items()}
     for index, (title, _) in enumerate(next(iter(asked.values()))):
-        times = {name: [] for name in services}
+        times, end = {name: [] for name in services}, time.monotonic() + PATIENCE
         for number in range(WARM_UP + requests):
+            if number >= WARM_UP + LEAST and time.monotonic() > end:
+                break
             for name in list(services)[:: -1 if number % 2 else 1]:
                 took, _ = clients[name].ask(*asked[name][index][1](number))
                 if number >= WARM_UP:
