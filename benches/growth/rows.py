@@ -11,8 +11,8 @@ from collections.abc import Iterator
 SPREAD_MICROS = 180 * 86_400 * 1_000_000
 HOSTS, TAGS, BATCH = 200, 50, 1000
 SUBMITTERS = ["archive", "gallery", "importer", "shop", "wiki"]
-# Begun with, and put off: neither is ever claimed while something is measured.
-PENDING, PROCESSING = 100, 20
+# Put off: they are never claimed while something is measured.
+PENDING = 100
 LATER_MICROS = 30 * 86_400 * 1_000_000
 # The most frequent first.
 ERROR_CODES = [
@@ -73,15 +73,13 @@ def rows(count: int, now_micros: int | None = None) -> Iterator[tuple]:
             submitter = SUBMITTERS[int(chance() * 5)]
         took = 400_000 + int(chance() * 20_000_000)
         ended = created + took
-        status, due, worker, not_before = "completed", None, None, None
+        status, due, not_before = "completed", None, None
         result = error = code = log = None
         source_status, attempts, waiting = 200, 1, False
         lot = chance()
         if number >= count - PENDING:
             status, due, not_before, waiting = "pending", now + LATER_MICROS, now + LATER_MICROS, True
             ended, source_status, attempts = created, None, 0
-        elif number >= count - PENDING - PROCESSING:
-            status, due, worker, source_status = "processing", now + LATER_MICROS, WORKER, None
         elif lot < 0.96:
             result = completed(url, job, digest, chance())
         elif lot < 0.99:
@@ -95,7 +93,7 @@ def rows(count: int, now_micros: int | None = None) -> Iterator[tuple]:
                    f'"outcome":"{status}"{because}}}')
         yield (
             job, url, hashlib.sha256(url.encode()).hexdigest(), False, status, attempts, 0, attempts,
-            created, ended, due, worker, result, error, code, f"https://{source}:443", 5,
+            created, ended, due, None, result, error, code, f"https://{source}:443", 5,
             created // 1000 + 300_000, not_before, waiting, source_status, batch if batched else None,
             index if batched else None, tags, submitter, log,
         )

@@ -9,10 +9,12 @@ use super::DbError;
 
 /// Those of `jobs`: name and definition.
 const INDEXES: [(&str, &str); 9] = [
-    // Duplicates. In parts, so that the large one is written once a job.
+    // Duplicates. In parts, so that the large one is written once a job, and week by week: what is
+    // written lies together, however many jobs there are (`submit.rs` looks into each week).
     (
-        "jobs_completed_url_idx",
-        "(url_hash, spec_hash, created_at) WHERE status = 'completed'",
+        "jobs_completed_week_idx",
+        "((thumbforge_minute(created_at) / 10080), hashtextextended(url_hash, 0)) \
+         WHERE status = 'completed'",
     ),
     (
         "jobs_active_url_idx",
