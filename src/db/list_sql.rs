@@ -240,8 +240,11 @@ impl ListSql {
                 )
             })
             .collect();
+        // None is null: SQLite refuses values beyond those that the text names.
+        let last = self.dialect.parameter(values.all.len());
         let text = format!(
-            "SELECT id, created_at FROM ({}) AS places ORDER BY created_at DESC, id DESC LIMIT 1",
+            "SELECT id, created_at FROM ({}) AS places WHERE {last} IS NOT NULL \
+             ORDER BY created_at DESC, id DESC LIMIT 1",
             places.join(" UNION ALL ")
         );
         (text, values.all)

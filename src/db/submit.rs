@@ -299,6 +299,6 @@ fn is_completed(dialect: Dialect, new: &NewJob) -> WithHash<'_> {
         .sql(after)
 }
 
-fn is_active() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+pub(super) fn is_active() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
     diesel::dsl::sql("jobs.status IN ('pending', 'processing')")
 }
