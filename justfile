@@ -48,6 +48,11 @@ bench:
 bench-peers *arguments:
     benches/peers/run {{arguments}}
 
+# With few and with many rows in the table, on a quiet machine; writes docs/BENCHMARKS.md
+bench-growth *arguments:
+    cargo build --release --locked --bin thumbforge
+    benches/growth/run {{arguments}}
+
 # API and worker in one process, on http://127.0.0.1:8000
 run *arguments:
     cargo run --release -- all {{arguments}}

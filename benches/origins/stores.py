@@ -23,6 +23,10 @@ class Sqlite:
         """An expression: a moment in seconds since the Unix epoch."""
         return f"({column} / 1e6)"
 
+    def moment(self, micros: int) -> str:
+        """An expression: a moment in microseconds since the Unix epoch, as a column has it."""
+        return str(micros)
+
     def close(self) -> None:
         if self.connection is not None:
             self.connection.close()
@@ -50,6 +54,9 @@ class Postgres:
 
     def seconds(self, column: str) -> str:
         return f"extract(epoch FROM {column})"
+
+    def moment(self, micros: int) -> str:
+        return f"(timestamptz 'epoch' + {micros} * interval '1 microsecond')"
 
     def close(self) -> None:
         self.process.stdin.close()

@@ -7,8 +7,8 @@ COLUMNS = 100
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/BENCHMARKS.md"
 
 
-def write_section(name: str, text: str) -> None:
-    begin, end = f"<!-- {name}: written by benches/peers/run -->", f"<!-- end of {name} -->"
+def write_section(name: str, text: str, script: str = "benches/peers/run") -> None:
+    begin, end = f"<!-- {name}: written by {script} -->", f"<!-- end of {name} -->"
     document = DOCUMENT.read_text()
     if document.count(begin) != 1 or document.count(end) != 1:
         raise RuntimeError(f"{DOCUMENT} has not its markers for {name}")

@@ -26,9 +26,10 @@ pub enum Target {
 
 /// Settings of every Postgres session. The server gives up on statements that we have long given up
 /// on, so that a stopped worker can't hold a row forever. Compiling a statement would take longer
-/// than running it.
+/// than running it, as would starting processes that run it in parts.
 const POSTGRES_SESSION: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
-     SET idle_in_transaction_session_timeout = '10s'; SET TIME ZONE 'UTC'; SET jit = off";
+     SET idle_in_transaction_session_timeout = '10s'; SET TIME ZONE 'UTC'; SET jit = off; \
+     SET max_parallel_workers_per_gather = 0";
 
 /// Settings of every SQLite connection. `synchronous = FULL`: in WAL mode anything less may lose
 /// the last commits when the power fails, and a `202` promises that they are kept.

@@ -8,25 +8,34 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use super::DbError;
 
 /// Those of `jobs`: name and definition.
-const INDEXES: [(&str, &str); 8] = [
-    // Duplicates. In parts, so that the large one is written once a job.
+const INDEXES: [(&str, &str); 9] = [
+    // Duplicates. In parts, so that the large one is written once a job, and week by week: what is
+    // written lies together, however many jobs there are (`submit.rs` looks into each week).
     (
-        "jobs_completed_url_idx",
-        "(url_hash, spec_hash, created_at) WHERE status = 'completed'",
+        "jobs_completed_week_idx",
+        "((thumbforge_minute(created_at) / 10080), hashtextextended(url_hash, 0)) \
+         WHERE status = 'completed'",
     ),
     (
         "jobs_active_url_idx",
         "(url_hash) WHERE status IN ('pending', 'processing')",
     ),
     // Lists by other facts than the status. Jobs that have not ended are few enough to be read.
+    // What is counted and the status stand beside the keys, so that no row is read for a count.
     (
         "jobs_host_idx",
-        "(thumbforge_host(url), created_at DESC, id DESC) \
+        "(thumbforge_host(origin), created_at DESC, id DESC) INCLUDE (origin, status) \
          WHERE status IN ('completed', 'failed', 'cancelled')",
+    ),
+    // Of jobs that ended before origins were kept: no new ones come.
+    (
+        "jobs_url_host_idx",
+        "(thumbforge_host(url), created_at DESC, id DESC) \
+         WHERE origin = '' AND status IN ('completed', 'failed', 'cancelled')",
     ),
     (
         "jobs_submitted_by_idx",
-        "(submitted_by, created_at DESC, id DESC) \
+        "(submitted_by, created_at DESC, id DESC) INCLUDE (status) \
          WHERE submitted_by IS NOT NULL AND status IN ('completed', 'failed', 'cancelled')",
     ),
     (
@@ -35,7 +44,7 @@ const INDEXES: [(&str, &str); 8] = [
     ),
     (
         "jobs_batch_idx",
-        "(batch_id, created_at DESC, id DESC) WHERE batch_id IS NOT NULL",
+        "(batch_id, created_at DESC, id DESC) INCLUDE (status) WHERE batch_id IS NOT NULL",
     ),
     (
         "jobs_batch_active_idx",

@@ -105,9 +105,12 @@ impl Database {
         );
         let mut found: Vec<PlaceRow> = read_query!(self.pools, connection =>
             bound!(text, values).load(connection).await)?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = found.len() > limit;
         let frontier = match sql.is_bounded() && offset == 0 {
             true => {
-                let (text, values) = (sql.frontier(), sql.values);
+                let last = found.last().map(PlaceRow::place);
+                let (text, values) = sql.frontier(last.filter(|_| has_more));
                 let places: Vec<PlaceRow> = read_query!(self.pools, connection =>
                     bound!(text, values).load(connection).await)?;
                 places.into_iter().next().map(|row| row.place())
@@ -118,7 +121,6 @@ impl Database {
             // Beyond it another branch may hold jobs that come before.
             found.retain(|row| row.place() >= frontier);
         }
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let has_more = found.len() > limit;
         found.truncate(limit);
         let next = match has_more {

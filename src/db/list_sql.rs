@@ -21,16 +21,25 @@ pub(super) enum Value {
 
 /// The queries of a list.
 pub(super) struct ListSql {
+    dialect: Dialect,
     branches: Vec<Branch>,
     /// In the order of their numbers in the text.
     pub values: Vec<Value>,
 }
 
 struct Branch {
-    /// Tables and condition that an index answers.
-    driver: String,
-    /// What is checked row by row; empty for nothing.
+    /// The table whose index gives the order.
+    table: Table,
+    /// The condition that the index answers.
+    known: String,
+    /// What is checked row by row in `jobs`; empty for nothing.
     checked: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Table {
+    Jobs,
+    Tags,
 }
 
 /// Numbers values as they are bound.
@@ -42,6 +51,13 @@ struct Values {
 impl Values {
     fn text(&mut self, text: &str) -> String {
         self.bind(Value::Text(text.to_owned()))
+    }
+
+    /// A moment and an id.
+    fn place(&mut self, place: ListPlace) -> String {
+        let moment = self.bind(Value::Moment(Moment(place.created_at)));
+        let id = self.bind(Value::Id(Id(place.id)));
+        format!("({moment}, {id})")
     }
 
     fn bind(&mut self, value: Value) -> String {
@@ -66,9 +82,8 @@ impl ListSql {
             bounds += &format!(" AND {{}}created_at <= {bound}");
         }
         if let Some(place) = after {
-            let moment = values.bind(Value::Moment(Moment(place.created_at)));
-            let id = values.bind(Value::Id(Id(place.id)));
-            bounds += &format!(" AND ({{}}created_at, {{}}{{id}}) < ({moment}, {id})");
+            let place = values.place(place);
+            bounds += &format!(" AND ({{}}created_at, {{}}{{id}}) < {place}");
         }
         // The first of them that is given is what an index answers.
         let mut conditions = Vec::new();
@@ -121,7 +136,8 @@ impl ListSql {
                     .map_or(JobStatus::ALL.to_vec(), |one| vec![one])
                 {
                     branches.push(Branch {
-                        driver: format!("jobs WHERE {}{in_jobs}", of_status(status)),
+                        table: Table::Jobs,
+                        known: of_status(status) + &in_jobs,
                         checked: String::new(),
                     });
                 }
@@ -129,24 +145,25 @@ impl ListSql {
             Some((Key::Tag, value)) => {
                 let in_tags = bounds.replace("{}", "job_tags.").replace("{id}", "job_id");
                 branches.push(Branch {
-                    driver: format!(
-                        "job_tags JOIN jobs ON jobs.id = job_tags.job_id \
-                         WHERE job_tags.tag = {value}{in_tags}"
-                    ),
+                    table: Table::Tags,
+                    known: format!("job_tags.tag = {value}{in_tags}"),
                     checked: with_status(checks(others)),
                 });
             }
             Some((key @ (Key::Batch | Key::ErrorCode), value)) => branches.push(Branch {
-                driver: format!("jobs WHERE {}{in_jobs}", key.condition(dialect, value)),
+                table: Table::Jobs,
+                known: key.condition(dialect, value) + &in_jobs,
                 checked: with_status(checks(others)),
             }),
             Some((key @ (Key::SubmittedBy | Key::Host), value)) => {
                 if filter.status.is_none_or(|status| !is_active(status)) {
-                    let known = key.condition(dialect, value);
-                    branches.push(Branch {
-                        driver: format!("jobs WHERE {known} AND {ended}{in_jobs}"),
-                        checked: with_status(checks(others)),
-                    });
+                    for known in key.known_by_index(dialect, value) {
+                        branches.push(Branch {
+                            table: Table::Jobs,
+                            known: format!("{known} AND {ended}{in_jobs}"),
+                            checked: with_status(checks(others)),
+                        });
+                    }
                 }
                 // Jobs that have not ended are not in the index.
                 let active = JobStatus::ALL
@@ -154,13 +171,15 @@ impl ListSql {
                     .filter(|status| is_active(*status));
                 for status in active.filter(|one| filter.status.is_none_or(|only| only == *one)) {
                     branches.push(Branch {
-                        driver: format!("jobs WHERE {}{in_jobs}", of_status(status)),
+                        table: Table::Jobs,
+                        known: of_status(status) + &in_jobs,
                         checked: checks(&conditions),
                     });
                 }
             }
         }
         Self {
+            dialect,
             branches,
             values: values.all,
         }
@@ -196,35 +215,51 @@ impl ListSql {
         )
     }
 
-    /// The place up to which all bounded branches were looked at; no row if they ended before.
-    pub(super) fn frontier(&self) -> String {
+    /// The place up to which all bounded branches were looked at; no row if they ended before, or
+    /// reach `down_to`. With the values to bind.
+    pub(super) fn frontier(&self, down_to: Option<ListPlace>) -> (String, Vec<Value>) {
+        let mut values = Values {
+            dialect: self.dialect,
+            all: self.values.clone(),
+        };
+        // A page that is full looked at no more: to look further would cost more than the page.
+        let bound = down_to.map(|place| values.place(place));
         let branches = self.branches.iter().enumerate();
         let bounded = branches.filter(|(_, branch)| branch.is_bounded());
         let places: Vec<String> = bounded
             .map(|(number, branch)| {
                 let last = EXAMINED - 1;
-                let rows = branch.examined();
+                let (rows, order) = (branch.unchecked(), branch.table.order());
+                let (id, created_at) = branch.table.columns();
+                let bound = bound.as_ref().map_or(String::new(), |place| {
+                    format!(" AND ({created_at}, {id}) >= {place}")
+                });
                 format!(
-                    "SELECT * FROM (SELECT id, created_at FROM ({rows}) AS rows{number} \
-                     ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET {last}) AS branch{number}"
+                    "SELECT * FROM (SELECT {id} AS id, {created_at} AS created_at FROM {rows}{bound} \
+                     {order} LIMIT 1 OFFSET {last}) AS branch{number}"
                 )
             })
             .collect();
-        format!(
-            "SELECT id, created_at FROM ({}) AS places ORDER BY created_at DESC, id DESC LIMIT 1",
+        // None is null: SQLite refuses values beyond those that the text names.
+        let last = self.dialect.parameter(values.all.len());
+        let text = format!(
+            "SELECT id, created_at FROM ({}) AS places WHERE {last} IS NOT NULL \
+             ORDER BY created_at DESC, id DESC LIMIT 1",
             places.join(" UNION ALL ")
-        )
+        );
+        (text, values.all)
     }
 
     /// How many rows were looked at, at most in one branch, and how many fit.
     pub(super) fn count(&self) -> String {
         let branches = self.branches.iter().enumerate().map(|(number, branch)| {
-            let checked = branch.fits();
-            let driver = &branch.driver;
+            let (checked, rows) = (branch.fits(), branch.rows());
+            // The order keeps Postgres from collecting all rows of the index before it takes some.
+            let order = branch.table.order();
             format!(
                 "SELECT count(*) AS examined, \
                  CAST(COALESCE(sum(CASE WHEN fits THEN 1 ELSE 0 END), 0) AS bigint) AS n FROM \
-                 (SELECT {checked} AS fits FROM {driver} LIMIT {EXAMINED}) AS rows{number}"
+                 (SELECT {checked} AS fits FROM {rows} {order} LIMIT {EXAMINED}) AS rows{number}"
             )
         });
         let branches: Vec<String> = branches.collect();
@@ -238,8 +273,8 @@ impl ListSql {
     /// How many jobs there are, all counted.
     pub(super) fn count_all(&self) -> String {
         let branches = self.branches.iter().map(|branch| {
-            let (checked, driver) = (branch.fits(), &branch.driver);
-            format!("SELECT count(*) AS n FROM {driver} AND {checked}")
+            let (checked, rows) = (branch.fits(), branch.rows());
+            format!("SELECT count(*) AS n FROM {rows} AND {checked}")
         });
         let branches: Vec<String> = branches.collect();
         format!(
@@ -261,29 +296,61 @@ impl Branch {
         !self.checked.is_empty()
     }
 
+    /// Its tables and the condition that the index answers.
+    fn rows(&self) -> String {
+        let known = &self.known;
+        match self.table {
+            Table::Tags if self.is_bounded() => {
+                format!("job_tags JOIN jobs ON jobs.id = job_tags.job_id WHERE {known}")
+            }
+            _ => self.unchecked(),
+        }
+    }
+
+    /// The same without what would be checked.
+    fn unchecked(&self) -> String {
+        let known = &self.known;
+        match self.table {
+            Table::Jobs => format!("jobs WHERE {known}"),
+            Table::Tags => format!("job_tags WHERE {known}"),
+        }
+    }
+
     /// Its first rows in the order of the list, with whether each fits.
     fn examined(&self) -> String {
-        let (fits, driver, order) = (self.fits(), &self.driver, self.order());
+        let (fits, rows, order) = (self.fits(), self.rows(), self.table.order());
+        let (id, created_at) = self.table.columns();
         format!(
-            "SELECT jobs.id AS id, jobs.created_at AS created_at, {fits} AS fits FROM {driver} \
+            "SELECT {id} AS id, {created_at} AS created_at, {fits} AS fits FROM {rows} \
              {order} LIMIT {EXAMINED}"
         )
     }
 
     /// Its first rows that fit.
     fn fitting(&self, limit: u64) -> String {
-        let (fits, driver, order) = (self.fits(), &self.driver, self.order());
+        let (fits, rows, order) = (self.fits(), self.rows(), self.table.order());
+        let (id, created_at) = self.table.columns();
         format!(
-            "SELECT jobs.id AS id, jobs.created_at AS created_at FROM {driver} AND {fits} \
+            "SELECT {id} AS id, {created_at} AS created_at FROM {rows} AND {fits} \
              {order} LIMIT {limit}"
         )
     }
+}
+
+impl Table {
+    /// Those of a job's id and of its moment.
+    const fn columns(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Jobs => ("jobs.id", "jobs.created_at"),
+            Self::Tags => ("job_tags.job_id", "job_tags.created_at"),
+        }
+    }
 
     /// That of the index.
-    fn order(&self) -> &'static str {
-        match self.driver.starts_with("job_tags") {
-            true => "ORDER BY job_tags.created_at DESC, job_tags.job_id DESC",
-            false => "ORDER BY jobs.created_at DESC, jobs.id DESC",
+    const fn order(self) -> &'static str {
+        match self {
+            Self::Jobs => "ORDER BY jobs.created_at DESC, jobs.id DESC",
+            Self::Tags => "ORDER BY job_tags.created_at DESC, job_tags.job_id DESC",
         }
     }
 }
@@ -298,6 +365,19 @@ enum Key {
 }
 
 impl Key {
+    /// As indexes answer it, which may have parts of the jobs each.
+    fn known_by_index(self, dialect: Dialect, value: &str) -> Vec<String> {
+        match self {
+            // Postgres counts by an index alone if that holds what its expression is made of, and a
+            // URL may be too long for that. Jobs of an early version have no origin.
+            Self::Host if dialect.is_postgres => vec![
+                format!("thumbforge_host(jobs.origin) = {value}"),
+                format!("jobs.origin = '' AND thumbforge_host(jobs.url) = {value}"),
+            ],
+            _ => vec![self.condition(dialect, value)],
+        }
+    }
+
     fn condition(self, dialect: Dialect, value: &str) -> String {
         match self {
             Self::Tag => format!(

@@ -1,8 +1,11 @@
 //! Accepting a job, under the duplicate policy.
 
+use diesel::expression::{AsExpression, SqlLiteral, UncheckedBind};
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 
 use super::begin::{Begin, Rank, Waits};
+use super::dialect::Dialect;
 use super::insert_many::insert_many;
 use super::pools::Pools;
 use super::row::JobRow;
@@ -145,6 +148,7 @@ pub(super) async fn insert(
             .map(|new| Submission::Created(new.into_pending(created_at)))
             .collect());
     }
+    let of_pools = Dialect::of(pools);
     let count = new_jobs.len();
     let mut order: Vec<usize> = (0..count).collect();
     // Processes that insert the same URLs wait for each other in the unique index: in a common
@@ -154,7 +158,7 @@ pub(super) async fn insert(
         let mut submissions = Vec::with_capacity(count);
         for index in order {
             let new = &new_jobs[index];
-            submissions.push((index, insert_one!(connection, new)));
+            submissions.push((index, insert_one!(connection, new, of_pools)));
         }
         Ok::<_, diesel::result::Error>(submissions)
     })?;
@@ -171,11 +175,11 @@ pub(super) async fn insert(
 /// jobs refuses all but the first. The look before it finds jobs that were accepted under another
 /// policy, which the index does not hold.
 macro_rules! insert_one {
-    ($connection:ident, $new:ident) => {{
+    ($connection:ident, $new:ident, $dialect:expr) => {{
         let known = match $new.policy {
             DuplicateHandling::AllowRetry => None,
             DuplicateHandling::ReuseCompleted => {
-                newest_duplicate!($connection, $new, is_completed())
+                newest_duplicate!($connection, $new, is_completed($dialect, $new))
             }
             DuplicateHandling::RejectActive => newest_duplicate!($connection, $new, is_active()),
         };
@@ -261,8 +265,38 @@ fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {
     Job::try_from(row).map(Submission::Reused)
 }
 
-fn is_completed() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("jobs.status = 'completed'")
+/// A condition with a bound value between its texts.
+type WithHash<'a> =
+    SqlLiteral<Bool, UncheckedBind<SqlLiteral<Bool>, <&'a str as AsExpression<Text>>::Expression>>;
+
+/// Completed, and of the URL of `new`. In Postgres the index has the jobs week by week
+/// (`indexes.rs`), and each week is looked into.
+fn is_completed(dialect: Dialect, new: &NewJob) -> WithHash<'_> {
+    let week = |which: &str| {
+        format!(
+            "(SELECT thumbforge_minute({which}(created_at)) / 10080 FROM jobs \
+             WHERE status = 'completed')"
+        )
+    };
+    let (before, after) = match dialect.is_postgres {
+        true => (
+            format!(
+                "jobs.status = 'completed' AND thumbforge_minute(jobs.created_at) / 10080 \
+                 = ANY (ARRAY(SELECT generate_series({}, {}))) \
+                 AND hashtextextended(jobs.url_hash, 0) = hashtextextended(",
+                week("min"),
+                week("max")
+            ),
+            ", 0)",
+        ),
+        false => (
+            "jobs.status = 'completed' AND jobs.url_hash = ".to_owned(),
+            "",
+        ),
+    };
+    diesel::dsl::sql::<Bool>(&before)
+        .bind::<Text, _>(&*new.url_hash)
+        .sql(after)
 }
 
 pub(super) fn is_active() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
