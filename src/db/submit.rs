@@ -3,10 +3,11 @@
 use diesel::prelude::*;
 
 use super::begin::{Begin, Rank, Waits};
+use super::idempotency::{Answering, Kept, KeyClaim, claim_key, keep_answer, or_under_way};
 use super::insert_many::insert_many;
 use super::pools::Pools;
 use super::row::JobRow;
-use super::schema::jobs;
+use super::schema::{idempotency_keys, jobs};
 use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::variant::{SPEC_VERSION, SPEC_VERSION_OF_THUMBNAILS, spec_hash};
@@ -39,7 +40,7 @@ pub(super) struct NewJob {
     pub(super) spec_version: i16,
     pub(super) labels: Labels,
     pub(super) batch: Option<BatchPlace>,
-    policy: DuplicateHandling,
+    pub(super) policy: DuplicateHandling,
 }
 
 /// Where a job stands in the batch that made it.
@@ -89,8 +90,13 @@ impl NewJob {
         Some(i64::try_from(expires_in.as_secs()).unwrap_or(i64::MAX))
     }
 
+    /// From 0, in the batch that makes it.
+    pub(super) fn place(&self) -> i32 {
+        self.batch.map_or(0, |place| place.index)
+    }
+
     /// What duplicates have in common.
-    fn what(&self) -> (&str, &str) {
+    pub(super) fn what(&self) -> (&str, &str) {
         (&self.url_hash, &self.spec_hash)
     }
 
@@ -127,6 +133,32 @@ impl Database {
     /// be worked on.
     pub async fn submit(&self, request: Request) -> Result<Submission, DbError> {
         self.committer.submit(NewJob::of(request, None)).await
+    }
+
+    /// The same once for a key, with its answer.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_once(
+        &self,
+        request: Request,
+        claim: KeyClaim,
+        answering: Answering<Submission>,
+    ) -> Result<Kept<Submission>, DbError> {
+        let new = NewJob::of(request, None);
+        let is_postgres = matches!(self.pools, Pools::Postgres(_));
+        let made: Result<Result<Kept<Submission>, DbError>, DbError> = write_transaction!(self.pools, connection => {
+            if let Some(known) = claim_key!(connection, is_postgres, claim, Some(new.id)) {
+                return Ok(Ok(known));
+            }
+            let new = &new;
+            let submission: Result<Submission, DbError> = insert_one!(connection, new);
+            let answer = submission.as_ref().ok().and_then(|made| answering(made));
+            keep_answer!(connection, &claim.scope, &answer);
+            let kept = submission.map(|made| Kept::New { made, answer });
+            Ok::<_, diesel::result::Error>(kept)
+        });
+        or_under_way(made.and_then(|kept| kept))
     }
 }
 
@@ -250,9 +282,9 @@ macro_rules! newest_duplicate {
 }
 use super::pools::write_transaction;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use {insert_one, insert_row, newest_duplicate};
+pub(super) use {insert_one, insert_row, newest_duplicate};
 
-fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {
+pub(super) fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {
     if crate::domain::transition::is_active(row.status.0) {
         return Ok(Submission::Rejected {
             active: JobId(row.id.0),
@@ -261,7 +293,7 @@ fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {
     Job::try_from(row).map(Submission::Reused)
 }
 
-fn is_completed() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+pub(super) fn is_completed() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
     diesel::dsl::sql("jobs.status = 'completed'")
 }
 
