@@ -31,6 +31,52 @@ pub(super) async fn insert_many(
     }
 }
 
+/// Inserts `new_jobs` likewise, inside a transaction.
+pub(super) async fn insert_group(
+    connection: &mut diesel_async::AsyncPgConnection,
+    new_jobs: &[NewJob],
+) -> QueryResult<()> {
+    let inserted: Vec<(Moment, i64)> = InsertMany::of(new_jobs).load(connection).await?;
+    match inserted[..] {
+        [(_, count)] if usize::try_from(count) == Ok(new_jobs.len()) => Ok(()),
+        _ => Err(diesel::result::Error::NotFound),
+    }
+}
+
+/// The batch that is inserted with its jobs.
+#[derive(Debug, Clone)]
+pub(super) struct BatchRow {
+    pub id: Id,
+    /// Items.
+    pub total: i64,
+    pub metadata: Option<String>,
+    pub submitted_by: Option<String>,
+}
+
+/// Inserts a running batch and its jobs in one statement. Returns the moment of their creation.
+pub(super) async fn insert_batch(
+    pool: &Pool<diesel_async::AsyncPgConnection>,
+    new_jobs: Vec<NewJob>,
+    row: BatchRow,
+    rejected: i64,
+    errors: String,
+) -> Result<(BatchRow, Moment), DbError> {
+    let expected = new_jobs.len();
+    let (inserted, row): (Vec<(Moment, i64)>, _) = on_pool!(pool, connection => {
+        let inserted = InsertMany {
+            opened: Some(Opened { row: &row, rejected, errors: &errors }),
+            ..InsertMany::of(&new_jobs)
+        }
+        .load(connection)
+        .await;
+        inserted.map(|rows| (rows, row))
+    })?;
+    match inserted[..] {
+        [(moment, count)] if usize::try_from(count) == Ok(expected) => Ok((row, moment)),
+        _ => Err(DbError::Refused("not all rows were inserted".to_owned())),
+    }
+}
+
 /// The text of Diesel's own batches differs with each length, so each is prepared anew; this is one
 /// statement. Columns that no job of a group needs are not sent: they have their defaults, which
 /// costs the database less.
@@ -43,6 +89,14 @@ struct InsertMany<'a> {
     specs: Option<Specs<'a>>,
     labels: Option<ManyLabels<'a>>,
     batch: Option<(Id, Vec<i32>)>,
+    opened: Option<Opened<'a>>,
+}
+
+/// The row of the batch, if it is inserted too.
+struct Opened<'a> {
+    row: &'a BatchRow,
+    rejected: i64,
+    errors: &'a str,
 }
 
 /// When the jobs may begin.
@@ -77,6 +131,7 @@ impl<'a> InsertMany<'a> {
             specs: Specs::of(new_jobs),
             labels: ManyLabels::of(new_jobs),
             batch: batch_of(new_jobs),
+            opened: None,
         }
     }
 }
@@ -156,9 +211,28 @@ impl QueryFragment<Pg> for InsertMany<'_> {
             .as_ref()
             .map_or("", |_| ", tags, metadata, submitted_by, expires_in");
         let index_column = self.batch.as_ref().map_or("", |_| ", batch_index");
+        pass.push_sql("WITH ");
+        if let Some(opened) = &self.opened {
+            pass.push_sql(
+                "batch AS (INSERT INTO batches (status, created_at, updated_at, id, total, \
+                 rejected, errors, metadata, submitted_by) VALUES ('running', now(), now(), ",
+            );
+            pass.push_bind_param::<sql::Id, _>(&opened.row.id)?;
+            for count in [&opened.row.total, &opened.rejected] {
+                pass.push_sql(", ");
+                pass.push_bind_param::<BigInt, _>(count)?;
+            }
+            pass.push_sql(", ");
+            pass.push_bind_param::<Text, _>(opened.errors)?;
+            for text in [&opened.row.metadata, &opened.row.submitted_by] {
+                pass.push_sql(", ");
+                pass.push_bind_param::<Nullable<Text>, _>(text)?;
+            }
+            pass.push_sql(")), ");
+        }
         // All rows have the same time, so one row is returned instead of each.
         pass.push_sql(
-            "WITH made AS (INSERT INTO jobs \
+            "made AS (INSERT INTO jobs \
              (id, url, url_hash, origin, exclusive, created_at, updated_at, due_at, waiting, rank",
         );
         let columns = [schedule_columns, spec_columns, label_columns, index_column].concat();

@@ -123,3 +123,49 @@ diesel::table! {
         download_millis -> BigInt,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql::{Id, Moment};
+
+    batches (id) {
+        id -> Id,
+        status -> Text,
+        total -> BigInt,
+        rejected -> BigInt,
+        reused -> BigInt,
+        incomplete -> Bool,
+        errors -> Text,
+        metadata -> Nullable<Text>,
+        submitted_by -> Nullable<Text>,
+        created_at -> Moment,
+        updated_at -> Moment,
+        finished_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql::Id;
+
+    batch_reused (batch_id, batch_index) {
+        batch_id -> Id,
+        batch_index -> Integer,
+        job_id -> Id,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql::{Id, Moment};
+
+    idempotency_keys (scope) {
+        scope -> Text,
+        body_hash -> Text,
+        status -> Nullable<SmallInt>,
+        headers -> Nullable<Text>,
+        body -> Nullable<Text>,
+        made -> Nullable<Id>,
+        created_at -> Moment,
+    }
+}

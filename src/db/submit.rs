@@ -6,10 +6,11 @@ use diesel::sql_types::{Bool, Text};
 
 use super::begin::{Begin, Rank, Waits};
 use super::dialect::Dialect;
+use super::idempotency::{Answering, Kept, KeyClaim, claim_key, keep_answer, or_under_way};
 use super::insert_many::insert_many;
 use super::pools::Pools;
 use super::row::JobRow;
-use super::schema::jobs;
+use super::schema::{idempotency_keys, jobs};
 use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::variant::{SPEC_VERSION, SPEC_VERSION_OF_THUMBNAILS, spec_hash};
@@ -42,7 +43,7 @@ pub(super) struct NewJob {
     pub(super) spec_version: i16,
     pub(super) labels: Labels,
     pub(super) batch: Option<BatchPlace>,
-    policy: DuplicateHandling,
+    pub(super) policy: DuplicateHandling,
 }
 
 /// Where a job stands in the batch that made it.
@@ -92,8 +93,13 @@ impl NewJob {
         Some(i64::try_from(expires_in.as_secs()).unwrap_or(i64::MAX))
     }
 
+    /// From 0, in the batch that makes it.
+    pub(super) fn place(&self) -> i32 {
+        self.batch.map_or(0, |place| place.index)
+    }
+
     /// What duplicates have in common.
-    fn what(&self) -> (&str, &str) {
+    pub(super) fn what(&self) -> (&str, &str) {
         (&self.url_hash, &self.spec_hash)
     }
 
@@ -130,6 +136,33 @@ impl Database {
     /// be worked on.
     pub async fn submit(&self, request: Request) -> Result<Submission, DbError> {
         self.committer.submit(NewJob::of(request, None)).await
+    }
+
+    /// The same once for a key, with its answer.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_once(
+        &self,
+        request: Request,
+        claim: KeyClaim,
+        answering: Answering<Submission>,
+    ) -> Result<Kept<Submission>, DbError> {
+        let new = NewJob::of(request, None);
+        let is_postgres = matches!(self.pools, Pools::Postgres(_));
+        let of_pools = Dialect::of(&self.pools);
+        let made: Result<Result<Kept<Submission>, DbError>, DbError> = write_transaction!(self.pools, connection => {
+            if let Some(known) = claim_key!(connection, is_postgres, claim, Some(new.id)) {
+                return Ok(Ok(known));
+            }
+            let new = &new;
+            let submission: Result<Submission, DbError> = insert_one!(connection, new, of_pools);
+            let answer = submission.as_ref().ok().and_then(|made| answering(made));
+            keep_answer!(connection, &claim.scope, &answer);
+            let kept = submission.map(|made| Kept::New { made, answer });
+            Ok::<_, diesel::result::Error>(kept)
+        });
+        or_under_way(made.and_then(|kept| kept))
     }
 }
 
@@ -254,9 +287,9 @@ macro_rules! newest_duplicate {
 }
 use super::pools::write_transaction;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use {insert_one, insert_row, newest_duplicate};
+pub(super) use {insert_one, insert_row, newest_duplicate};
 
-fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {
+pub(super) fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {
     if crate::domain::transition::is_active(row.status.0) {
         return Ok(Submission::Rejected {
             active: JobId(row.id.0),
@@ -265,27 +298,35 @@ fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {
     Job::try_from(row).map(Submission::Reused)
 }
 
-/// A condition with a bound value between its texts.
-type WithHash<'a> =
-    SqlLiteral<Bool, UncheckedBind<SqlLiteral<Bool>, <&'a str as AsExpression<Text>>::Expression>>;
-
-/// Completed, and of the URL of `new`. In Postgres the index has the jobs week by week
-/// (`indexes.rs`), and each week is looked into.
-fn is_completed(dialect: Dialect, new: &NewJob) -> WithHash<'_> {
+/// True of every completed job, in Postgres: it makes the planner look into each week of the index
+/// of completed URLs.
+pub(super) fn is_in_any_week() -> String {
     let week = |which: &str| {
         format!(
             "(SELECT thumbforge_minute({which}(created_at)) / 10080 FROM jobs \
              WHERE status = 'completed')"
         )
     };
+    format!(
+        "thumbforge_minute(jobs.created_at) / 10080 = ANY (ARRAY(SELECT generate_series({}, {})))",
+        week("min"),
+        week("max")
+    )
+}
+
+/// A condition with a bound value between its texts.
+type WithHash<'a> =
+    SqlLiteral<Bool, UncheckedBind<SqlLiteral<Bool>, <&'a str as AsExpression<Text>>::Expression>>;
+
+/// Completed, and of the URL of `new`. In Postgres the index has the jobs week by week
+/// (`indexes.rs`), and each week is looked into.
+pub(super) fn is_completed(dialect: Dialect, new: &NewJob) -> WithHash<'_> {
     let (before, after) = match dialect.is_postgres {
         true => (
             format!(
-                "jobs.status = 'completed' AND thumbforge_minute(jobs.created_at) / 10080 \
-                 = ANY (ARRAY(SELECT generate_series({}, {}))) \
+                "jobs.status = 'completed' AND {} \
                  AND hashtextextended(jobs.url_hash, 0) = hashtextextended(",
-                week("min"),
-                week("max")
+                is_in_any_week()
             ),
             ", 0)",
         ),

@@ -3,6 +3,7 @@
 //! What is read from strangers is in `thumbforge_intake`, and is named here for the other parts.
 
 pub mod action;
+pub mod batch;
 pub mod exif_summary;
 pub mod failure;
 pub mod job;
@@ -12,12 +13,13 @@ pub mod retry;
 pub mod transition;
 
 pub use thumbforge_intake::{
-    AllowedPorts, DuplicateHandling, EgressProxy, FailureCode, HostPattern, InvalidPattern,
-    JobFilter, JobStatus, LONGEST_LEASE, ListPlace, NoOrigin, Origin, OriginRule, Priority,
-    Schedule, SourceUrl, SourceUrlError, Timestamp, Variants, hex, variant,
+    AllowedPorts, BatchStatus, DuplicateHandling, EgressProxy, FailureCode, HostPattern,
+    InvalidPattern, JobFilter, JobStatus, LONGEST_LEASE, ListPlace, NoOrigin, Origin, OriginRule,
+    Priority, Schedule, SourceUrl, SourceUrlError, Timestamp, Variants, hex, variant,
     variant::{NamedVariant, VariantFault},
 };
 
+pub use batch::{Batch, BatchCounts, BatchItem, ItemError};
 pub use exif_summary::ExifSummary;
 pub use failure::Failure;
 pub use job::{

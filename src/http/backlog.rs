@@ -31,10 +31,11 @@ struct Estimate {
     in_flight: u64,
 }
 
-/// A submission that was admitted. When dropped it counts as accepted, unless marked otherwise.
+/// Submissions that were admitted. When dropped they count as accepted, unless marked otherwise.
 pub struct Place<'a> {
     limit: &'a BacklogLimit,
-    accepted: bool,
+    admitted: u64,
+    accepted: u64,
 }
 
 impl BacklogLimit {
@@ -51,10 +52,40 @@ impl BacklogLimit {
     where
         F: Future<Output = Result<u64, Problem>>,
     {
+        self.admit_all(1, count_up_to).await
+    }
+
+    /// Admits or refuses so many submissions together.
+    pub async fn admit_all<F>(
+        &self,
+        wanted: u64,
+        count_up_to: impl FnOnce(u64) -> F,
+    ) -> Result<Place<'_>, Problem>
+    where
+        F: Future<Output = Result<u64, Problem>>,
+    {
+        let place = self.admit_some(wanted, count_up_to).await?;
+        if place.admitted == wanted {
+            return Ok(place);
+        }
+        place.give_back();
+        let detail = "Submit again when the backlog is smaller.";
+        Err(Problem::new(ProblemKind::TooManyPending, detail))
+    }
+
+    /// Admits as many of so many submissions as there is room for; maybe none.
+    pub async fn admit_some<F>(
+        &self,
+        wanted: u64,
+        count_up_to: impl FnOnce(u64) -> F,
+    ) -> Result<Place<'_>, Problem>
+    where
+        F: Future<Output = Result<u64, Problem>>,
+    {
         if let Some(counting) = self.begin_count() {
             counting.end(count_up_to(self.max_pending).await?);
         }
-        self.take_place()
+        Ok(self.take_places(wanted))
     }
 
     fn begin_count(&self) -> Option<Counting<'_>> {
@@ -73,17 +104,16 @@ impl BacklogLimit {
         Some(Counting(self))
     }
 
-    fn take_place(&self) -> Result<Place<'_>, Problem> {
+    fn take_places(&self, wanted: u64) -> Place<'_> {
         let mut estimate = self.lock();
-        if estimate.pending + estimate.accepted + estimate.in_flight >= self.max_pending {
-            let detail = "Submit again when the backlog is smaller.";
-            return Err(Problem::new(ProblemKind::TooManyPending, detail));
-        }
-        estimate.in_flight += 1;
-        Ok(Place {
+        let taken = estimate.pending + estimate.accepted + estimate.in_flight;
+        let admitted = wanted.min(self.max_pending.saturating_sub(taken));
+        estimate.in_flight += admitted;
+        Place {
             limit: self,
-            accepted: true,
-        })
+            admitted,
+            accepted: admitted,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Estimate> {
@@ -112,20 +142,28 @@ impl Drop for Counting<'_> {
 }
 
 impl Place<'_> {
+    /// How many were admitted.
+    pub fn admitted(&self) -> u64 {
+        self.admitted
+    }
+
     /// No job was made.
-    pub fn give_back(mut self) {
-        self.accepted = false;
+    pub fn give_back(self) {
+        self.accept_only(0);
+    }
+
+    /// So many jobs were made, and no more.
+    pub fn accept_only(mut self, made: u64) {
+        self.accepted = made.min(self.admitted);
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut estimate = self.limit.lock();
-        estimate.in_flight -= 1;
-        if self.accepted {
-            estimate.accepted += 1;
-            estimate.accepted_while_counting += 1;
-        }
+        estimate.in_flight -= self.admitted;
+        estimate.accepted += self.accepted;
+        estimate.accepted_while_counting += self.accepted;
     }
 }
 
@@ -149,6 +187,19 @@ mod tests {
         assert_eq!(refused, Some(ProblemKind::TooManyPending));
         in_flight.give_back();
         assert!(admit(&limit, 0).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn many_are_admitted_together_or_as_far_as_they_fit() {
+        let limit = BacklogLimit::new(10);
+        let count = |_| async { Ok(4) };
+        assert!(limit.admit_all(7, count).await.is_err());
+        let some = limit.admit_some(7, count).await.unwrap();
+        assert_eq!(some.admitted(), 6);
+        assert_eq!(limit.admit_some(7, count).await.unwrap().admitted(), 0);
+        some.accept_only(2);
+        drop(limit.admit_all(4, count).await.unwrap());
+        assert!(limit.admit_all(1, count).await.is_err());
     }
 
     #[tokio::test]

@@ -16,16 +16,20 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Bounds the reading, and so the handler. The [`Pace`](super::paced_stream::Pace) of its
 /// connection bounds what a client sends after its answer.
-pub(super) const BODY_DEADLINE: Duration = Duration::from_secs(10);
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Reads and checks a body that must be there.
 pub async fn read_object<T: ObjectBody>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<T, Problem> {
+    Ok(members::parse(&read_json(request, payload).await?)?)
+}
+
+/// Reads the bytes of a JSON body that must be there.
+pub async fn read_json(request: &HttpRequest, payload: Payload) -> Result<Bytes, Problem> {
     require_plain_json(request)?;
-    let bytes = read_bytes(request, payload).await?;
-    Ok(members::parse(&bytes)?)
+    read_bytes(request, payload).await
 }
 
 /// Reads and checks a body that may be left out.
@@ -41,7 +45,7 @@ pub async fn read_optional_object<T: ObjectBody>(
     Ok(Some(members::parse(&bytes)?))
 }
 
-fn require_plain_json(request: &HttpRequest) -> Result<(), Problem> {
+pub(super) fn require_plain_json(request: &HttpRequest) -> Result<(), Problem> {
     let header_text = |name| {
         request
             .headers()

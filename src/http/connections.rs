@@ -14,8 +14,8 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server, Service, ServiceFactory, fn_service};
 use tokio::net::TcpStream;
 
-use super::body::BODY_DEADLINE;
 use super::paced_stream::{ANSWER_DEADLINE, Pace, PacedStream};
+use super::routes::batch_submit::BATCH_DEADLINE;
 use super::state::PART_DEADLINE;
 
 /// For the head of a connection's first request. The library has no limit for later heads: only the
@@ -26,13 +26,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// For what a client still sends when its answer closes the connection.
 const LINGER: Duration = Duration::from_secs(1);
 
-// A client within the other limits never hits this one: it is idle, sends a head and a body, and
-// waits until the pending jobs are counted and the job is stored.
+// A client within the other limits never hits this one: it is idle, sends a head and the slowest
+// body, and waits until its key is looked up, the pending jobs are counted and the job is stored.
 const _: () = assert!(
     KEEP_ALIVE.as_secs()
         + HEAD_DEADLINE.as_secs()
-        + BODY_DEADLINE.as_secs()
-        + 2 * PART_DEADLINE.as_secs()
+        + BATCH_DEADLINE.as_secs()
+        + 3 * PART_DEADLINE.as_secs()
         < ANSWER_DEADLINE.as_secs()
 );
 
@@ -86,6 +86,9 @@ where
             .client_request_timeout(HEAD_DEADLINE)
             .client_disconnect_timeout(LINGER)
             .local_addr(address)
+            .on_connect_ext(|stream: &PacedStream<TcpStream>, data| {
+                data.insert(stream.progress());
+            })
             .h1(app.map_err(|error| error.into().error_response()));
         fn_service(move |stream: TcpStream| async move {
             stream.set_nodelay(true)?;

@@ -11,8 +11,9 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, SchemaType};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    AllOfBuilder, Components, ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required,
-    Response, ResponseBuilder, Schema, SecurityRequirement, Type, example::ExampleBuilder,
+    AllOfBuilder, Components, ContentBuilder, HeaderBuilder, ObjectBuilder, OneOfBuilder, Ref,
+    RefOr, Required, Response, ResponseBuilder, Schema, SecurityRequirement, Type,
+    example::ExampleBuilder,
 };
 
 use super::description::Description;
@@ -34,6 +35,7 @@ use crate::domain::JobId;
     ),
     tags(
         (name = "images", description = "Jobs and their thumbnails"),
+        (name = "batches", description = "Jobs that are submitted together"),
         (name = "operation", description = "For operators; health checks need no key"),
     ),
     paths(
@@ -48,6 +50,12 @@ use crate::domain::JobId;
         routes::actions::begin,
         routes::actions::show,
         routes::actions::abort,
+        routes::batch_submit::submit,
+        routes::batches::list,
+        routes::batches::show,
+        routes::batches::images,
+        routes::batch_life::cancel,
+        routes::batch_life::retry,
         routes::metrics::metrics,
         routes::origins::list,
         routes::brakes::pause_origin,
@@ -127,15 +135,31 @@ fn describe_presets<'a>(components: &mut Components, names: impl Iterator<Item =
     let either = AnyOfBuilder::new()
         .item(without("preset"))
         .item(without("variants"));
+    let either = Schema::from(either);
     let description = members.description.take();
+    let mut defaults = members.clone();
+    defaults.properties.shift_remove("url");
+    defaults.required.retain(|name| name != "url");
     let submission = AllOfBuilder::new()
         .description(description)
         .item(members)
+        .item(either.clone());
+    let defaults = AllOfBuilder::new()
+        .description(Some("Members of a submission without its URL."))
+        .item(defaults)
         .item(either);
-    let submission = Schema::from(submission).into();
-    components
-        .schemas
-        .insert("Submission".to_owned(), submission);
+    for (name, schema) in [("Submission", submission), ("SubmissionDefaults", defaults)] {
+        let schema = Schema::from(schema).into();
+        components.schemas.insert(name.to_owned(), schema);
+    }
+    if let Some(RefOr::T(Schema::Object(batch))) = components.schemas.get_mut("BatchSubmission") {
+        let null = ObjectBuilder::new().schema_type(Type::Null);
+        let defaults = OneOfBuilder::new()
+            .item(null)
+            .item(Ref::from_schema_name("SubmissionDefaults"));
+        let defaults = Schema::from(defaults).into();
+        batch.properties.insert("defaults".to_owned(), defaults);
+    }
 }
 
 /// An action has either ids, each once, or a filter.
@@ -188,17 +212,46 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 fn problems_of(operation_id: &str) -> &'static [ProblemKind] {
     use ProblemKind as P;
     match operation_id {
+        "submitBatch" => &[
+            P::BadRequest,
+            P::MalformedJson,
+            P::ForeignRequest,
+            P::RequestTimeout,
+            P::IdempotencyKeyInUse,
+            P::BodyTooLarge,
+            P::UnsupportedMediaType,
+            P::InvalidBody,
+            P::IdempotencyKeyReused,
+            P::TooManyPending,
+            P::Unavailable,
+        ],
+        "listBatches" => &[P::InvalidQuery, P::Unavailable],
+        "showBatch" => &[P::BatchNotFound, P::InvalidBatchId, P::Unavailable],
+        "listBatchImages" => &[
+            P::BatchNotFound,
+            P::InvalidBatchId,
+            P::InvalidQuery,
+            P::Unavailable,
+        ],
+        "cancelBatch" | "retryBatch" => &[
+            P::ForeignRequest,
+            P::BatchNotFound,
+            P::InvalidBatchId,
+            P::Unavailable,
+        ],
         "submitImage" => &[
             P::BadRequest,
             P::MalformedJson,
             P::ForeignRequest,
             P::RequestTimeout,
             P::DuplicateActive,
+            P::IdempotencyKeyInUse,
             P::BodyTooLarge,
             P::UnsupportedMediaType,
             P::InvalidBody,
             P::InvalidUrl,
             P::ForbiddenSource,
+            P::IdempotencyKeyReused,
             P::TooManyPending,
             P::Unavailable,
         ],
@@ -317,6 +370,11 @@ fn error_response(kinds: &[ProblemKind]) -> Response {
         .description(titles.join("; "))
         .content(problem::CONTENT_TYPE, content);
     let header = match kinds.first().map(|kind| kind.status()) {
+        // Of a key that is in use.
+        Some(409) if kinds.contains(&ProblemKind::IdempotencyKeyInUse) => Some((
+            "Retry-After",
+            "Seconds to wait while the first request is under way",
+        )),
         Some(429 | 503) => Some(("Retry-After", "Seconds to wait before trying again")),
         Some(401) => Some(("WWW-Authenticate", "How to present a key")),
         Some(416) => Some(("Content-Range", "The size of the thumbnail")),

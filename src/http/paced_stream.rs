@@ -7,6 +7,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -37,6 +39,22 @@ impl Default for Pace {
     }
 }
 
+/// By which a handler says that the request it reads makes progress without an answer yet, as a long
+/// stream of items does.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress(Arc<AtomicBool>);
+
+impl Progress {
+    /// Starts both counts of the connection's [`Pace`] anew.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
 /// A stream that fails with [`io::ErrorKind::TimedOut`] or [`io::ErrorKind::QuotaExceeded`] once
 /// its [`Pace`] is broken. Each byte written starts both counts anew.
 pub(super) struct PacedStream<S> {
@@ -44,6 +62,7 @@ pub(super) struct PacedStream<S> {
     pace: Pace,
     clock: Pin<Box<Sleep>>,
     unanswered_bytes: usize,
+    progress: Progress,
 }
 
 impl<S> PacedStream<S> {
@@ -54,7 +73,13 @@ impl<S> PacedStream<S> {
             pace,
             clock: Box::pin(sleep(pace.answer_deadline)),
             unanswered_bytes: 0,
+            progress: Progress::default(),
         }
+    }
+
+    /// For the handlers of this connection.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     fn answered(&mut self) {
@@ -65,10 +90,17 @@ impl<S> PacedStream<S> {
 
     /// Pending until the time is over, which wakes the caller; then an error.
     fn poll_clock<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        self.clock
-            .as_mut()
-            .poll(context)
-            .map(|()| Err(cut_off(io::ErrorKind::TimedOut, "no answer in time")))
+        if self.clock.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        if self.progress.take() {
+            self.answered();
+            if self.clock.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        let reason = "no answer in time";
+        Poll::Ready(Err(cut_off(io::ErrorKind::TimedOut, reason)))
     }
 }
 
@@ -85,6 +117,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for PacedStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.progress.take() {
+            this.answered();
+        }
         let before = buffer.filled().len();
         match Pin::new(&mut this.stream).poll_read(context, buffer) {
             Poll::Pending => this.poll_clock(context),
@@ -181,6 +216,21 @@ mod tests {
             server.write_all(b"a").await.unwrap();
             client.read_u8().await.unwrap();
         }
+        let error = server.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn noted_progress_starts_them_anew_too() {
+        let (mut client, mut server) = paced();
+        let progress = server.progress();
+        for _ in 0..10 {
+            client.write_all(&[0; 60]).await.unwrap();
+            sleep(9 * SECOND).await;
+            progress.note();
+            server.read_exact(&mut [0; 60]).await.unwrap();
+        }
+        // The last note is older than the time it gave.
         let error = server.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -45,6 +45,7 @@ problem_kinds! {
     ForeignRequest = 403, "foreign_request", "The request comes from a foreign page";
     NotFound = 404, "not_found", "There is nothing at this path";
     JobNotFound = 404, "job_not_found", "There is no such job";
+    BatchNotFound = 404, "batch_not_found", "There is no such batch";
     ThumbnailNotFound = 404, "thumbnail_not_found", "There is no thumbnail yet";
     VariantNotFound = 404, "variant_not_found", "There is no such variant";
     ActionNotFound = 404, "action_not_found", "There is no such action";
@@ -54,6 +55,7 @@ problem_kinds! {
     NotRetryable = 409, "not_retryable", "The job can't be tried again";
     AlreadyEnded = 409, "already_ended", "The job has ended";
     CountMismatch = 409, "count_mismatch", "Another number of jobs matches";
+    IdempotencyKeyInUse = 409, "idempotency_key_in_use", "The first request is under way";
     PreconditionFailed = 412, "precondition_failed", "A condition of the request does not hold";
     BodyTooLarge = 413, "body_too_large", "The body is too large";
     UriTooLong = 414, "uri_too_long", "The request target is too long";
@@ -64,6 +66,8 @@ problem_kinds! {
     ForbiddenSource = 422, "forbidden_source", "Nothing may be fetched from this URL";
     InvalidJobId = 422, "invalid_job_id", "The job id is not a UUID";
     InvalidActionId = 422, "invalid_action_id", "The action id is not a UUID";
+    InvalidBatchId = 422, "invalid_batch_id", "The batch id is not a UUID";
+    IdempotencyKeyReused = 422, "idempotency_key_reused", "The key came with another body";
     InvalidQuery = 422, "invalid_query", "The query has invalid parameters";
     TooManyPending = 429, "too_many_pending", "Too many jobs are pending";
     RateLimited = 429, "rate_limited", "The API key sends too many requests";
@@ -89,9 +93,10 @@ impl ProblemKind {
 
     pub const fn retry_after_seconds(self) -> Option<u16> {
         match self {
-            Self::TooManyPending | Self::RateLimited | Self::Unavailable => {
-                Some(RETRY_AFTER_SECONDS)
-            }
+            Self::TooManyPending
+            | Self::RateLimited
+            | Self::IdempotencyKeyInUse
+            | Self::Unavailable => Some(RETRY_AFTER_SECONDS),
             _ => None,
         }
     }
@@ -117,6 +122,7 @@ mod tests {
                 "403 foreign_request",
                 "404 not_found",
                 "404 job_not_found",
+                "404 batch_not_found",
                 "404 thumbnail_not_found",
                 "404 variant_not_found",
                 "404 action_not_found",
@@ -126,6 +132,7 @@ mod tests {
                 "409 not_retryable",
                 "409 already_ended",
                 "409 count_mismatch",
+                "409 idempotency_key_in_use",
                 "412 precondition_failed",
                 "413 body_too_large",
                 "414 uri_too_long",
@@ -136,6 +143,8 @@ mod tests {
                 "422 forbidden_source",
                 "422 invalid_job_id",
                 "422 invalid_action_id",
+                "422 invalid_batch_id",
+                "422 idempotency_key_reused",
                 "422 invalid_query",
                 "429 too_many_pending",
                 "429 rate_limited",

@@ -30,9 +30,11 @@ impl Scope {
     pub fn needed(method: &Method, path: &str) -> Self {
         match (is_changing(method), path) {
             (false, _) => Self::Read,
-            (true, "/v1/images") => Self::Submit,
+            (true, "/v1/images" | "/v1/batches") => Self::Submit,
             // Of its own jobs; the handlers see to that.
-            (true, path) if path.starts_with("/v1/images/") => Self::Submit,
+            (true, path) if path.starts_with("/v1/images/") || path.starts_with("/v1/batches/") => {
+                Self::Submit
+            }
             (true, _) => Self::Operate,
         }
     }

@@ -20,6 +20,7 @@ use super::description::Description;
 use super::descriptors::connections_that_fit;
 use super::envelope;
 use super::health::{HealthCheck, Probe};
+use super::idempotency::{KEY_HEADER, REPLAYED_HEADER};
 use super::openapi;
 use super::paced_stream::Pace;
 use super::routes::{self, submit::DUPLICATE_HEADER};
@@ -125,6 +126,7 @@ fn cors(settings: &ApiSettings) -> Cors {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_NONE_MATCH,
+            header::HeaderName::from_static(KEY_HEADER),
             header::RANGE,
         ])
         .expose_headers([
@@ -132,6 +134,7 @@ fn cors(settings: &ApiSettings) -> Cors {
             header::RETRY_AFTER,
             header::ETAG,
             header::HeaderName::from_static(DUPLICATE_HEADER),
+            header::HeaderName::from_static(REPLAYED_HEADER),
         ])
         .max_age(3600);
     for origin in &settings.cors_origins {

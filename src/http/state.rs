@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::api_keys::ApiKeys;
 use super::backlog::BacklogLimit;
+use super::body_memory::BodyMemory;
 use super::health::{HealthCheck, Probe, probe};
 use super::paced_stream::Pace;
 use super::problem::Problem;
@@ -43,6 +44,7 @@ pub struct ApiState {
     pub(super) readiness: HealthCheck,
     pub(super) backlog: Option<BacklogLimit>,
     pub(super) rate_limit: Option<RateLimit>,
+    pub(super) large_bodies: BodyMemory,
     pub(super) draining: AtomicBool,
     /// Work that outlives its request: pushes to the queue. The server waits for it before it ends.
     pub(super) background: TaskTracker,
@@ -116,6 +118,7 @@ impl ApiState {
             storage,
             source_check,
             settings,
+            large_bodies: BodyMemory::default(),
             draining: AtomicBool::new(false),
             background: TaskTracker::new(),
             runtime: Handle::current(),
@@ -127,6 +130,12 @@ impl ApiState {
     pub fn with_workers(mut self, workers: Probe) -> Self {
         self.readiness.add("workers", workers);
         self
+    }
+
+    /// Runs `work` on the parts' runtime, whatever becomes of the request. The server waits for it
+    /// before it ends.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.background.spawn_on(work, &self.runtime);
     }
 
     pub(super) fn is_draining(&self) -> bool {

@@ -30,6 +30,16 @@ impl MemoryQueue {
         self.0.arrived.notify_one();
     }
 
+    pub(super) fn push_many(&self, new: &[JobId]) {
+        let mut ids = self.ids();
+        let room = CAPACITY.saturating_sub(ids.len());
+        for id in new.iter().take(room) {
+            ids.push_front(*id);
+        }
+        drop(ids);
+        self.0.arrived.notify_one();
+    }
+
     pub(super) fn push_back(&self, returned: &[JobId]) {
         self.ids().extend(returned.iter().rev());
         self.0.arrived.notify_one();

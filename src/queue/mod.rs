@@ -34,6 +34,14 @@ impl Queue {
         }
     }
 
+    /// Announces many committed jobs at once. Never fails either.
+    pub async fn push_many(&self, ids: &[JobId]) {
+        match self {
+            Self::Redis(queue) => queue.push_many(ids).await,
+            Self::Memory(queue) => queue.push_many(ids),
+        }
+    }
+
     /// Puts ids back that were taken but could not be claimed, so that they come next again.
     pub async fn push_back(&self, ids: &[JobId]) {
         match self {

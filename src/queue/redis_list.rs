@@ -62,6 +62,21 @@ impl RedisQueue {
         self.pusher.push(id).await;
     }
 
+    pub(super) async fn push_many(&self, ids: &[JobId]) {
+        if self.pusher.is_away() {
+            return;
+        }
+        let words: Vec<String> = ids.iter().map(JobId::to_string).collect();
+        let pushed = bounded(async {
+            let mut connection = self.pool.get().await?;
+            connection.lpush(&*self.key, words).await?;
+            Ok(())
+        });
+        if let Err(error) = pushed.await {
+            tracing::warn!(%error, "new jobs are not announced; they are found in the database");
+        }
+    }
+
     pub(super) async fn push_back(&self, ids: &[JobId]) {
         let words: Vec<String> = ids.iter().rev().map(JobId::to_string).collect();
         let pushed = bounded(async {

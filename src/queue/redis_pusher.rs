@@ -34,12 +34,17 @@ impl Pusher {
         Self { ids, away }
     }
 
+    /// True if the last push failed.
+    pub(super) fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
+    }
+
     pub(super) async fn push(&self, id: JobId) {
         let (done, pushed) = oneshot::channel();
         if self.ids.try_send((id, done)).is_err() {
             return;
         }
-        if !self.away.load(Ordering::Relaxed) {
+        if !self.is_away() {
             let _ = timeout(PUSH_WAIT, pushed).await;
         }
     }

@@ -4,12 +4,16 @@
 //! | file | duty |
 //! | --- | --- |
 //! | `actions` | changes many jobs as clients asked |
+//! | `batches` | ends the acceptance of batches whose process died |
 //! | `counts` | adds appended changes of counts to the kept counts |
 //! | `files` | removes the files of deleted and cancelled jobs |
+//! | `keys` | deletes answers to requests with an `Idempotency-Key` after their day |
 
 mod actions;
+mod batches;
 mod counts;
 mod files;
+mod keys;
 
 use std::time::Duration;
 
@@ -31,9 +35,11 @@ impl Upkeep {
         let actions = actions::act_forever(&self.database);
         let counts = counts::fold_forever(&self.database);
         let files = files::remove_forever(&self.database, &self.storage);
+        let batches = batches::end_stale_forever(&self.database);
+        let keys = keys::forget_forever(&self.database);
         tokio::select! {
             () = stop.cancelled() => {}
-            () = async { tokio::join!(actions, counts, files); } => {}
+            () = async { tokio::join!(actions, counts, files, batches, keys); } => {}
         }
     }
 }

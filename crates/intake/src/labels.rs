@@ -12,6 +12,8 @@ const MAX_TAGS: usize = 10;
 const LONGEST_TAG: usize = 64;
 /// As JSON without spaces.
 const MAX_METADATA_BYTES: usize = 4096;
+/// As it was written.
+const MAX_WRITTEN_BYTES: usize = 64 * 1024;
 /// About ten years, in seconds.
 const LONGEST_KEPT: u32 = 3653 * 24 * 60 * 60;
 
@@ -77,6 +79,15 @@ fn metadata(value: &Value) -> Result<Option<Metadata>, &'static str> {
         },
         _ => Err(NO_METADATA),
     }
+}
+
+/// Metadata of something other than a job.
+pub(crate) fn metadata_of(text: &str) -> Result<Option<Metadata>, String> {
+    if text.len() > MAX_WRITTEN_BYTES {
+        return Err(TOO_MUCH.to_owned());
+    }
+    let UniqueValue(value) = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    metadata(&value).map_err(str::to_owned)
 }
 
 /// JSON knows one kind of number: 60.0 is 60.

@@ -6,6 +6,7 @@
 //! | [`SourceUrl`], [`Origin`] | the URL of an image, and the server it leads to |
 //! | [`SourcePolicy`], [`AddressPolicy`] | whether a URL or an address may be fetched at all |
 //! | [`members`], [`requests`] | the body of a request, with a pointer to each fault |
+//! | [`batch`] | the body of many submissions |
 //! | [`variant`] | what a job is to make |
 //! | [`query`] | the parameters of a list |
 //! | [`settings`] | `thumbforge.toml`, `.env`, the environment and flags, as texts |
@@ -13,6 +14,7 @@
 //!
 //! Everything is pure: no file, no socket, no task. Only "at most ten years ahead" asks the clock.
 
+pub mod batch;
 pub mod members;
 pub mod query;
 pub mod requests;
@@ -22,6 +24,8 @@ pub mod variant;
 mod action_body;
 mod address_policy;
 mod allowed_ports;
+mod batch_query;
+mod batch_status;
 mod duplicate;
 mod egress_proxy;
 mod failure_code;
@@ -46,6 +50,8 @@ mod variant_schema;
 pub use action_body::{ActionBody, ActionWord, Filter, FilterSchema};
 pub use address_policy::AddressPolicy;
 pub use allowed_ports::AllowedPorts;
+pub use batch_query::BatchQuery;
+pub use batch_status::{BatchStatus, UnknownBatchStatus};
 pub use duplicate::DuplicateHandling;
 pub use egress_proxy::EgressProxy;
 pub use failure_code::FailureCode;

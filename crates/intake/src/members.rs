@@ -79,7 +79,7 @@ fn explain<T: ObjectBody>(bytes: &[u8], first: &str) -> BodyRefusal {
     }
 }
 
-fn sentence(error: &serde_json::Error) -> String {
+pub(super) fn sentence(error: &serde_json::Error) -> String {
     if error.is_eof() {
         String::from("The JSON ends too early.")
     } else {

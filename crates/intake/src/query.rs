@@ -91,7 +91,7 @@ pub(crate) fn set_filter(
     })
 }
 
-const NO_CURSOR: &str = "must be the next_cursor of an earlier page";
+pub(super) const NO_CURSOR: &str = "must be the next_cursor of an earlier page";
 
 /// What leads to the page after `place`. Clients must not rely on its form.
 pub fn cursor(place: ListPlace) -> String {

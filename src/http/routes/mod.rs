@@ -1,6 +1,9 @@
 //! Which path leads where. One file a resource.
 
 pub mod actions;
+pub mod batch_life;
+pub mod batch_submit;
+pub mod batches;
 pub mod brakes;
 pub mod docs;
 mod file_responses;
@@ -38,6 +41,11 @@ pub fn configure(app: &mut web::ServiceConfig) {
         .service(changing("/actions", actions::begin))
         .service(readable("/actions/{action_id}", actions::show))
         .service(changing("/actions/{action_id}/abort", actions::abort))
+        .service(readable("/batches", batches::list).route(web::post().to(batch_submit::submit)))
+        .service(readable("/batches/{batch_id}", batches::show))
+        .service(readable("/batches/{batch_id}/images", batches::images))
+        .service(changing("/batches/{batch_id}/cancel", batch_life::cancel))
+        .service(changing("/batches/{batch_id}/retry", batch_life::retry))
         .service(readable("/metrics", metrics::metrics))
         .service(readable("/origins", origins::list))
         .service(changing("/origins/pause", brakes::pause_origin))

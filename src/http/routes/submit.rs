@@ -1,18 +1,21 @@
 //! `POST /v1/images`
 
+use std::sync::Arc;
+
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use thumbforge_intake::RequestFault;
+use thumbforge_intake::members;
 use thumbforge_intake::requests::SubmitBody;
 
-use crate::db::{DbError, Submission};
-use crate::domain::{Job, Labels, Request, Schedule, SourceUrl, Variants};
+use crate::db::{Answering, DbError, Kept, KeyClaim, StoredAnswer, Submission};
+use crate::domain::{Job, Request};
 use crate::http::body;
 use crate::http::caller::Caller;
 use crate::http::dto::JobBody;
+use crate::http::idempotency::{self, IdempotencyKey};
 use crate::http::problem::Problem;
-use crate::http::problem_kind::ProblemKind;
 use crate::http::state::ApiState;
+use crate::http::submission::{count_pending, request_of};
 
 /// Marks that the job in the answer is an earlier one.
 pub const DUPLICATE_HEADER: &str = "thumbforge-duplicate";
@@ -26,6 +29,11 @@ pub const DUPLICATE_HEADER: &str = "thumbforge-duplicate";
     path = "/v1/images",
     tag = "images",
     operation_id = "submitImage",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            pattern = "^[!-~]+$",
+            description = "A request that is sent again with its key gets its first answer again"),
+    ),
     request_body(content = SubmitBody, content_type = "application/json"),
     responses((
         status = 202,
@@ -35,6 +43,7 @@ pub const DUPLICATE_HEADER: &str = "thumbforge-duplicate";
         headers(
             ("Location" = String, description = "Path of the job"),
             ("Thumbforge-Duplicate" = Option<String>, description = "`reused` if the job is an earlier one"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true` if this is an earlier answer"),
         ),
     ))
 )]
@@ -43,89 +52,113 @@ pub async fn submit(
     payload: web::Payload,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
-    let body: SubmitBody = body::read_object(&request, payload).await?;
-    let variants = what_to_make(&body, &state)?;
-    let url = acceptable(&body.url, &state)?;
-    let policy = body.duplicate.unwrap_or(state.settings.duplicate_handling);
+    let caller = Caller::of(&request);
+    let key = IdempotencyKey::of(&request, &caller)?;
+    let bytes = body::read_json(&request, payload).await?;
+    let claim = key.map(|key| key.with_body(&bytes));
+    if let Some(claim) = &claim
+        && let Some(response) = idempotency::answered_before(&state, claim).await?
+    {
+        return Ok(response);
+    }
+    let body: SubmitBody = members::parse(&bytes)?;
+    let wanted = request_of(body, &state, caller.label())?;
     let place = match &state.backlog {
         Some(limit) => Some(limit.admit(|enough| count_pending(&state, enough)).await?),
         None => None,
     };
-    let wanted = Request {
-        url,
-        policy,
-        schedule: Schedule {
-            priority: body.priority.unwrap_or_default(),
-            not_before: body.not_before,
-        },
-        variants,
-        labels: Labels {
-            tags: body.tags.0,
-            metadata: body.metadata.map(|metadata| metadata.0),
-            submitted_by: Caller::of(&request).label(),
-            expires_in: body.expires_in,
-        },
-    };
-    let submission = store(&state, wanted).await?;
+    let kept = store(&state, wanted, claim.clone()).await?;
+    let is_created = matches!(
+        &kept,
+        Kept::New {
+            made: Submission::Created(_),
+            ..
+        }
+    );
     if let Some(place) = place
-        && !matches!(submission, Submission::Created(_))
+        && !is_created
     {
         place.give_back();
     }
-    match submission {
-        Submission::Created(job) => Ok(accepted(job, false)),
-        Submission::Reused(job) => Ok(accepted(job, true)),
-        Submission::Rejected { active } => Err(Problem::duplicate_active(active)),
+    match (kept, claim) {
+        (
+            Kept::New {
+                answer: Some(answer),
+                ..
+            },
+            _,
+        ) => Ok(idempotency::response(answer, false)),
+        (Kept::New { made, .. }, _) => match made {
+            Submission::Created(job) => Ok(accepted(job, false)),
+            Submission::Reused(job) => Ok(accepted(job, true)),
+            Submission::Rejected { active } => Err(Problem::duplicate_active(active)),
+        },
+        (kept, Some(claim)) => {
+            let response = idempotency::repeated(&state, &claim, kept).await?;
+            response.ok_or_else(Problem::internal)
+        }
+        (_, None) => Err(Problem::internal()),
     }
-}
-
-/// The variants that the body asks for, directly or by the name of a preset.
-fn what_to_make(body: &SubmitBody, state: &ApiState) -> Result<Option<Variants>, Problem> {
-    let Some(name) = &body.preset else {
-        return Ok(body.variants.clone());
-    };
-    let preset = state.settings.presets.get(name).cloned();
-    preset.map(Some).ok_or_else(|| {
-        let fault = RequestFault::in_body("#/preset", "is not one of the configured presets");
-        let detail = "There is no preset of this name.";
-        Problem::new(ProblemKind::InvalidBody, detail).with_errors(vec![fault])
-    })
-}
-
-fn acceptable(text: &str, state: &ApiState) -> Result<SourceUrl, Problem> {
-    let refuse = |kind, reason: String| {
-        let detail = format!("The URL was refused: {reason}.");
-        Problem::new(kind, detail).with_errors(vec![RequestFault::in_body("#/url", reason)])
-    };
-    let url = SourceUrl::parse(text)
-        .map_err(|error| refuse(ProblemKind::InvalidUrl, error.to_string()))?;
-    (state.source_check)(&url).map_err(|reason| refuse(ProblemKind::ForbiddenSource, reason))?;
-    Ok(url)
-}
-
-async fn count_pending(state: &ApiState, enough: u64) -> Result<u64, Problem> {
-    let database = state.database.clone();
-    state
-        .bounded(
-            "database",
-            async move { database.pending_up_to(enough).await },
-        )
-        .await
 }
 
 /// Commits the job, then announces it while the client does not wait. Both happen on the parts'
 /// runtime, whatever becomes of the client, and without another hop between threads.
-async fn store(state: &web::Data<ApiState>, request: Request) -> Result<Submission, Problem> {
+async fn store(
+    state: &web::Data<ApiState>,
+    request: Request,
+    claim: Option<KeyClaim>,
+) -> Result<Kept<Submission>, Problem> {
     let parts = state.clone().into_inner();
     let submitting = async move {
-        let submission = parts.database.submit(request).await?;
-        if let Submission::Created(job) = &submission {
+        let kept = match claim {
+            None => Kept::New {
+                made: parts.database.submit(request).await?,
+                answer: None,
+            },
+            Some(claim) => {
+                let answering: Answering<Submission> = Arc::new(stored_answer);
+                parts
+                    .database
+                    .submit_once(request, claim, answering)
+                    .await?
+            }
+        };
+        if let Kept::New {
+            made: Submission::Created(job),
+            ..
+        } = &kept
+        {
             let (queue, id) = (parts.queue.clone(), job.id);
             parts.background.spawn(async move { queue.push(id).await });
         }
-        Ok::<_, DbError>(submission)
+        Ok::<_, DbError>(kept)
     };
     state.bounded("database", submitting).await
+}
+
+/// The same as [`accepted`], to be kept.
+fn stored_answer(submission: &Submission) -> Option<StoredAnswer> {
+    let (job, reused) = match submission {
+        Submission::Created(job) => (job, false),
+        Submission::Reused(job) => (job, true),
+        Submission::Rejected { .. } => return None,
+    };
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut headers = vec![
+        header("content-type", "application/json"),
+        header("location", &format!("/v1/images/{}", job.id)),
+    ];
+    if reused {
+        headers.push(header(DUPLICATE_HEADER, "reused"));
+    }
+    let body = serde_json::to_string(&JobBody::from(job.clone()));
+    Some(StoredAnswer {
+        status: 202,
+        headers,
+        body: body
+            .inspect_err(|error| tracing::error!(%error, "a job could not be written"))
+            .ok()?,
+    })
 }
 
 fn accepted(job: Job, reused: bool) -> HttpResponse {

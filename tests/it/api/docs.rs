@@ -72,6 +72,24 @@ async fn the_description_names_every_operation_and_status() {
                 "post /v1/actions/{action_id}/abort",
                 "200 403 404 409 414 422 431 500 503"
             ),
+            ("get /v1/batches", "200 414 422 431 500 503"),
+            (
+                "post /v1/batches",
+                "202 400 403 408 409 413 414 415 422 429 431 500 503"
+            ),
+            ("get /v1/batches/{batch_id}", "200 404 414 422 431 500 503"),
+            (
+                "post /v1/batches/{batch_id}/cancel",
+                "200 403 404 414 422 431 500 503"
+            ),
+            (
+                "get /v1/batches/{batch_id}/images",
+                "200 404 414 422 431 500 503"
+            ),
+            (
+                "post /v1/batches/{batch_id}/retry",
+                "200 403 404 414 422 431 500 503"
+            ),
             ("get /v1/healthz", "200 414 431 500 503"),
             ("get /v1/images", "200 414 422 431 500 503"),
             (
@@ -153,7 +171,8 @@ async fn keys_are_described_where_they_are_asked_for() {
             "{name}"
         );
         let scope = match name.as_str() {
-            _ if name.contains("/v1/images") && !name.starts_with("get") => "submit",
+            _ if name.starts_with("get") => "read",
+            _ if name.contains("/v1/images") || name.contains("/v1/batches") => "submit",
             _ if name.starts_with("post") => "operate",
             _ => "read",
         };

@@ -2,10 +2,12 @@
 
 mod access;
 mod actions;
+mod batches;
 mod crowd;
 mod docs;
 pub mod harness;
 mod health;
+mod idempotency;
 mod life;
 mod limits;
 mod origins;

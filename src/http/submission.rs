@@ -1,0 +1,68 @@
+//! What a submission asks for, and whether it may.
+
+use thumbforge_intake::RequestFault;
+use thumbforge_intake::requests::SubmitBody;
+
+use super::problem::Problem;
+use super::problem_kind::ProblemKind;
+use super::state::ApiState;
+use crate::domain::{Labels, Request, Schedule, SourceUrl, Variants};
+
+/// The job that a body asks for, in the name of an API key.
+///
+/// # Errors
+/// What the client is told.
+pub(super) fn request_of(
+    body: SubmitBody,
+    state: &ApiState,
+    submitted_by: Option<String>,
+) -> Result<Request, Problem> {
+    let variants = what_to_make(&body, state)?;
+    let url = acceptable(&body.url, state)?;
+    Ok(Request {
+        url,
+        policy: body.duplicate.unwrap_or(state.settings.duplicate_handling),
+        schedule: Schedule {
+            priority: body.priority.unwrap_or_default(),
+            not_before: body.not_before,
+        },
+        variants,
+        labels: Labels {
+            tags: body.tags.0,
+            metadata: body.metadata.map(|metadata| metadata.0),
+            submitted_by,
+            expires_in: body.expires_in,
+        },
+    })
+}
+
+/// The variants that the body asks for, directly or by the name of a preset.
+fn what_to_make(body: &SubmitBody, state: &ApiState) -> Result<Option<Variants>, Problem> {
+    let Some(name) = &body.preset else {
+        return Ok(body.variants.clone());
+    };
+    let preset = state.settings.presets.get(name).cloned();
+    preset.map(Some).ok_or_else(|| {
+        let fault = RequestFault::in_body("#/preset", "is not one of the configured presets");
+        let detail = "There is no preset of this name.";
+        Problem::new(ProblemKind::InvalidBody, detail).with_errors(vec![fault])
+    })
+}
+
+fn acceptable(text: &str, state: &ApiState) -> Result<SourceUrl, Problem> {
+    let refuse = |kind, reason: String| {
+        let detail = format!("The URL was refused: {reason}.");
+        Problem::new(kind, detail).with_errors(vec![RequestFault::in_body("#/url", reason)])
+    };
+    let url = SourceUrl::parse(text)
+        .map_err(|error| refuse(ProblemKind::InvalidUrl, error.to_string()))?;
+    (state.source_check)(&url).map_err(|reason| refuse(ProblemKind::ForbiddenSource, reason))?;
+    Ok(url)
+}
+
+/// How many jobs are pending, counted up to `enough`.
+pub(super) async fn count_pending(state: &ApiState, enough: u64) -> Result<u64, Problem> {
+    let database = state.database.clone();
+    let counting = async move { database.pending_up_to(enough).await };
+    state.bounded("database", counting).await
+}
