@@ -45,10 +45,39 @@ pub enum ServiceCommand {
     Work,
     All,
     InitDb,
+    Retention {
+        /// Delete at once, also within the hour after a change of the settings.
+        now: bool,
+        /// Count only.
+        dry_run: bool,
+    },
+    Orphans {
+        remove: bool,
+        /// Remove them however many they are.
+        force: bool,
+    },
+    Check {
+        repair: bool,
+    },
 }
 
 impl ServiceCommand {
-    const ALL: [Self; 4] = [Self::Serve, Self::Work, Self::All, Self::InitDb];
+    /// Without flags.
+    const ALL: [Self; 7] = [
+        Self::Serve,
+        Self::Work,
+        Self::All,
+        Self::InitDb,
+        Self::Retention {
+            now: false,
+            dry_run: false,
+        },
+        Self::Orphans {
+            remove: false,
+            force: false,
+        },
+        Self::Check { repair: false },
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,6 +85,9 @@ impl ServiceCommand {
             Self::Work => "work",
             Self::All => "all",
             Self::InitDb => "init-db",
+            Self::Retention { .. } => "retention",
+            Self::Orphans { .. } => "orphans",
+            Self::Check { .. } => "check",
         }
     }
 
@@ -65,6 +97,48 @@ impl ServiceCommand {
             Self::Work => "Run workers",
             Self::All => "Run the HTTP API and workers in one process",
             Self::InitDb => "Create or update the database, and exit; safe to repeat",
+            Self::Retention { .. } => "Delete jobs whose time is over, with their files",
+            Self::Orphans { .. } => "List files in the storage that belong to no job",
+            Self::Check { .. } => "Compare the kept counts of jobs with the jobs",
+        }
+    }
+
+    /// Flags of its own: name and help.
+    const fn own_flags(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Retention { .. } => &[
+                (
+                    NOW,
+                    "Do not wait for an hour after a change of the settings",
+                ),
+                (DRY_RUN, "Count the jobs by kind, and delete none"),
+            ],
+            Self::Orphans { .. } => &[
+                (REMOVE, "Remove them"),
+                (
+                    FORCE,
+                    "Remove them even if they are more than a twentieth of all files",
+                ),
+            ],
+            Self::Check { .. } => &[(REPAIR, "Repair what is wrong")],
+            _ => &[],
+        }
+    }
+
+    fn with_flags(self, arguments: &ArgMatches) -> Self {
+        match self {
+            Self::Retention { .. } => Self::Retention {
+                now: arguments.get_flag(NOW),
+                dry_run: arguments.get_flag(DRY_RUN),
+            },
+            Self::Orphans { .. } => Self::Orphans {
+                remove: arguments.get_flag(REMOVE),
+                force: arguments.get_flag(FORCE),
+            },
+            Self::Check { .. } => Self::Check {
+                repair: arguments.get_flag(REPAIR),
+            },
+            other => other,
         }
     }
 }
@@ -79,6 +153,11 @@ const SIZE: &str = "size";
 const QUALITY: &str = "quality";
 const VARIANT: &str = "variant";
 const PRESET: &str = "preset";
+const NOW: &str = "now";
+const DRY_RUN: &str = "dry-run";
+const REMOVE: &str = "remove";
+const FORCE: &str = "force";
+const REPAIR: &str = "repair";
 
 const AFTER_HELP: &str = "Every setting can be given as a flag, as a variable (THUMBFORGE_…) in the \
     environment or in .env, or as a key in thumbforge.toml (the variable's name in lower case, without \
@@ -173,13 +252,20 @@ fn settings_help() -> String {
         format!("  {name}\n          {}\n", setting.help)
     });
     let rows: String = rows.collect();
-    format!("Settings of serve, work, all and init-db:\n{rows}\n{AFTER_HELP}")
+    let names = ServiceCommand::ALL.map(ServiceCommand::as_str);
+    let names = names.join(", ");
+    format!("Settings of {names}:\n{rows}\n{AFTER_HELP}")
 }
 
 fn service(command: ServiceCommand) -> clap::Command {
+    let own_flag = |(name, help): &(&'static str, &'static str)| {
+        let flag = Arg::new(*name).long(*name).help(*help);
+        flag.action(clap::ArgAction::SetTrue)
+    };
     clap::Command::new(command.as_str())
         .about(command.about())
         .after_help(AFTER_HELP)
+        .args(command.own_flags().iter().map(own_flag))
         .arg(
             Arg::new(CONFIG)
                 .long(CONFIG)
@@ -236,7 +322,8 @@ where
             command: ServiceCommand::ALL
                 .into_iter()
                 .find(|command| command.as_str() == name)
-                .ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))?,
+                .ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))?
+                .with_flags(arguments),
             config_file: arguments.get_one(CONFIG).cloned(),
             flags: flags(arguments),
         },
@@ -324,6 +411,31 @@ mod tests {
                 flags: vec![("bind", "[::1]:80".into()), ("max_redirects", "-1".into())],
             }
         );
+    }
+
+    #[test]
+    fn commands_have_flags_of_their_own() {
+        let command = |line: &[&str]| {
+            let line = ["thumbforge"].iter().chain(line);
+            match parse(line).unwrap() {
+                Invocation::Service { command, .. } => command,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (now, dry_run) = (true, false);
+        assert_eq!(
+            command(&["retention", "--now", "--retain-failed", "1d"]),
+            ServiceCommand::Retention { now, dry_run }
+        );
+        let (remove, force) = (true, true);
+        assert_eq!(
+            command(&["orphans", "--remove", "--force"]),
+            ServiceCommand::Orphans { remove, force }
+        );
+        let repair = false;
+        assert_eq!(command(&["check"]), ServiceCommand::Check { repair });
+        let error = parse(["thumbforge", "serve", "--now"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
     }
 
     #[test]

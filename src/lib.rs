@@ -30,5 +30,5 @@ pub mod lifecycle;
 pub mod queue;
 pub mod storage;
 pub mod telemetry;
-mod upkeep;
+pub mod upkeep;
 pub mod worker;

@@ -5,6 +5,7 @@ mod error;
 mod opening;
 mod probes;
 mod rules;
+mod tidying;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -14,18 +15,20 @@ use tokio_util::sync::CancellationToken;
 pub use entrance::{listen, read_api_keys, reserve};
 pub use error::AppError;
 pub use opening::init_database;
+pub use tidying::{Tidying, TidyingError};
 
 use crate::config::Settings;
-use crate::db::{Database, DbError};
+use crate::db::Database;
 use crate::fetch::{FetchSettings, Fetcher};
 use crate::http::{self, ApiKeys, ApiSettings, ApiState};
 use crate::queue::Queue;
 use crate::storage::Storage;
 use crate::upkeep::Upkeep;
 use crate::worker::{Parts, Workers};
-use opening::{fetch_settings, of_database, open_database, open_queue, open_storage};
+use opening::{fetch_settings, open_current_database, open_queue, open_storage, say_who_owns};
 use rules::{
-    DOWNLOADS_ALONE, DOWNLOADS_BESIDE_CLIENTS, caps_of, downloads_that_fit, engine, worker_settings,
+    DOWNLOADS_ALONE, DOWNLOADS_BESIDE_CLIENTS, caps_of, downloads_that_fit, engine, retention,
+    worker_settings,
 };
 
 /// The parts of one process, checked and ready.
@@ -44,21 +47,9 @@ impl App {
     /// # Errors
     /// If the database can't be reached, or the storage can't be written.
     pub async fn open(settings: Settings) -> Result<Self, AppError> {
-        let (database, target) = open_database(&settings)?;
-        if settings.auto_migrate {
-            let applied = database.migrate(&target).await;
-            for migration in applied.map_err(of_database(&settings))? {
-                tracing::info!(migration, "migration applied");
-            }
-        }
-        database.ping().await.map_err(|cause| {
-            let database = settings.database_url.to_string();
-            match cause {
-                DbError::Refused(_) => AppError::Schema { database, cause },
-                _ => AppError::Database { database, cause },
-            }
-        })?;
+        let (database, _) = open_current_database(&settings).await?;
         let storage = open_storage(&settings)?;
+        say_who_owns(&database, &storage).await;
         let queue = open_queue(&settings).await?;
         Ok(Self {
             fetch: fetch_settings(&settings),
@@ -136,6 +127,8 @@ impl App {
         let upkeep = Upkeep {
             database: self.database.clone(),
             storage: self.storage.clone(),
+            retention: retention(&self.settings),
+            sweep_orphans: self.settings.sweep_orphans,
         };
         tokio::spawn(upkeep.run(stop.clone()));
     }

@@ -40,6 +40,40 @@ pub(super) fn open_database(settings: &Settings) -> Result<(Database, Target), A
     Ok((database, target))
 }
 
+/// Opens the database, applies pending migrations unless told not to, and sees whether the schema is
+/// there.
+pub(super) async fn open_current_database(
+    settings: &Settings,
+) -> Result<(Database, Target), AppError> {
+    let (database, target) = open_database(settings)?;
+    if settings.auto_migrate {
+        let applied = database.migrate(&target).await;
+        for migration in applied.map_err(of_database(settings))? {
+            tracing::info!(migration, "migration applied");
+        }
+    }
+    database.ping().await.map_err(|cause| {
+        let database = settings.database_url.to_string();
+        match cause {
+            DbError::Refused(_) => AppError::Schema { database, cause },
+            _ => AppError::Database { database, cause },
+        }
+    })?;
+    Ok((database, target))
+}
+
+/// Makes a storage without an owner that of this database. Only the sweep for orphans needs it, and
+/// asks again.
+pub(super) async fn say_who_owns(database: &Database, storage: &Storage) {
+    let owned = match database.storage_owner().await {
+        Ok(owner) => storage.own(owner).await.map_err(anyhow::Error::from),
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = owned {
+        tracing::warn!("it can't be seen whether the storage is this database's: {error:#}");
+    }
+}
+
 fn make_parent_folder(file: &Path) -> Result<(), AppError> {
     let Some(folder) = file.parent() else {
         return Ok(());

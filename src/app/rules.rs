@@ -5,10 +5,17 @@ use std::sync::Arc;
 use thumbforge_imaging::Variant;
 
 use crate::config::Settings;
-use crate::domain::OriginRule;
 use crate::domain::origin_record::Caps;
+use crate::domain::{OriginRule, Retention};
 use crate::http;
 use crate::worker::{CapsOf, DecodeLimits, Engine, WorkerSettings};
+
+pub(super) const fn retention(settings: &Settings) -> Retention {
+    Retention {
+        completed: settings.retain_completed,
+        failed: settings.retain_failed,
+    }
+}
 
 /// One of so many open files may be a download's: in a process of workers, and beside the API.
 pub(super) const DOWNLOADS_ALONE: u64 = 2;

@@ -3,8 +3,11 @@
 //! 0: done. 1: could not start, or failed while running. 2: wrong usage or settings.
 
 mod all;
+mod check;
 mod init_db;
+mod orphans;
 mod probe;
+mod retention;
 mod serve;
 mod thumbnail;
 mod work;
@@ -82,6 +85,13 @@ fn block_on(command: ServiceCommand, settings: Settings) -> anyhow::Result<()> {
             ServiceCommand::Work => work::run(settings).await,
             ServiceCommand::All => all::run(settings).await,
             ServiceCommand::InitDb => init_db::run(settings).await,
+            ServiceCommand::Retention { now, dry_run } => {
+                retention::run(settings, now, dry_run).await
+            }
+            ServiceCommand::Orphans { remove, force } => {
+                orphans::run(settings, remove, force).await
+            }
+            ServiceCommand::Check { repair } => check::run(settings, repair).await,
         }
     });
     // Dropping the runtime would wait for a decode that hangs; by now its job belongs to another

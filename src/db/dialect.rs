@@ -50,6 +50,14 @@ impl Dialect {
         }
     }
 
+    /// A moment by its microseconds since the Unix epoch.
+    pub(super) fn moment(self, micros: i64) -> String {
+        match self.is_postgres {
+            true => format!("(timestamptz 'epoch' + {micros} * interval '1 microsecond')"),
+            false => micros.to_string(),
+        }
+    }
+
     /// The name of a bound value, counted from 1. (To SQLite `$1` is a name like any other.)
     pub(super) fn parameter(self, number: usize) -> String {
         match self.is_postgres {

@@ -89,7 +89,7 @@ pub(super) async fn build(connection: &mut AsyncPgConnection) -> Result<(), DbEr
     // Concurrent work on the table waits for nothing, but the statement takes longer.
     let concurrently = if is_large { "CONCURRENTLY " } else { "" };
     let is_there = |name: &str| known.iter().find(|known| known.name == name);
-    for (name, definition) in INDEXES {
+    for (number, (name, definition)) in INDEXES.into_iter().enumerate() {
         match is_there(name) {
             Some(index) if index.is_valid => continue,
             Some(_) => drop_index(connection, concurrently, name).await?,
@@ -98,6 +98,8 @@ pub(super) async fn build(connection: &mut AsyncPgConnection) -> Result<(), DbEr
         if is_large {
             tracing::info!(
                 index = name,
+                number = number + 1,
+                of = INDEXES.len(),
                 "building an index; the service may go on meanwhile"
             );
         }

@@ -91,7 +91,20 @@ impl Database {
     /// Deletes the rows of those of these jobs that exist, in whatever state; returns which. Then
     /// their files are to be removed ([`Self::doomed`]).
     pub async fn delete(&self, ids: &[JobId]) -> Result<Vec<Deleted>, DbError> {
-        let changed = self.change(Change::delete(), ids).await?;
+        self.delete_by(Change::delete(), ids).await
+    }
+
+    /// The same for those of which a condition holds. It must not depend on the time.
+    pub(super) async fn delete_where(
+        &self,
+        ids: &[JobId],
+        condition: &str,
+    ) -> Result<Vec<Deleted>, DbError> {
+        self.delete_by(Change::delete_where(condition), ids).await
+    }
+
+    async fn delete_by(&self, change: Change, ids: &[JobId]) -> Result<Vec<Deleted>, DbError> {
+        let changed = self.change(change, ids).await?;
         let deleted = |changed: Changed| Deleted {
             id: JobId(changed.id.0),
             has_files: changed.is_doomed,

@@ -36,6 +36,9 @@ pub(super) struct Change {
     chosen: String,
     /// A query of `chosen` for what to note in `doomed_files`; empty for nothing.
     doomed: String,
+    /// What must hold of a job that is deleted. It does not depend on the time: in SQLite it is
+    /// asked twice.
+    condition: Option<String>,
     apply: String,
 }
 
@@ -59,6 +62,7 @@ impl Change {
             doomed: format!(
                 "SELECT id AS job_id, free_at AS due_at FROM chosen WHERE status = '{processing}'"
             ),
+            condition: None,
             apply: format!(
                 "UPDATE jobs SET status = '{cancelled}', fence = jobs.fence + 1, due_at = NULL, \
                  waiting = false, worker_id = NULL, updated_at = {{now}}, attempts_log = \
@@ -90,6 +94,7 @@ impl Change {
                  FROM jobs WHERE {{}} AND status IN ('{failed}', '{cancelled}') AND {alone}"
             ),
             doomed: String::new(),
+            condition: None,
             apply: format!(
                 "UPDATE jobs SET status = '{pending}', attempts = 0, deaths = 0, \
                  fence = jobs.fence + 1, \
@@ -114,17 +119,34 @@ impl Change {
             ),
             // A job that was never claimed has no files.
             doomed: "SELECT id AS job_id, free_at AS due_at FROM chosen WHERE is_doomed".to_owned(),
+            condition: None,
             apply: "DELETE FROM jobs".to_owned(),
         }
+    }
+
+    /// Of jobs of which a condition holds. It must not depend on the time.
+    pub(super) fn delete_where(condition: &str) -> Self {
+        Self {
+            // As a case no index fits it: SQLite would read all jobs of a state instead of these.
+            condition: Some(format!("CASE WHEN {condition} THEN true ELSE false END")),
+            ..Self::delete()
+        }
+    }
+
+    fn and_condition(&self) -> String {
+        let condition = self.condition.as_deref();
+        condition.map_or_else(String::new, |condition| format!(" AND {condition}"))
     }
 
     /// Locks in the order of the ids, as every statement does that locks several jobs.
     fn postgres_text(&self) -> String {
         let now = Dialect::POSTGRES.now;
-        let chosen = self.chosen.replace(
-            "{}",
-            "id = ANY($1) AND ($2 IS NULL OR status = $2) AND ($3 IS NULL OR error_code = $3)",
+        let condition = self.and_condition();
+        let named = format!(
+            "id = ANY($1) AND ($2 IS NULL OR status = $2) \
+             AND ($3 IS NULL OR error_code = $3){condition}"
         );
+        let chosen = self.chosen.replace("{}", &named);
         let mut text =
             format!("WITH chosen AS MATERIALIZED ({chosen} ORDER BY id FOR UPDATE OF jobs)");
         if !self.doomed.is_empty() {
@@ -144,9 +166,12 @@ impl Change {
     /// One writer at a time: what the first statement chose, the second finds as it was.
     fn sqlite_texts(&self) -> (Option<String>, String) {
         let now = Dialect::SQLITE.now;
-        let named = "id IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR status = ?2) \
-                     AND (?3 IS NULL OR error_code = ?3)";
-        let with = format!("WITH chosen AS ({})", self.chosen.replace("{}", named));
+        let condition = self.and_condition();
+        let named = format!(
+            "id IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR status = ?2) \
+             AND (?3 IS NULL OR error_code = ?3){condition}"
+        );
+        let with = format!("WITH chosen AS ({})", self.chosen.replace("{}", &named));
         let doomed = (!self.doomed.is_empty()).then(|| {
             // Without a condition the parser takes ON for that of a join.
             let noted = format!("{NOTE_DOOMED}{} AND true{NOTED_BEFORE}", self.doomed);

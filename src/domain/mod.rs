@@ -9,6 +9,7 @@ pub mod failure;
 pub mod job;
 pub mod origin_record;
 pub mod request;
+pub mod retention;
 pub mod retry;
 pub mod transition;
 
@@ -27,4 +28,5 @@ pub use job::{
     VariantRecord,
 };
 pub use request::{Labels, Request};
+pub use retention::Retention;
 pub use transition::Event;

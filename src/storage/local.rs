@@ -202,7 +202,11 @@ impl Storage {
         .await
     }
 
-    fn temporary_folder(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn temporary_folder(&self) -> PathBuf {
         self.folder.join(".tmp")
     }
 
@@ -261,7 +265,7 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
 ) -> Result<T, StorageError> {
     tokio::task::spawn_blocking(work)

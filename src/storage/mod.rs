@@ -5,6 +5,7 @@
 //! | `<job id>.<ext>` | the first variant's fallback: the only file of most jobs |
 //! | `<xx>/<job id>/<variant>-<fence>.<ext>` | every other file; `xx` ends the job's id |
 //! | `.tmp/<job id>.<fence>` | what a worker is writing, or that it is writing |
+//! | `.owner` | the id of the database whose jobs these are |
 //!
 //! A job's only file is written in `.tmp` and renamed into place. Of several files the first is
 //! renamed last, and the file in `.tmp` is a marker. It is made before all others, and removed
@@ -14,7 +15,9 @@
 mod error;
 mod layout;
 mod local;
+mod owner;
 mod set;
+mod survey;
 mod temporary;
 
 use std::path::PathBuf;
@@ -23,6 +26,8 @@ use std::time::SystemTime;
 pub use error::StorageError;
 pub use layout::{first_path, other_path};
 pub use local::{NewFile, Storage};
+pub use owner::Ownership;
+pub use survey::{SurveyedFile, SurveyedGroup};
 pub use temporary::TemporaryFile;
 
 /// A file that was opened for reading.

@@ -8,12 +8,17 @@
 //! | `counts` | adds appended changes of counts to the kept counts |
 //! | `files` | removes the files of deleted and cancelled jobs |
 //! | `keys` | deletes answers to requests with an `Idempotency-Key` after their day |
+//! | `retention` | deletes jobs whose time is over; `notice`: an hour after that was set |
+//! | `orphans` | removes files of no job from the storage |
 
 mod actions;
 mod batches;
 mod counts;
 mod files;
 mod keys;
+mod notice;
+pub mod orphans;
+pub mod retention;
 
 use std::time::Duration;
 
@@ -21,12 +26,19 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::Database;
+use crate::domain::Retention;
 use crate::storage::Storage;
+
+pub use files::{FilesError, remove_some as remove_due_files};
 
 /// The duties of this process.
 pub struct Upkeep {
     pub database: Database,
     pub storage: Storage,
+    /// How long ended jobs are kept.
+    pub retention: Retention,
+    /// Whether to remove files of no job.
+    pub sweep_orphans: bool,
 }
 
 impl Upkeep {
@@ -37,9 +49,17 @@ impl Upkeep {
         let files = files::remove_forever(&self.database, &self.storage);
         let batches = batches::end_stale_forever(&self.database);
         let keys = keys::forget_forever(&self.database);
+        let retention = retention::tend_forever(&self.database, self.retention);
+        let orphans = async {
+            if self.sweep_orphans {
+                orphans::sweep_forever(&self.database, &self.storage).await;
+            }
+        };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = async { tokio::join!(actions, counts, files, batches, keys); } => {}
+            () = async {
+                tokio::join!(actions, batches, counts, files, keys, retention, orphans);
+            } => {}
         }
     }
 }

@@ -46,6 +46,37 @@ pub(super) fn rate(text: &str) -> Parsed<f64> {
         .ok_or_else(|| "expected a number from 0.01 to 1000000".to_owned())
 }
 
+/// Longest time that can be set: a hundred years.
+const LONGEST_KEEPING: Duration = Duration::from_secs(36_500 * 24 * 3600);
+
+/// A whole number and its unit, `s`, `m`, `h` or `d`. `0` means for ever, and is `None`.
+pub(super) fn keeping(text: &str) -> Parsed<Option<Duration>> {
+    if text == "0" {
+        return Ok(None);
+    }
+    let mut characters = text.chars();
+    let unit = match characters.next_back() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        Some('d') => 24 * 3600,
+        _ => 0,
+    };
+    let digits = characters.as_str();
+    Some(digits)
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|digits| digits.parse::<u64>().ok())
+        .and_then(|number| number.checked_mul(unit))
+        .map(Duration::from_secs)
+        // A zero with a unit is more likely a mistake than a wish to keep nothing.
+        .filter(|keeping| !keeping.is_zero() && *keeping <= LONGEST_KEEPING)
+        .map(Some)
+        .ok_or_else(|| {
+            "expected a time such as 30d, 12h, 45m or 90s, at most 36500d, or 0: for ever"
+                .to_owned()
+        })
+}
+
 /// A type that reads itself.
 pub(super) fn word<T>(text: &str) -> Parsed<T>
 where
@@ -176,6 +207,37 @@ mod tests {
         assert_eq!(seconds(0.1, 60.0)("2.5"), Ok(Duration::from_millis(2500)));
         for text in ["0", "-1", "61", "NaN", "inf", "5s", ""] {
             assert!(seconds(0.1, 60.0)(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_to_keep_have_a_unit_and_zero_is_for_ever() {
+        let read = |text| keeping(text).map(|keeping| keeping.map(|time| time.as_secs()));
+        assert_eq!(read("0"), Ok(None));
+        assert_eq!(read("90s"), Ok(Some(90)));
+        assert_eq!(read("45m"), Ok(Some(2700)));
+        assert_eq!(read("12h"), Ok(Some(43_200)));
+        assert_eq!(read("30d"), Ok(Some(2_592_000)));
+        assert_eq!(read("36500d"), Ok(Some(LONGEST_KEEPING.as_secs())));
+        for text in [
+            "",
+            "30",
+            "d",
+            "0d",
+            "-1d",
+            "+1d",
+            "1.5h",
+            "30 d",
+            "30D",
+            "1w",
+            "1d12h",
+            "36501d",
+            "30é",
+            "99999999999999999999d",
+            "213503982334602d",
+            "00",
+        ] {
+            assert!(keeping(text).is_err(), "{text}");
         }
     }
 

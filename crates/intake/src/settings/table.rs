@@ -13,8 +13,8 @@ use super::database_url::DatabaseUrl;
 use super::log::{LogFormat, log_filter};
 use super::merge::Merged;
 use super::parse::{
-    boolean, integer, list, network, optional, origin, path, public_url, queue_name, rate, seconds,
-    socket_address, user_agent, word,
+    boolean, integer, keeping, list, network, optional, origin, path, public_url, queue_name, rate,
+    seconds, socket_address, user_agent, word,
 };
 use super::redis_url::RedisUrl;
 use super::setting::{Preset, Setting};
@@ -160,6 +160,14 @@ settings! {
         decode_memory_bytes: u64 = "decode_memory_bytes", Text("536870912"), integer(1_048_576, NO_LIMIT);
         /// Seconds for one decode
         decode_timeout: Duration = "decode_timeout_seconds", Text("15"), seconds(0.1, 3600.0);
+    }
+    "Growth" {
+        /// How long completed jobs are kept after their end, e.g. 30d, 12h, 45m or 90s; 0: for ever
+        retain_completed: Option<Duration> = "retain_completed", Text("0"), keeping;
+        /// How long failed and cancelled jobs are kept after their end, e.g. 90d; 0: for ever
+        retain_failed: Option<Duration> = "retain_failed", Text("0"), keeping;
+        /// Remove files from the storage that belong to no job, once a day
+        sweep_orphans: bool = "sweep_orphans", Text("false"), boolean;
     }
     "Logging" {
         /// off, error, warn, info, debug, trace, or directives such as info,thumbforge::worker=debug
