@@ -86,6 +86,7 @@ pub fn audit(stage: &Stage, record: &Record, lifted: f64, terms: &Terms) -> Find
     check_rows(record, &rows, terms);
     check_history(stage, &rows, terms);
     check_counts(stage);
+    check_batches(stage, record);
     check_files(stage, &rows);
     eventually_blocking("no temporary file is left", limit, || {
         std::fs::read_dir(stage.storage.join(".tmp")).is_ok_and(|files| files.count() == 0)
@@ -229,6 +230,33 @@ fn check_history(stage: &Stage, rows: &[Row], terms: &Terms) {
         }
         assert_eq!(history.last(), Some(&row.status.as_str()), "{}", row.id);
     }
+}
+
+/// Every accepted batch is there, has ended, and holds the jobs that were accepted with it.
+fn check_batches(stage: &Stage, record: &Record) {
+    let lines = stage.lines(
+        "SELECT id || ' ' || status || ' ' || total || ' ' || \
+         (SELECT count(*) FROM jobs WHERE batch_id = batches.id) AS line FROM batches",
+    );
+    let mut known = HashSet::new();
+    for line in &lines {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let is_over = !matches!(fields[1], "accepting" | "running");
+        assert!(
+            is_over && fields[2] == fields[3],
+            "no batch that has ended: {line}"
+        );
+        assert!(known.insert(fields[0]), "{line}");
+    }
+    for id in &record.meddling.batches {
+        assert!(known.contains(id.as_str()), "{id}: a 202 without a batch");
+    }
+    let unknown = known.len() - record.meddling.batches.len();
+    // Of a batch whose answers were all lost nobody knows; of each key there is one.
+    assert!(
+        unknown == 0 || record.meddling.lost > 0,
+        "{unknown} batches more than answers"
+    );
 }
 
 /// What is kept is what there is.

@@ -15,6 +15,8 @@ use crate::support::http_client::{self, Answer};
 /// It gives up on an answer after this.
 const PATIENCE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(250);
+/// Jobs of a batch.
+const BATCH: usize = 5;
 /// The numbers of its URLs begin here: no other job has them.
 const FIRST: usize = 1_000_000;
 
@@ -78,6 +80,10 @@ impl Deeds {
 #[derive(Debug, Default)]
 pub struct Meddling {
     pub jobs: BTreeMap<String, Deeds>,
+    /// The batches that were accepted.
+    pub batches: Vec<String>,
+    /// Batches whose answers were lost.
+    pub lost: usize,
     /// Answers that no client should ever see.
     pub improper: Vec<String>,
 }
@@ -99,8 +105,11 @@ pub async fn meddle(
             record.jobs.keys().cloned().collect()
         };
         let dice = rand::rng().random_range(0..8);
-        if dice < 3 || known.is_empty() {
-            submit(api, urls(FIRST + number), &record).await;
+        if number % 8 == 4 {
+            let urls = (0..BATCH).map(|item| urls(FIRST + number * BATCH + item));
+            submit_batch(api, urls.collect(), number, &record).await;
+        } else if dice < 3 || known.is_empty() {
+            submit(api, urls(FIRST + number * BATCH), &record).await;
         } else {
             let deed = match dice {
                 3..=4 => Deed::Cancel,
@@ -127,6 +136,38 @@ async fn submit(api: SocketAddr, url: String, record: &Mutex<Meddling>) {
         Ok(answer) if answer.status != 503 => record.improper.push(format!("{answer:?}")),
         Ok(_) | Err(_) => {}
     }
+}
+
+/// A batch whose answer is lost is submitted again with its key: it is there once.
+async fn submit_batch(api: SocketAddr, urls: Vec<String>, number: usize, record: &Mutex<Meddling>) {
+    let items: Vec<Value> = urls.iter().map(|url| json!({ "url": url })).collect();
+    let body = json!({ "items": items, "defaults": { "tags": ["meddled"] } }).to_string();
+    let key = format!("batch-{number}");
+    for _ in 0..3 {
+        let keyed = [("Idempotency-Key", key.as_str())];
+        let answer =
+            http_client::try_request_with(api, "POST", "/v1/batches", &keyed, &body, PATIENCE);
+        match answer.await {
+            Ok(answer) if answer.status == 202 => {
+                let id = answer.json()["id"].as_str().expect("an id").to_owned();
+                let jobs = answer.json()["counts"]["total"].clone();
+                let mut record = record.lock().expect("not poisoned");
+                if jobs != BATCH {
+                    record.improper.push(format!("{answer:?}"));
+                }
+                record.batches.push(id);
+                return;
+            }
+            Ok(answer) if !matches!(answer.status, 409 | 503) => {
+                let mut record = record.lock().expect("not poisoned");
+                record.improper.push(format!("{answer:?}"));
+                return;
+            }
+            // Under way still, or nobody knows.
+            Ok(_) | Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    record.lock().expect("not poisoned").lost += 1;
 }
 
 async fn change(api: SocketAddr, deed: Deed, id: &str, record: &Mutex<Meddling>) {

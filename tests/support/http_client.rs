@@ -103,10 +103,26 @@ pub async fn try_request(
     json: &str,
     limit: Duration,
 ) -> std::io::Result<Answer> {
+    try_request_with(address, method, target, &[], json, limit).await
+}
+
+/// The same with more headers.
+pub async fn try_request_with(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    json: &str,
+    limit: Duration,
+) -> std::io::Result<Answer> {
+    let lines = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"));
+    let lines: String = lines.collect();
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         let request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+            "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{lines}\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
             json.len()
         );

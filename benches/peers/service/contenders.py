@@ -24,6 +24,7 @@ class Service:
     workers: list[list[str]]
     environment: dict[str, str] = field(default_factory=dict)
     makes_own_table: bool = False
+    takes_batches: bool = False
 
 
 def services(cache: Path, program: Path) -> list[Service]:
@@ -43,6 +44,7 @@ def services(cache: Path, program: Path) -> list[Service]:
                 "THUMBFORGE_LOG_LEVEL": "warn",
             },
             makes_own_table=True,
+            takes_batches=True,
         ),
         Service(
             "FastAPI + Pillow",
@@ -62,6 +64,7 @@ def services(cache: Path, program: Path) -> list[Service]:
             ["node", str(bullmq / "cluster.cjs")],
             [["node", str(bullmq / "worker.cjs")]] * 2,
             {"NODE_PATH": str(cache / "node/node_modules"), "NODE_ENV": "production"},
+            takes_batches=True,
         ),
     ]
 

@@ -110,14 +110,15 @@ class Bench:
 
         return await self._with_service(service, True, measure)
 
-    async def submissions(self, service: Service, seconds: float) -> dict:
+    async def submissions(self, service: Service, seconds: float, batch: int = 1) -> dict:
+        how = ["--batch", str(batch)] if batch > 1 else []
         urls = [self.servers.photo_url("dragonfly-vga-420.jpg")]
 
         async def measure(running: Running, database) -> dict:
-            await self._submit(running, urls, "--seconds", "1")
+            await self._submit(running, urls, "--seconds", "1", *how)
             before = await database.fetchval("SELECT count(*) FROM jobs")
             cpu = self._cpu_seconds(running)
-            report = await self._submit(running, urls, "--seconds", str(seconds))
+            report = await self._submit(running, urls, "--seconds", str(seconds), *how)
             cost = cost_of_each(report["accepted"], cpu, self._cpu_seconds(running))
             rows = await database.fetchval("SELECT count(*) FROM jobs") - before
             if rows != report["accepted"]:
@@ -150,18 +151,27 @@ def check_thumbnails(running: Running, jobs: int) -> None:
                 raise RuntimeError(f"{running.service.name}: {file} is {image.format} {image.size}")
 
 
+# Items of a batch, and the name of that measurement.
+BATCH = 100
+BATCHES = f"submissions in batches of {BATCH}"
+
+
 def run_rounds(bench: Bench, services: list[Service], options, progress) -> dict:
     """`{measurement: {service: [result of each round]}}`; the services take turns in each round."""
     results: dict[str, dict[str, list]] = {}
     seconds = options.service_seconds
     for number in range(options.service_rounds):
-        for files in [*SETS, "submissions"]:
+        for files in [*SETS, "submissions", BATCHES]:
             if options.only and options.only not in files:
                 continue
             # Each round begins with another one: none has always the quiet or the warm place.
             first = number % len(services)
             for service in services[first:] + services[:first]:
-                if files == "submissions":
+                if files == BATCHES:
+                    if not service.takes_batches:
+                        continue
+                    result = asyncio.run(bench.submissions(service, seconds / 2, BATCH))
+                elif files == "submissions":
                     result = asyncio.run(bench.submissions(service, seconds / 2))
                 else:
                     result = asyncio.run(bench.jobs(service, files, seconds))

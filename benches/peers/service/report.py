@@ -4,6 +4,7 @@ from statistics import median
 
 from document import table, verdict
 from service.contenders import Service
+from service.measure import BATCHES
 
 US = "ThumbForge"
 # The least multiple of the better peer.
@@ -49,10 +50,31 @@ def _costs(results: dict, names: list[str]) -> str:
     return table(["CPU ms", *names, "the client"], rows)
 
 
+def _batches(batches: dict[str, list[dict]], singles: dict[str, list[dict]]) -> str:
+    """Ours to BullMQ's `addBulk`, and to its `add` of single submissions."""
+    peer = next(name for name in batches if name != US)
+    rows = []
+    for what, theirs, goal in (("`addBulk`", batches, 2), ("`add`, one a request", singles, 20)):
+        ratios = sorted(ours["rate"] / rate["rate"] for ours, rate in zip(batches[US], theirs[peer]))
+        rows.append([
+            f"{peer}, {what}",
+            f"{_median_of(batches[US], 'rate'):,.0f}",
+            f"{_median_of(theirs[peer], 'rate'):,.0f}",
+            f"**{median(ratios):.2f} ×** ({ratios[0]:.2f}–{ratios[-1]:.2f})",
+            f"≥ {goal} ×",
+            verdict(median(ratios), None, goal),
+        ])
+    return table(["jobs/s submitted in batches of 100, to", US, "the peer", "ratio", "goal", ""], rows)
+
+
 def report(results: dict[str, dict[str, list[dict]]], services: list[Service]) -> str:
     names = [service.name for service in services]
+    results = dict(results)
+    batches = results.pop(BATCHES, None)
+    in_batches = [_batches(batches, results["submissions"])] if batches and "submissions" in results else []
     return "\n\n".join([
         _rates(results, names),
+        *in_batches,
         "CPU time for each job or submission in milliseconds, user and system: of all processes of the service"
         " + of Postgres, Redis and the image server together. Beside it, what the client took for each"
         " submission, at most:",

@@ -1,7 +1,7 @@
 //! A client that submits images as fast as the service answers, and counts.
 //!
 //! ```text
-//! submit_load --port PORT --connections 32 (--requests N | --seconds S) URL…
+//! submit_load --port PORT --connections 32 (--requests N | --seconds S) [--batch N] URL…
 //! ```
 //!
 //! Each connection is a thread with one request on its way. The URLs take turns; each gets a
@@ -29,6 +29,9 @@ struct Arguments {
     requests: Option<u64>,
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
+    /// Items of each request to `/v1/batches`; without it, single submissions.
+    #[arg(long)]
+    batch: Option<u64>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -58,7 +61,7 @@ fn main() -> anyhow::Result<()> {
             .map(|latency| latency.as_secs_f64() * 1e3)
     };
     let report = json!({
-        "accepted": latencies.len(), "seconds": seconds,
+        "accepted": latencies.len() as u64 * arguments.batch.unwrap_or(1), "seconds": seconds,
         "p50_ms": millis(0.5), "p99_ms": millis(0.99),
     });
     println!("{report}");
@@ -85,10 +88,19 @@ fn submit(
         if is_done {
             return Ok(latencies);
         }
-        let url = &arguments.urls[number as usize % arguments.urls.len()];
-        let body = format!(r#"{{"url":"{url}?n={number}"}}"#);
+        let item = |number: u64| {
+            let url = &arguments.urls[number as usize % arguments.urls.len()];
+            format!(r#"{{"url":"{url}?n={number}"}}"#)
+        };
+        let (path, body) = match arguments.batch {
+            None => ("images", item(number)),
+            Some(count) => {
+                let items: Vec<String> = (0..count).map(|n| item(number * count + n)).collect();
+                ("batches", format!(r#"{{"items":[{}]}}"#, items.join(",")))
+            }
+        };
         let request = format!(
-            "POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+            "POST /v1/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );

@@ -30,6 +30,23 @@ fastify.post('/v1/images', { schema: { body: submission } }, async (request, rep
   return reply.code(202).header('Location', `/v1/images/${rows[0].id}`).send(rows[0]);
 });
 
+const batch = {
+  type: 'object',
+  required: ['items'],
+  properties: { items: { type: 'array', minItems: 1, maxItems: 1000, items: submission } },
+};
+
+fastify.post('/v1/batches', { schema: { body: batch }, bodyLimit: 8 << 20 }, async (request, reply) => {
+  const urls = request.body.items.map((item) => item.url);
+  const { rows } = await db.query({
+    name: 'insert-many',
+    text: 'INSERT INTO jobs (id, url) SELECT * FROM unnest($1::uuid[], $2::text[]) RETURNING id, url',
+    values: [urls.map(() => randomUUID()), urls],
+  });
+  await queue.addBulk(rows.map(({ id, url }) => ({ name: 'thumbnail', data: { id, url } })));
+  return reply.code(202).send({ ids: rows.map(({ id }) => id) });
+});
+
 fastify.get('/v1/images/:id', async (request, reply) => {
   const { rows } = await db.query(`SELECT ${columns} FROM jobs WHERE id = $1`, [request.params.id]);
   return rows.length ? rows[0] : reply.code(404).send();
