@@ -202,8 +202,12 @@ impl Database {
         Ok(taken.into_iter().map(|id| id.0).collect())
     }
 
-    /// Does one slice of an action that `runner` has taken. True if the action goes on.
-    pub async fn act_on_slice(&self, id: uuid::Uuid, runner: uuid::Uuid) -> Result<bool, DbError> {
+    /// Does one slice of an action that `runner` has taken. If the action goes on, its kind.
+    pub async fn act_on_slice(
+        &self,
+        id: uuid::Uuid,
+        runner: uuid::Uuid,
+    ) -> Result<Option<ActionKind>, DbError> {
         let row: Option<ActionRow> = read_query!(self.pools, connection => actions::table
             .find(Id(id))
             .filter(is_running())
@@ -212,7 +216,7 @@ impl Database {
             .await
             .optional())?;
         let Some(row) = row else {
-            return Ok(false);
+            return Ok(None);
         };
         let action = Action::try_from(&row)?;
         let slice = match &action.target {
@@ -228,7 +232,7 @@ impl Database {
             }
             applied => applied?,
         }
-        Ok(goes_on)
+        Ok(goes_on.then_some(action.kind))
     }
 
     async fn slice_of(

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::pause;
+use super::{pace, pause};
 use crate::db::Database;
+use crate::domain::action::ActionKind;
 
 const INTERVAL: Duration = Duration::from_millis(500);
 /// How often rows of ended actions are looked for that are too old to be kept.
@@ -40,6 +41,8 @@ pub(super) async fn act_forever(database: &Database) {
 async fn act(database: &Database, id: uuid::Uuid, runner: uuid::Uuid) {
     let began = Instant::now();
     match database.act_on_slice(id, runner).await {
+        // What is deleted may be a large part of the table, and nobody waits for it.
+        Ok(Some(ActionKind::Delete)) => sleep(pace::after_deleting(began.elapsed())).await,
         // Half as long again, so that others get their turn.
         Ok(_) => sleep(began.elapsed() / 2).await,
         Err(error) => {

@@ -18,6 +18,7 @@ mod files;
 mod keys;
 mod notice;
 pub mod orphans;
+mod pace;
 pub mod retention;
 
 use std::time::Duration;

@@ -1,6 +1,4 @@
-//! Deletes jobs whose time is over, in slices with pauses between. A pause is six times as long as
-//! the slice took, so that submissions hardly notice; where slices take long it is shorter, down to
-//! once as long, so that a thousand jobs a second are deleted if the database can do it.
+//! Deletes jobs whose time is over, in slices with pauses between ([`super::pace`]).
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +6,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::notice::{self, Announcer};
-use super::pause;
+use super::{pace, pause};
 use crate::db::{Database, DbError};
 use crate::domain::retention::Standing;
 use crate::domain::{JobStatus, ListPlace, Retention};
@@ -25,11 +23,6 @@ const TURN: &str = "retention_turn";
 const TURN_LENGTH: Duration = Duration::from_secs(60);
 /// How often a process that deletes looks whether it still may.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
-const GENTLE: u32 = 6;
-/// From one slice to the next, unless that leaves less than half of the time to others: 1,100 jobs a
-/// second.
-const CYCLE: Duration = Duration::from_millis(450);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) async fn tend_forever(database: &Database, rules: Retention) {
     let holder = Uuid::now_v7();
@@ -154,16 +147,10 @@ impl<'a> Walk<'a> {
         if is_over {
             self.steps.pop();
         } else {
-            sleep(pause_after(began.elapsed())).await;
+            sleep(pace::after_deleting(began.elapsed())).await;
         }
         Ok(Some(deleted))
     }
-}
-
-fn pause_after(took: Duration) -> Duration {
-    let gentle = took.saturating_mul(GENTLE);
-    let quick = CYCLE.saturating_sub(took).max(took);
-    gentle.min(quick).min(LONGEST_PAUSE)
 }
 
 /// How many, and whether they were the last.
@@ -250,25 +237,4 @@ pub async fn count_overdue(
 /// If the database can't be read or written.
 pub async fn standing(database: &Database, rules: Retention) -> Result<Standing, DbError> {
     notice::Announcer::new(database, rules).look().await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_are_long_but_leave_time_for_a_thousand_jobs_a_second() {
-        for (took, expected) in [
-            (0, 0),
-            (20, 120),
-            (60, 360),
-            (100, 350),
-            (225, 225),
-            (300, 300),
-        ] {
-            let pause = pause_after(Duration::from_millis(took));
-            assert_eq!(pause, Duration::from_millis(expected), "{took}");
-        }
-        assert_eq!(pause_after(Duration::from_secs(5)), LONGEST_PAUSE);
-    }
 }

@@ -110,12 +110,12 @@ on_both_databases! {
         let action = begun(&database, ActionKind::Cancel, mistakes()).await;
         let dead = Uuid::now_v7();
         assert_eq!(database.take_actions(dead).await.unwrap(), [action.id]);
-        assert!(database.act_on_slice(action.id, dead).await.unwrap());
+        assert!(database.act_on_slice(action.id, dead).await.unwrap().is_some());
         assert_eq!(ended(&database, &action).await, (ActionStatus::Running, counts(1100, 500, 0)));
         // It says nothing any more; but until its lease is over nobody goes on.
         let heir = Uuid::now_v7();
         assert_eq!(database.take_actions(heir).await.unwrap(), [] as [Uuid; 0]);
-        assert!(database.act_on_slice(action.id, heir).await.unwrap());
+        assert!(database.act_on_slice(action.id, heir).await.unwrap().is_some());
         assert_eq!(ended(&database, &action).await.1.done, 500, "it is another's");
         let over = match fixture.target {
             thumbforge::db::Target::Postgres(_) => "now() - interval '1 second'",
@@ -134,7 +134,7 @@ on_both_databases! {
         database.take_actions(runner).await.unwrap();
         database.act_on_slice(action.id, runner).await.unwrap();
         database.abort_action(action.id).await.unwrap();
-        assert!(!database.act_on_slice(action.id, runner).await.unwrap());
+        assert_eq!(database.act_on_slice(action.id, runner).await.unwrap(), None);
         act(&database).await;
         assert_eq!(ended(&database, &action).await, (ActionStatus::Aborted, counts(600, 500, 0)));
         assert_eq!(database.count_created(None, None).await.unwrap().total(), 100);
