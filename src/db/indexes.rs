@@ -73,9 +73,25 @@ struct Size {
     bytes: Option<i64>,
 }
 
-/// Builds what is missing and removes what is obsolete. An index whose building broke off is built
-/// anew.
+/// Key of the advisory lock of the process that builds: "thumbidx" in ASCII. Nobody waits for it: the
+/// builder would wait for the waiter's statement.
+const BUILD_KEY: i64 = 0x7468_756d_6269_6478;
+
+#[derive(diesel::QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Bool)]
+    yes: bool,
+}
+
+/// Builds what is missing and removes what is obsolete, unless another process is at it. An index
+/// whose building broke off is built anew. The lock ends with the connection.
 pub(super) async fn build(connection: &mut AsyncPgConnection) -> Result<(), DbError> {
+    let lock = format!("SELECT pg_try_advisory_lock({BUILD_KEY}) AS yes");
+    let locked: Answer = diesel::sql_query(lock).get_result(connection).await?;
+    if !locked.yes {
+        tracing::info!("another process is building indexes");
+        return Ok(());
+    }
     let known: Vec<Known> = diesel::sql_query(
         "SELECT c.relname::text AS name, i.indisvalid AS is_valid FROM pg_index i \
          JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = 'jobs'::regclass",
@@ -109,10 +125,18 @@ pub(super) async fn build(connection: &mut AsyncPgConnection) -> Result<(), DbEr
             ))
             .await?;
     }
-    // Checks the rows that were there before the constraint, without keeping others from writing.
-    connection
-        .batch_execute("ALTER TABLE jobs VALIDATE CONSTRAINT jobs_status_check")
-        .await?;
+    let checked: Answer = diesel::sql_query(
+        "SELECT bool_and(convalidated) AS yes FROM pg_constraint \
+         WHERE conrelid = 'jobs'::regclass AND conname = 'jobs_status_check'",
+    )
+    .get_result(connection)
+    .await?;
+    if !checked.yes {
+        // Checks the rows that were there before, without keeping others from writing.
+        connection
+            .batch_execute("ALTER TABLE jobs VALIDATE CONSTRAINT jobs_status_check")
+            .await?;
+    }
     for name in OBSOLETE {
         if is_there(name).is_some() {
             drop_index(connection, concurrently, name).await?;

@@ -12,7 +12,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connect::Target;
 use super::error::DbError;
-use super::pools::{Pools, checkout};
+use super::pools::{Pool, Pools, checkout};
 use super::{Database, counts_check, indexes};
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -44,8 +44,7 @@ impl Database {
                     ))
                     .await?;
                 let applied = blocking(move || migrate_postgres(connection)).await?;
-                let connection = deadpool::managed::Object::take(checkout(pool).await?);
-                bring_up_to_date(connection).await?;
+                bring_up_to_date(pool).await?;
                 Ok(applied)
             }
             (Pools::Sqlite { .. }, Target::Sqlite(path)) => {
@@ -60,15 +59,14 @@ impl Database {
 }
 
 /// What migrations leave to be done while others work. It takes as long as it takes.
-async fn bring_up_to_date(mut connection: AsyncPgConnection) -> Result<(), DbError> {
+async fn bring_up_to_date(pool: &Pool<AsyncPgConnection>) -> Result<(), DbError> {
+    let connection = deadpool::managed::Object::take(checkout(pool).await?);
+    blocking(move || counts_check::begin(connection)).await?;
+    let mut connection = deadpool::managed::Object::take(checkout(pool).await?);
     connection
-        .batch_execute(&format!(
-            "SET statement_timeout = 0; SET lock_timeout = 0; \
-             SELECT pg_advisory_lock({LOCK_KEY})"
-        ))
+        .batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")
         .await?;
-    indexes::build(&mut connection).await?;
-    blocking(move || counts_check::begin(connection)).await
+    indexes::build(&mut connection).await
 }
 
 pub(super) async fn blocking<T: Send + 'static>(
