@@ -8,7 +8,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::dialect::Dialect;
-use super::list_sql::{EXAMINED, ListSql, Value};
+use super::list_sql::{ListSql, Value};
 use super::pools::read_query;
 use super::row::JobRow;
 use super::schema::jobs;
@@ -52,7 +52,7 @@ impl PlaceRow {
 #[derive(QueryableByName)]
 struct TotalRow {
     #[diesel(sql_type = BigInt)]
-    examined: i64,
+    is_cut: i64,
     #[diesel(sql_type = BigInt)]
     n: i64,
 }
@@ -147,7 +147,7 @@ impl Database {
     }
 
     /// How many jobs `filter` lets through: exact where it names only the status and times, else
-    /// counted up to 10,000.
+    /// counted up to some thousands.
     pub async fn total_of(&self, filter: &JobFilter) -> Result<FilterTotal, DbError> {
         if is_by_status_and_time(filter) {
             return Ok(FilterTotal {
@@ -159,7 +159,7 @@ impl Database {
         let row = self.total_row(sql.count(), sql.values).await?;
         Ok(FilterTotal {
             total: u64::try_from(row.n).unwrap_or(0),
-            is_exact: row.examined < i64::from(EXAMINED),
+            is_exact: row.is_cut == 0,
         })
     }
 

@@ -9,7 +9,9 @@ use crate::domain::transition::is_active;
 use crate::domain::{JobFilter, JobStatus, ListPlace};
 
 /// Most rows of a branch that are looked at for a page, and most that are counted.
-pub(super) const EXAMINED: u32 = 10_000;
+pub(super) const EXAMINED: u32 = 2000;
+/// Most rows that are counted from an index alone.
+const COUNTED: u32 = 5000;
 
 /// A value that is bound; the text of the query does not contain what clients write.
 #[derive(Debug, Clone)]
@@ -256,15 +258,20 @@ impl ListSql {
             let (checked, rows) = (branch.fits(), branch.rows());
             // The order keeps Postgres from collecting all rows of the index before it takes some.
             let order = branch.table.order();
+            let limit = if branch.is_bounded() {
+                EXAMINED
+            } else {
+                COUNTED
+            };
             format!(
-                "SELECT count(*) AS examined, \
+                "SELECT CASE WHEN count(*) < {limit} THEN 0 ELSE 1 END AS is_cut, \
                  CAST(COALESCE(sum(CASE WHEN fits THEN 1 ELSE 0 END), 0) AS bigint) AS n FROM \
-                 (SELECT {checked} AS fits FROM {rows} {order} LIMIT {EXAMINED}) AS rows{number}"
+                 (SELECT {checked} AS fits FROM {rows} {order} LIMIT {limit}) AS rows{number}"
             )
         });
         let branches: Vec<String> = branches.collect();
         format!(
-            "SELECT CAST(max(examined) AS bigint) AS examined, CAST(sum(n) AS bigint) AS n \
+            "SELECT CAST(max(is_cut) AS bigint) AS is_cut, CAST(sum(n) AS bigint) AS n \
              FROM ({}) AS counted",
             branches.join(" UNION ALL ")
         )
@@ -278,7 +285,7 @@ impl ListSql {
         });
         let branches: Vec<String> = branches.collect();
         format!(
-            "SELECT CAST(0 AS bigint) AS examined, CAST(sum(n) AS bigint) AS n FROM ({}) AS counted",
+            "SELECT CAST(0 AS bigint) AS is_cut, CAST(sum(n) AS bigint) AS n FROM ({}) AS counted",
             branches.join(" UNION ALL ")
         )
     }

@@ -262,7 +262,7 @@ pub struct Pagination {
     /// Jobs that match the filter.
     #[schema(example = 1)]
     pub total: u64,
-    /// False if there are more: filters other than status and time are counted to 10,000.
+    /// False if there are more: filters other than status and time are counted to 5,000.
     #[schema(example = true)]
     pub total_is_exact: bool,
     /// The limit that was applied.
