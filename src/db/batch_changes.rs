@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::pools::read_query;
 use super::schema::{batches, jobs};
-use super::types::{Id, Moment, Status};
+use super::types::{Id, Moment, Status, sql};
 use super::{Database, DbError, clock};
 use crate::domain::transition::is_active;
 use crate::domain::{BatchStatus, Event, JobId, JobStatus, ListPlace};
@@ -48,10 +48,13 @@ impl Database {
                 .into_boxed();
             if let Some(place) = after {
                 let (moment, id) = (Moment(place.created_at), Id(place.id));
+                // A comparison of rows, so that the index leads to the place.
                 query = query.filter(
-                    jobs::created_at
-                        .lt(moment)
-                        .or(jobs::created_at.eq(moment).and(jobs::id.lt(id))),
+                    diesel::dsl::sql::<diesel::sql_types::Bool>("(jobs.created_at, jobs.id) < (")
+                        .bind::<sql::Moment, _>(moment)
+                        .sql(", ")
+                        .bind::<sql::Id, _>(id)
+                        .sql(")"),
                 );
             }
             query.load(connection).await

@@ -60,6 +60,8 @@ pub struct BatchOpening {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SliceOutcome {
     pub created: Vec<JobId>,
+    /// Items for which an earlier job stands, or in whose way one stands.
+    pub duplicates: usize,
     /// The reasons that are kept of all slices.
     pub kept: Vec<ItemError>,
     /// False: the batch takes no more items, and nothing of the slice was stored.
@@ -195,6 +197,7 @@ impl Database {
             // The jobs first: what ends a job holds it and asks for the batch, in this order too.
             let mut stored = connection.store(new_jobs).await?;
             let refused = std::mem::take(&mut stored.refused);
+            let duplicates = stored.reused.len() + refused.len();
             let mut tally = Tally::of(errors, Stored { refused, ..Stored::default() }, explain);
             let room = MOST_ERRORS.saturating_sub(kept.len());
             let mut kept = kept;
@@ -215,13 +218,14 @@ impl Database {
                 return Err(diesel::result::Error::RollbackTransaction);
             }
             connection.note_reused(id, &stored.reused).await?;
-            let outcome = SliceOutcome { created: stored.created, kept, accepted: true };
+            let outcome = SliceOutcome { created: stored.created, duplicates, kept, accepted: true };
             Ok::<_, diesel::result::Error>(Kept::New { made: outcome, answer: None })
         });
         match or_under_way(outcome) {
             Err(DbError::Refused(reason)) if reason == rolled_back() => Ok(Kept::New {
                 made: SliceOutcome {
                     created: Vec::new(),
+                    duplicates: 0,
                     kept: Vec::new(),
                     accepted: false,
                 },

@@ -99,12 +99,13 @@ fn prepare(connection: &mut impl SimpleConnection) -> QueryResult<()> {
 pub(super) fn begin(connection: AsyncPgConnection) -> Result<(), DbError> {
     let mut connection: AsyncConnectionWrapper<AsyncPgConnection> = connection.into();
     prepare(&mut connection)?;
+    if are_kept(&mut connection)? {
+        return Ok(());
+    }
     connection.transaction(|connection| {
         connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({FOLD_KEY})"))?;
-        let kept: Vec<State> =
-            diesel::sql_query("SELECT value FROM service_state WHERE name = 'counts'")
-                .load(connection)?;
-        if kept.iter().any(|state| state.value == KEPT) {
+        // Another process may have counted meanwhile.
+        if are_kept(connection)? {
             return Ok(());
         }
         tracing::info!("counting the jobs once; the service may go on meanwhile");
@@ -115,6 +116,13 @@ pub(super) fn begin(connection: AsyncPgConnection) -> Result<(), DbError> {
         diesel::sql_query(noted).execute(connection)?;
         Ok(())
     })
+}
+
+fn are_kept(connection: &mut AsyncConnectionWrapper<AsyncPgConnection>) -> QueryResult<bool> {
+    let kept: Vec<State> =
+        diesel::sql_query("SELECT value FROM service_state WHERE name = 'counts'")
+            .load(connection)?;
+    Ok(kept.iter().any(|state| state.value == KEPT))
 }
 
 const KEPT: &str = "kept";

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::dialect::Dialect;
 use super::list_sql::{ListSql, Value};
-use super::pools::read_query;
+use super::pools::{read_query, read_snapshot};
 use super::row::JobRow;
 use super::schema::jobs;
 use super::types::{Id, Moment, sql};
@@ -103,20 +103,25 @@ impl Database {
             sql.page(limit.saturating_add(1), offset),
             sql.values.clone(),
         );
-        let mut found: Vec<PlaceRow> = read_query!(self.pools, connection =>
-            bound!(text, values).load(connection).await)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let has_more = found.len() > limit;
-        let frontier = match sql.is_bounded() && offset == 0 {
-            true => {
-                let last = found.last().map(PlaceRow::place);
-                let (text, values) = sql.frontier(last.filter(|_| has_more));
-                let places: Vec<PlaceRow> = read_query!(self.pools, connection =>
-                    bound!(text, values).load(connection).await)?;
-                places.into_iter().next().map(|row| row.place())
-            }
-            false => None,
-        };
+        let (mut found, frontier): (Vec<PlaceRow>, Option<ListPlace>) =
+            match sql.is_bounded() && offset == 0 {
+                // At one moment: what changes between the two would be passed over.
+                true => read_snapshot!(self.pools, connection => {
+                    let found: Vec<PlaceRow> = bound!(text, values).load(connection).await?;
+                    let has_more = found.len() > limit;
+                    let last = found.last().map(PlaceRow::place);
+                    let (text, values) = sql.frontier(last.filter(|_| has_more));
+                    let places: Vec<PlaceRow> = bound!(text, values).load(connection).await?;
+                    let frontier = places.into_iter().next().map(|row| row.place());
+                    Ok::<_, diesel::result::Error>((found, frontier))
+                })?,
+                false => {
+                    let found = read_query!(self.pools, connection =>
+                        bound!(text, values).load(connection).await)?;
+                    (found, None)
+                }
+            };
         if let Some(frontier) = frontier {
             // Beyond it another branch may hold jobs that come before.
             found.retain(|row| row.place() >= frontier);

@@ -22,6 +22,8 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const LOCK_KEY: i64 = 0x7468_756d_6266_7267;
 /// How long a process waits for another one that migrates.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// How long a migration waits for a table. Everything else that needs the table queues after it.
+const TABLE_WAIT: Duration = Duration::from_secs(1);
 /// The change to WAL needs the file for itself for a moment, and does not wait on its own.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
@@ -84,7 +86,21 @@ fn migrate_postgres(connection: AsyncPgConnection) -> Result<Vec<String>, DbErro
         &mut connection,
         &format!("SELECT pg_advisory_lock({LOCK_KEY})"),
     )?;
-    apply(&mut connection, POSTGRES)
+    let patience = format!("SET lock_timeout = '{}ms'", TABLE_WAIT.as_millis());
+    SimpleConnection::batch_execute(&mut connection, &patience)?;
+    let give_up = Instant::now() + LOCK_WAIT;
+    loop {
+        match apply(&mut connection, POSTGRES) {
+            Err(DbError::Migration(reason))
+                if reason.contains("lock timeout") && Instant::now() < give_up =>
+            {
+                tracing::info!("the tables are in use: the migration is tried again");
+                #[expect(clippy::disallowed_methods, reason = "on a thread that may block")]
+                std::thread::sleep(TABLE_WAIT);
+            }
+            applied => return applied,
+        }
+    }
 }
 
 fn migrate_sqlite(path: &Path) -> Result<Vec<String>, DbError> {

@@ -157,6 +157,29 @@ macro_rules! read_query {
     };
 }
 
+/// Several queries that see the database at the same moment, written once for both databases.
+macro_rules! read_snapshot {
+    ($pools:expr, $connection:ident => $work:expr) => {
+        match &$pools {
+            $crate::db::pools::Pools::Postgres(pool) => {
+                $crate::db::pools::on_pool!(pool, transaction => {
+                    transaction
+                        .build_transaction()
+                        .repeatable_read()
+                        .read_only()
+                        .run(async move |$connection| $work)
+                        .await
+                })
+            }
+            $crate::db::pools::Pools::Sqlite { readers, .. } => {
+                $crate::db::pools::on_pool!(readers, transaction => {
+                    transaction.transaction(async move |$connection| $work).await
+                })
+            }
+        }
+    };
+}
+
 /// A single writing statement, written once for both databases.
 macro_rules! write_query {
     ($pools:expr, $connection:ident => $query:expr) => {
@@ -190,7 +213,7 @@ macro_rules! write_transaction {
     };
 }
 
-pub(super) use {on_pool, read_query, write_query, write_transaction};
+pub(super) use {on_pool, read_query, read_snapshot, write_query, write_transaction};
 
 #[cfg(test)]
 mod tests {

@@ -145,7 +145,7 @@ impl Stream {
                 Err(_) => {
                     store_at = None;
                     if let Some(stop) = self.store().await? {
-                        return drain(stop, payload, hash).await;
+                        return drain(stop, payload, hash, self.slices.progress.as_ref()).await;
                     }
                     continue;
                 }
@@ -160,7 +160,7 @@ impl Stream {
                 if self.is_full() {
                     store_at = None;
                     if let Some(stop) = self.store().await? {
-                        return drain(stop, payload, hash).await;
+                        return drain(stop, payload, hash, self.slices.progress.as_ref()).await;
                     }
                 } else if store_at.is_none() {
                     store_at = Some(Instant::now() + SLICE_TIME);
@@ -228,6 +228,7 @@ async fn drain(
     stop: Stop,
     mut payload: Payload,
     mut hash: Option<&mut Sha256>,
+    progress: Option<&Progress>,
 ) -> Result<End, Problem> {
     let kept = match stop {
         Stop::Known(kept) => kept,
@@ -239,6 +240,10 @@ async fn drain(
             Ok(Some(Ok(chunk))) => {
                 if let Some(hash) = &mut hash {
                     hash.update(&chunk);
+                }
+                // However long the body was the first time.
+                if let Some(progress) = progress {
+                    progress.note();
                 }
             }
             Ok(None) => return Ok(End::Known(kept)),
@@ -297,9 +302,10 @@ impl Slices {
             Kept::New { made, .. } if made.accepted => {
                 (self.is_open, self.is_opened) = (true, true);
                 self.kept = made.kept;
-                // Who sends nothing but what is refused is cut off in the end.
+                // Who sends nothing but faulty lines is cut off in the end.
+                let is_sound = !made.created.is_empty() || made.duplicates > 0;
                 if let Some(progress) = &self.progress
-                    && !made.created.is_empty()
+                    && is_sound
                 {
                     progress.note();
                 }

@@ -12,6 +12,7 @@ mod api;
 mod architecture;
 mod database;
 mod database_actions;
+mod database_batch_overlap;
 mod database_batches;
 mod database_life;
 mod database_origins;

@@ -225,6 +225,8 @@ BEGIN
         IF added < 0 THEN
             PERFORM thumbforge_end_batch(batch);
         ELSE
+            -- Without the lock the end of another job, not committed yet, would not be seen.
+            PERFORM FROM batches WHERE id = batch FOR UPDATE;
             UPDATE batches SET status = 'running', finished_at = NULL, updated_at = now()
                 WHERE id = batch AND finished_at IS NOT NULL;
         END IF;
