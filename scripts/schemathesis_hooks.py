@@ -5,7 +5,8 @@ differs from refused data, well-formed bodies get a host name that may be submit
 never resolved (RFC 6761), so that no stranger's server is asked for pictures.
 
 The same holds for origins (a host name is made), for moments (one of the past is put in, since
-they may not lie too far ahead), and for cursors (that of the page after all origins).
+they may not lie too far ahead), and for cursors (that of the page after all origins, or of a place
+in a list of jobs or batches).
 
 The names of a job's variants differ.
 
@@ -137,9 +138,14 @@ def distinct(n, variant):
 def map_query(context, query):
     if not isinstance(query, dict) or not isinstance(query.get("cursor"), str):
         return query
-    sort = query.get("sort", "origin")
-    cursor = base64.urlsafe_b64encode(f"{sort} 0 ~".encode("utf-8", "replace"))
-    return {**query, "cursor": cursor.decode().rstrip("=")}
+    if context.operation.path == "/v1/origins":
+        sort = query.get("sort", "origin")
+        place = f"{sort} 0 ~".encode("utf-8", "replace")
+    else:
+        # A moment and an id; and an offset excludes it.
+        place = struct.pack(">q", 1_767_225_600_000_000) + uuid.UUID(int=7).bytes
+        query = {name: value for name, value in query.items() if name != "offset"}
+    return {**query, "cursor": base64.urlsafe_b64encode(place).decode().rstrip("=")}
 
 
 @schemathesis.hook

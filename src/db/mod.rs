@@ -9,6 +9,7 @@ mod action_slice;
 mod actions;
 mod attempts_log;
 mod batch_changes;
+mod batch_forget;
 mod batch_items;
 mod batch_submit;
 mod batches;

@@ -1,4 +1,5 @@
-//! Ends the acceptance of batches whose process died while their items came in.
+//! Ends the acceptance of batches whose process died while their items came in, and forgets old
+//! batches without jobs.
 
 use std::time::Duration;
 
@@ -7,6 +8,18 @@ use crate::db::Database;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 const GROUP: u32 = 100;
+const FORGETTING: Duration = Duration::from_secs(600);
+
+pub(super) async fn forget_forever(database: &Database) {
+    loop {
+        match database.forget_batches(GROUP).await {
+            Ok(forgotten) if forgotten >= GROUP as usize => continue,
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "old batches are not forgotten yet"),
+        }
+        pause(FORGETTING).await;
+    }
+}
 
 pub(super) async fn end_stale_forever(database: &Database) {
     loop {

@@ -4,7 +4,7 @@
 //! | file | duty |
 //! | --- | --- |
 //! | `actions` | changes many jobs as clients asked |
-//! | `batches` | ends the acceptance of batches whose process died |
+//! | `batches` | ends the acceptance of batches whose process died, and forgets old batches |
 //! | `counts` | adds appended changes of counts to the kept counts |
 //! | `files` | removes the files of deleted and cancelled jobs |
 //! | `keys` | deletes answers to requests with an `Idempotency-Key` after their day |
@@ -49,6 +49,7 @@ impl Upkeep {
         let counts = counts::fold_forever(&self.database);
         let files = files::remove_forever(&self.database, &self.storage);
         let batches = batches::end_stale_forever(&self.database);
+        let old_batches = batches::forget_forever(&self.database);
         let keys = keys::forget_forever(&self.database);
         let retention = retention::tend_forever(&self.database, self.retention);
         let orphans = async {
@@ -59,7 +60,7 @@ impl Upkeep {
         tokio::select! {
             () = stop.cancelled() => {}
             () = async {
-                tokio::join!(actions, batches, counts, files, keys, retention, orphans);
+                tokio::join!(actions, batches, old_batches, counts, files, keys, retention, orphans);
             } => {}
         }
     }

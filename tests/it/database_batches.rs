@@ -312,6 +312,23 @@ on_both_databases! {
         assert_eq!(found(&database, live).await.status, BatchStatus::Accepting);
     }
 
+    async fn old_batches_are_forgotten_once_their_jobs_are_gone(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let (kept, jobs) = running(&database, 1).await;
+        let (gone, doomed) = running(&database, 1).await;
+        database.cancel(&[jobs[0], doomed[0]]).await.unwrap();
+        database.delete(&doomed).await.unwrap();
+        assert_eq!(database.forget_batches(9).await.unwrap(), 0, "they ended just now");
+        let long_ago = match fixture.target {
+            thumbforge::db::Target::Postgres(_) => "now() - interval '31 days'",
+            thumbforge::db::Target::Sqlite(_) => "1",
+        };
+        fixture.lines(&format!("UPDATE batches SET finished_at = {long_ago}"));
+        assert_eq!(database.forget_batches(9).await.unwrap(), 1);
+        assert!(database.find_batch(kept).await.unwrap().is_some());
+        assert!(database.find_batch(gone).await.unwrap().is_none());
+    }
+
     async fn batches_are_listed_by_state_and_cursor(fixture: &Fixture) {
         let database = fixture.open().await;
         let mut ids = Vec::new();
