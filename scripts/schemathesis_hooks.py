@@ -8,7 +8,7 @@ The same holds for origins (a host name is made), for moments (one of the past i
 they may not lie too far ahead), and for cursors (that of the page after all origins, or of a place
 in a list of jobs or batches).
 
-The names of a job's variants differ.
+The names of a job's variants differ. Each body has an Idempotency-Key of its own.
 
 And random ids lead to no job: half of the well-formed ones become that of a completed job, with
 its variant's name, made from a picture that is served here.
@@ -93,6 +93,10 @@ MOMENT = re.compile(
 )
 
 
+# A moment and an id.
+PLACE = struct.pack(">q", 1_767_225_600_000_000) + uuid.UUID(int=7).bytes
+
+
 def host_instead_of(url):
     """A name that is never resolved, if the schema lets `url` in."""
     if not isinstance(url, str) or len(url.encode("utf-8", "replace")) > 8192:
@@ -120,10 +124,29 @@ def map_body(context, body):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """The cases of the phase "coverage" pass by the other hooks."""
-    variants = case.body.get("variants") if isinstance(case.body, dict) else None
-    if isinstance(variants, list):
-        variants = [distinct(n, variant) for n, variant in enumerate(variants)]
-        case.body = {**case.body, "variants": variants}
+    if isinstance(case.body, dict):
+        case.body = with_distinct_variants(case.body)
+        if isinstance(defaults := case.body.get("defaults"), dict):
+            case.body = {**case.body, "defaults": with_distinct_variants(defaults)}
+    headers = kwargs.get("headers") or {}
+    # A key belongs to one body.
+    for values in (case.headers, headers):
+        key = values.get("Idempotency-Key") if values else None
+        if isinstance(key, str) and re.fullmatch("[!-~]{1,255}", key):
+            values["Idempotency-Key"] = uuid.uuid4().hex
+    query = case.query or {}
+    cursor = query.get("cursor")
+    if isinstance(cursor, str) and re.fullmatch("[A-Za-z0-9_-]{32}", cursor):
+        # Not each of them is a place.
+        case.query = {name: value for name, value in query.items() if name != "offset"}
+        case.query["cursor"] = base64.urlsafe_b64encode(PLACE).decode()
+
+
+def with_distinct_variants(members):
+    variants = members.get("variants")
+    if not isinstance(variants, list):
+        return members
+    return {**members, "variants": [distinct(n, variant) for n, variant in enumerate(variants)]}
 
 
 def distinct(n, variant):
@@ -142,8 +165,8 @@ def map_query(context, query):
         sort = query.get("sort", "origin")
         place = f"{sort} 0 ~".encode("utf-8", "replace")
     else:
-        # A moment and an id; and an offset excludes it.
-        place = struct.pack(">q", 1_767_225_600_000_000) + uuid.UUID(int=7).bytes
+        # An offset excludes it.
+        place = PLACE
         query = {name: value for name, value in query.items() if name != "offset"}
     return {**query, "cursor": base64.urlsafe_b64encode(place).decode().rstrip("=")}
 

@@ -68,9 +68,10 @@ async fn fault_07() {
     );
     let new = load.accepted();
     stage.origin.on("/new.jpg", vec![image_reply(120, 90)]);
-    let later = load.stop().await;
-    record.accepted.extend(later.accepted.clone());
+    let mut later = load.stop().await;
     later.check_bound();
+    record.accepted.extend(later.accepted.clone());
+    record.meddling = std::mem::take(&mut later.meddling);
     let terms = Terms {
         overload: Some(SAVED_WITHIN),
         ..Terms::default()

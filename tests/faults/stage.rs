@@ -269,7 +269,7 @@ impl Stage {
         Box::new(move |n| format!("{base}?n={n}"))
     }
 
-    /// Every file in the storage except the temporary ones, by its path in it.
+    /// Every file in the storage except the temporary ones and the owner's, by its path in it.
     pub fn stored_files(&self) -> Vec<String> {
         let mut folders = vec![self.storage.clone()];
         let mut files = Vec::new();
@@ -282,7 +282,7 @@ impl Stage {
                 let name = path.strip_prefix(&self.storage).expect("in the storage");
                 let name = name.to_str().expect("our own names").to_owned();
                 match name.as_str() {
-                    ".tmp" => {}
+                    ".tmp" | ".owner" => {}
                     _ if path.is_dir() => folders.push(path),
                     _ => files.push(name),
                 }

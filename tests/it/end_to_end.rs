@@ -280,8 +280,8 @@ async fn five_hundred_mixed_images_through_two_workers_are_each_published_once()
     let files = std::fs::read_dir(deployment.folder.path().join("thumbnails")).unwrap();
     assert_eq!(
         files.count(),
-        501,
-        "500 thumbnails and the folder of temporary files"
+        502,
+        "500 thumbnails, the folder of temporary files, and the owner"
     );
 }
 

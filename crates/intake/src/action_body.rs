@@ -1,7 +1,7 @@
 //! The body that asks for a change of many jobs.
 
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -38,8 +38,8 @@ pub struct ActionBody {
     #[schema(value_type = Option<FilterSchema>)]
     pub filter: Option<Filter>,
     /// Nothing is done if not exactly so many jobs match.
-    #[serde(default)]
-    #[schema(example = 344)]
+    #[serde(default, deserialize_with = "read_count")]
+    #[schema(value_type = Option<u64>, example = 344)]
     pub expected_count: Option<u64>,
     /// Only count the jobs.
     #[serde(default)]
@@ -109,6 +109,20 @@ impl Filter {
     }
 }
 
+fn read_count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let number = Option::<Number>::deserialize(from)?;
+    let read = number.map(|number| count(&number)).transpose();
+    read.map_err(de::Error::custom)
+}
+
+/// JSON knows one kind of number: 344.0 is 344. No table has so many rows that a float of 64 bits
+/// can't tell them apart.
+fn count(number: &Number) -> Result<u64, &'static str> {
+    let whole = |value: &f64| value.fract() == 0.0 && (0.0..=9.0e15).contains(value);
+    let rounded = || number.as_f64().filter(whole).map(|value| value as u64);
+    number.as_u64().or_else(rounded).ok_or(NO_COUNT)
+}
+
 fn set(filter: &mut JobFilter, name: &str, value: &Value) -> Result<(), &'static str> {
     match value {
         Value::Null => Ok(()),
@@ -166,7 +180,11 @@ impl ObjectBody for ActionBody {
         Member {
             name: "expected_count",
             is_required: false,
-            fault: |value| (!value.is_null() && value.as_u64().is_none()).then_some(NO_COUNT),
+            fault: |value| match value {
+                Value::Null => None,
+                Value::Number(number) => count(number).err(),
+                _ => Some(NO_COUNT),
+            },
         },
         Member {
             name: "dry_run",
@@ -225,7 +243,7 @@ mod tests {
     fn a_filter_is_that_of_lists() {
         let body = read(
             r#"{"action": "cancel", "filter": {"host": "A.example", "status": "failed", "tag": null},
-                "expected_count": 3, "dry_run": true}"#,
+                "expected_count": 3.0, "dry_run": true}"#,
         )
         .unwrap();
         let Some(Filter(filter)) = body.filter else {
