@@ -107,6 +107,7 @@ fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
         let names = settings.presets.keys().map(String::as_str);
         describe_presets(components, names);
         describe_targets(components);
+        describe_batches(components);
     }
     if keys && let Some(components) = &mut document.components {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
@@ -159,6 +160,14 @@ fn describe_presets<'a>(components: &mut Components, names: impl Iterator<Item =
             .item(Ref::from_schema_name("SubmissionDefaults"));
         let defaults = Schema::from(defaults).into();
         batch.properties.insert("defaults".to_owned(), defaults);
+    }
+}
+
+/// Unknown members are refused. (The type that is read does not say so to utoipa.)
+fn describe_batches(components: &mut Components) {
+    let batch = components.schemas.get_mut("BatchSubmission");
+    if let Some(RefOr::T(Schema::Object(batch))) = batch {
+        batch.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
     }
 }
 
