@@ -378,10 +378,7 @@ async fn store(
     let storing = async move {
         let kept = parts.database.extend_batch(slice).await?;
         if let Kept::New { made, .. } = &kept {
-            let (queue, ids) = (parts.queue.clone(), made.created.clone());
-            parts
-                .background
-                .spawn(async move { queue.push_many(&ids).await });
+            parts.announce(made.created.clone());
         }
         Ok::<_, DbError>(kept)
     };

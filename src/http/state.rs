@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::rate_limit::RateLimit;
 use crate::db::{Database, DbError};
-use crate::domain::{DuplicateHandling, SourceUrl, Variants};
+use crate::domain::{DuplicateHandling, JobId, SourceUrl, Variants};
 use crate::queue::Queue;
 use crate::storage::{Storage, StorageError};
 
@@ -136,6 +136,13 @@ impl ApiState {
     /// before it ends.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.background.spawn_on(work, &self.runtime);
+    }
+
+    /// Announces committed jobs while no client waits.
+    pub(super) fn announce(&self, ids: Vec<JobId>) {
+        let queue = self.queue.clone();
+        self.background
+            .spawn(async move { queue.push_many(&ids).await });
     }
 
     pub(super) fn is_draining(&self) -> bool {

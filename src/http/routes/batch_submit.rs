@@ -102,10 +102,7 @@ pub async fn submit(
     let submitting = async move {
         let kept = parts.database.submit_batch(batch, keyed).await?;
         if let Kept::New { made, .. } = &kept {
-            let (queue, ids) = (parts.queue.clone(), made.created.clone());
-            parts
-                .background
-                .spawn(async move { queue.push_many(&ids).await });
+            parts.announce(made.created.clone());
         }
         Ok::<_, DbError>(kept)
     };
