@@ -115,10 +115,17 @@ def map_body(context, body):
         body["url"] = f"https://{host}/picture.jpg"
     if host := host_instead_of(body.get("origin")):
         body["origin"] = f"https://{host}"
-    moment = body.get("not_before")
-    if isinstance(moment, str) and MOMENT.fullmatch(moment):
-        body["not_before"] = "2026-01-31T12:00:00Z"
+    body = with_a_past_moment(body)
+    if isinstance(body.get("defaults"), dict):
+        body["defaults"] = with_a_past_moment(body["defaults"])
     return body
+
+
+def with_a_past_moment(members):
+    moment = members.get("not_before")
+    if isinstance(moment, str) and MOMENT.fullmatch(moment):
+        return {**members, "not_before": "2026-01-31T12:00:00Z"}
+    return members
 
 
 @schemathesis.hook
@@ -134,7 +141,14 @@ def before_call(context, case, kwargs):
         key = values.get("Idempotency-Key") if values else None
         if isinstance(key, str) and re.fullmatch("[!-~]{1,255}", key):
             values["Idempotency-Key"] = uuid.uuid4().hex
+        preference = values.get("Prefer") if values else None
+        if isinstance(preference, str):
+            values["Prefer"] = re.sub(r"(?i)(wait\s*=\s*\"?)\d+", r"\g<1>1", preference)
     query = case.query or {}
+    if re.fullmatch("[0-9]{1,2}", str(query.get("wait")), re.ASCII):
+        # Nobody waits for the end of a job whose source is away. More than 30 is refused.
+        if 1 < int(query["wait"]) <= 30:
+            query = case.query = {**query, "wait": 1}
     cursor = query.get("cursor")
     if isinstance(cursor, str) and re.fullmatch("[A-Za-z0-9_-]{32}", cursor):
         # Not each of them is a place.

@@ -79,6 +79,35 @@ pub fn check_image(format: Format, bytes: &[u8]) -> Corpus {
     Corpus::Keep
 }
 
+/// The part of a format that the worker reads itself, where another process decodes its pixels: the
+/// header of any file is read, and planned for, in time.
+pub fn check_header(format: Format, bytes: &[u8]) -> Corpus {
+    let limits = Limits {
+        max_pixels: MAX_PIXELS,
+        ..Limits::default()
+    };
+    let begun = Instant::now();
+    let opened = Source::open(bytes, &limits);
+    let verdict = match &opened {
+        Ok(source) if source.format() == format => {
+            let facts = source.facts();
+            assert!((1..=8).contains(&facts.orientation));
+            assert!(facts.width > 0 && facts.height > 0);
+            if let Err(refused) = source.plan(&[Variant::thumbnail(64, 80)], &limits) {
+                check_error(&refused.error);
+            }
+            Corpus::Keep
+        }
+        Ok(_) => Corpus::Reject,
+        Err(error) => {
+            check_error(error);
+            Corpus::Keep
+        }
+    };
+    assert!(begun.elapsed() < OVERTIME, "{:?}", begun.elapsed());
+    verdict
+}
+
 fn check_error(error: &ImagingError) {
     assert!(
         !matches!(error, ImagingError::Internal(_) | ImagingError::Timeout),

@@ -39,7 +39,7 @@ pub fn compare(bytes: &[u8], scratch: &mut Scratch) -> Result<(), String> {
         return Ok(());
     };
     check_promises(&decoded, &header);
-    if decoded.stopped.is_some() || reference_is_wrong_on(bytes, &header) {
+    if decoded.stopped.is_some() || decoded.is_smoothed || reference_is_wrong_on(bytes, &header) {
         return Ok(());
     }
     let Ok(reference) = reference::decode(bytes, header.color_kind(), true) else {

@@ -16,7 +16,7 @@ pub mod vp8_reference;
 use thumbforge_codecs::jpeg::{ColorKind, Plane};
 use thumbforge_codecs::vp8;
 
-pub use image::check_image;
+pub use image::{check_header, check_image};
 pub use metadata::{check_exif, check_icc};
 pub use png_checksums::with_right_checksums;
 pub use render::check_render;

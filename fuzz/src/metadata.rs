@@ -53,7 +53,7 @@ pub fn check_icc(bytes: &[u8]) {
         EmbeddedProfile::Plain(Cow::Borrowed(&*profile))
     };
     let read = IccProfile::read(&embedded, MAX_ICC_BYTES);
-    let converted = read.as_ref().map(|profile| convert(profile, &pixels));
+    let converted = read.as_ref().and_then(|profile| convert(profile, &pixels));
     let used = MEMORY.peak_usage().saturating_sub(before);
     let reserved = embedded.memory_bytes(MAX_ICC_BYTES);
     assert!(
@@ -63,16 +63,18 @@ pub fn check_icc(bytes: &[u8]) {
     if let Some(profile) = read {
         check_text(profile.name.as_deref(), 200);
     }
-    if let Some((count, Some(rgb))) = converted {
+    if let Some((count, rgb)) = converted {
         assert_eq!(rgb.len(), count * 3);
     }
 }
 
-/// The whole pixels among them, and what they become.
-fn convert(profile: &IccProfile, pixels: &[u8]) -> (usize, Option<Vec<u8>>) {
-    let channels = profile.channels();
-    let count = pixels.len().checked_div(channels).unwrap_or(0);
-    (count, profile.to_srgb(&pixels[..count * channels]))
+/// The whole pixels among them, of as many channels as the profile takes, and what they become.
+fn convert(profile: &IccProfile, pixels: &[u8]) -> Option<(usize, Vec<u8>)> {
+    [4, 3, 1].into_iter().find_map(|channels| {
+        let count = pixels.len() / channels;
+        let converted = profile.to_srgb(&pixels[..count * channels], channels)?;
+        Some((count, converted))
+    })
 }
 
 fn check_text(text: Option<&str>, max_chars: usize) {

@@ -27,7 +27,12 @@ pub fn check_settings(bytes: &[u8]) {
         flags: Vec::new(),
         cores: 2,
     };
-    let lines: Vec<String> = match load(&texts, &|_, _| Ok(())) {
+    // Any file that the texts name holds the value.
+    let read_secret = |path: &str| match path.len() {
+        0..100 => Ok(value.to_owned()),
+        _ => Err(format!("{path} can't be read: the name is too long")),
+    };
+    let lines: Vec<String> = match load(&texts, &|_, _| Ok(()), &read_secret) {
         Ok(loaded) => {
             let settings = loaded.settings;
             assert!(settings.default_page_size <= settings.max_page_size);

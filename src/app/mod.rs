@@ -2,6 +2,8 @@
 
 mod entrance;
 mod error;
+mod keys_file;
+mod metrics;
 mod opening;
 mod probes;
 mod rules;
@@ -10,25 +12,33 @@ mod tidying;
 use std::net::TcpListener;
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use entrance::{listen, read_api_keys, reserve};
+pub use entrance::{listen, reserve};
 pub use error::AppError;
+pub use keys_file::{KeysFile, ReadKeys};
 pub use opening::init_database;
 pub use tidying::{Tidying, TidyingError};
 
-use crate::config::Settings;
-use crate::db::Database;
-use crate::fetch::{FetchSettings, Fetcher};
-use crate::http::{self, ApiKeys, ApiSettings, ApiState};
+use crate::config::{SecretText, Settings};
+use crate::db::{Database, QueueUse};
+use crate::fetch::{FetchSettings, Fetcher, Poster};
+use crate::http::{self, ApiSettings, ApiState, ReservedAddress};
+use crate::observe::{DeliveryMeters, Exposition, WorkMeters};
 use crate::queue::Queue;
 use crate::storage::Storage;
+use crate::traces::Traces;
+use crate::ui;
 use crate::upkeep::Upkeep;
+use crate::webhooks::{Deliverer, SecretBox};
 use crate::worker::{Parts, Workers};
-use opening::{fetch_settings, open_current_database, open_queue, open_storage, say_who_owns};
+use opening::{
+    fetch_settings, open_current_database, open_queue, open_storage, say_who_owns, webhook_settings,
+};
 use rules::{
-    DOWNLOADS_ALONE, DOWNLOADS_BESIDE_CLIENTS, caps_of, downloads_that_fit, engine, retention,
-    worker_settings,
+    DOWNLOADS_ALONE, DOWNLOADS_BESIDE_CLIENTS, caps_of, decoders, downloads_that_fit, engine,
+    retention, sign, worker_settings,
 };
 
 /// The parts of one process, checked and ready.
@@ -38,15 +48,33 @@ pub struct App {
     queue: Queue,
     storage: Storage,
     fetch: FetchSettings,
+    deliveries: DeliveryMeters,
+    /// The address of metrics alone.
+    metrics: Option<ReservedAddress>,
 }
 
 impl App {
     /// Opens database, queue and storage, and applies pending migrations unless told not to.
-    /// Redis may be away: jobs are accepted and worked on without it.
+    /// Redis may be away: jobs are accepted and worked on without it. `None` if it was stopped
+    /// before that was done.
     ///
     /// # Errors
     /// If the database can't be reached, or the storage can't be written.
-    pub async fn open(settings: Settings) -> Result<Self, AppError> {
+    pub async fn open(
+        settings: Settings,
+        stop: &CancellationToken,
+    ) -> Result<Option<Self>, AppError> {
+        tokio::select! {
+            opened = Self::open_parts(settings) => opened.map(Some),
+            () = stop.cancelled() => Ok(None),
+        }
+    }
+
+    async fn open_parts(settings: Settings) -> Result<Self, AppError> {
+        let metrics = settings
+            .metrics_bind
+            .map(|address| reserve(address, metrics::SETTING))
+            .transpose()?;
         let (database, _) = open_current_database(&settings).await?;
         let storage = open_storage(&settings)?;
         say_who_owns(&database, &storage).await;
@@ -57,6 +85,8 @@ impl App {
             database,
             queue,
             storage,
+            deliveries: DeliveryMeters::default(),
+            metrics,
         })
     }
 
@@ -65,13 +95,15 @@ impl App {
     /// # Errors
     /// If the server can't start or breaks.
     pub async fn serve(
-        &self,
+        mut self,
         listener: TcpListener,
-        api_keys: Option<ApiKeys>,
+        keys: &Arc<KeysFile>,
         stop: CancellationToken,
     ) -> Result<(), AppError> {
-        self.begin_upkeep(&stop);
-        let state = self.api_state(api_keys);
+        self.begin_upkeep(&[QueueUse::Pushes], &stop);
+        let exposition = Arc::new(metrics::exposition(&self.database));
+        self.show_apart(&exposition, &stop)?;
+        let state = self.api_state(keys, &stop).with_exposition(exposition);
         self.run_api(listener, state, stop).await
     }
 
@@ -79,11 +111,13 @@ impl App {
     ///
     /// # Errors
     /// If the fetcher can't be set up, or the health checks' address can't be bound.
-    pub async fn work(&self, stop: CancellationToken) -> Result<(), AppError> {
-        let workers = self.workers(DOWNLOADS_ALONE)?;
-        self.begin_upkeep(&stop);
+    pub async fn work(mut self, stop: CancellationToken) -> Result<(), AppError> {
+        let (workers, exposition, notes) = self.workers(DOWNLOADS_ALONE)?;
+        self.begin_upkeep(&[QueueUse::Pops], &stop);
+        self.show_apart(&exposition, &stop)?;
+        let delivering = self.begin_deliveries(&stop)?;
         let Some(address) = self.settings.worker_bind else {
-            workers.run(stop).await;
+            let _ = tokio::join!(workers.run(stop), delivering);
             return Ok(());
         };
         let parts = vec![
@@ -91,9 +125,11 @@ impl App {
             ("database", probes::database(&self.database)),
             ("storage", probes::storage(&self.storage)),
         ];
-        let listener = listen(reserve(address)?)?;
-        let probes = http::run_probes(listener, parts, stop.clone().cancelled_owned());
-        let ((), probed) = tokio::join!(workers.run(stop), probes);
+        let setting = "THUMBFORGE_WORKER_BIND";
+        let listener = listen(reserve(address, setting)?, setting)?;
+        let health = http::HealthCheck::new(parts).with_notes(notes);
+        let probes = http::run_probes(listener, health, exposition, stop.clone().cancelled_owned());
+        let ((), probed, _) = tokio::join!(workers.run(stop), probes, delivering);
         probed.map_err(AppError::Http)
     }
 
@@ -102,16 +138,19 @@ impl App {
     /// # Errors
     /// As [`Self::serve`] and [`Self::work`].
     pub async fn all(
-        &self,
+        mut self,
         listener: TcpListener,
-        api_keys: Option<ApiKeys>,
+        keys: &Arc<KeysFile>,
         stop: CancellationToken,
     ) -> Result<(), AppError> {
-        let workers = self.workers(DOWNLOADS_BESIDE_CLIENTS)?;
+        let (workers, exposition, notes) = self.workers(DOWNLOADS_BESIDE_CLIENTS)?;
+        self.show_apart(&exposition, &stop)?;
         let state = self
-            .api_state(api_keys)
-            .with_workers(probes::consuming(&workers));
-        self.begin_upkeep(&stop);
+            .api_state(keys, &stop)
+            .with_exposition(exposition)
+            .with_workers(probes::consuming(&workers), notes);
+        self.begin_upkeep(&[QueueUse::Pushes, QueueUse::Pops], &stop);
+        let delivering = self.begin_deliveries(&stop)?;
         let working = tokio::spawn(workers.run(stop.clone()));
         let served = self.run_api(listener, state, stop.clone()).await;
         // Without the API there is nothing to work for.
@@ -119,18 +158,56 @@ impl App {
         if let Err(error) = working.await {
             tracing::error!(%error, "the workers have broken");
         }
+        if let Err(error) = delivering.await {
+            tracing::error!(%error, "the deliveries have broken");
+        }
         served
     }
 
+    /// Serves metrics on their own address, if they have one.
+    fn show_apart(
+        &mut self,
+        exposition: &Arc<Exposition>,
+        stop: &CancellationToken,
+    ) -> Result<(), AppError> {
+        match self.metrics.take() {
+            Some(reserved) => metrics::serve_apart(reserved, exposition.clone(), stop.clone()),
+            None => Ok(()),
+        }
+    }
+
     /// It ends with `stop`, or with the runtime.
-    fn begin_upkeep(&self, stop: &CancellationToken) {
+    fn begin_upkeep(&self, uses: &[QueueUse], stop: &CancellationToken) {
         let upkeep = Upkeep {
             database: self.database.clone(),
             storage: self.storage.clone(),
+            queue: self.queue.clone(),
+            sign: sign(&self.settings, uses),
             retention: retention(&self.settings),
+            retain_events: self.settings.retain_events,
             sweep_orphans: self.settings.sweep_orphans,
         };
         tokio::spawn(upkeep.run(stop.clone()));
+    }
+
+    /// Delivers events to webhooks until `stop`.
+    fn begin_deliveries(&self, stop: &CancellationToken) -> Result<JoinHandle<()>, AppError> {
+        let public_url = self.settings.public_url.clone();
+        let deliverer = Deliverer {
+            database: self.database.clone(),
+            poster: Poster::new(webhook_settings(&self.settings))?,
+            secrets: self.secrets(),
+            render: Arc::new(move |event| http::event_json(event, public_url.as_ref())),
+            retain: self.settings.retain_events,
+            meters: self.deliveries.clone(),
+        };
+        let grace = self.settings.shutdown_grace;
+        Ok(tokio::spawn(deliverer.run(stop.clone(), grace)))
+    }
+
+    fn secrets(&self) -> SecretBox {
+        let key = self.settings.secrets_key.as_ref();
+        SecretBox::new(key.map(SecretText::reveal))
     }
 
     async fn run_api(
@@ -145,21 +222,25 @@ impl App {
                 "THUMBFORGE_WORKER_BIND is for `thumbforge work`; here the API answers /readyz"
             );
         }
-        if !address.ip().is_loopback() && state.settings.api_keys.is_none() {
+        if !address.ip().is_loopback() && !state.settings.api_keys.are_needed() {
             tracing::warn!(
                 %address,
                 "the API is open to everybody who reaches this address: set \
                  THUMBFORGE_API_KEYS_FILE, or let a proxy guard it"
             );
         }
+        let state = state.with_pages(ui::pages(address.ip().is_loopback()));
         let grace = self.settings.shutdown_grace;
         http::run(listener, state, stop.cancelled_owned(), grace)
             .await
             .map_err(AppError::Http)
     }
 
-    fn api_state(&self, api_keys: Option<ApiKeys>) -> ApiState {
+    /// The keys are watched until `stop`.
+    fn api_state(&self, keys: &Arc<KeysFile>, stop: &CancellationToken) -> ApiState {
+        tokio::spawn(Arc::clone(keys).watch(stop.clone()));
         let policy = self.fetch.source_policy();
+        let receivers = webhook_settings(&self.settings).source_policy();
         ApiState::new(
             self.database.clone(),
             self.queue.clone(),
@@ -175,28 +256,55 @@ impl App {
                 default_page_size: self.settings.default_page_size,
                 max_page_size: self.settings.max_page_size,
                 max_pending: self.settings.max_pending,
-                api_keys,
+                api_keys: keys.live(),
                 rate_limit_per_key: self.settings.rate_limit_per_key,
                 cors_origins: self.settings.cors_allowed_origins.clone(),
                 public_url: self.settings.public_url.clone(),
+                trusted_proxies: self.settings.trusted_proxies.clone(),
+                max_connections: self.settings.max_connections,
                 pace: http::Pace::default(),
             },
         )
+        .with_webhooks(
+            Arc::new(move |url| {
+                receivers
+                    .check_url(url)
+                    .map_err(|forbidden| forbidden.to_string())
+            }),
+            self.secrets(),
+        )
     }
 
-    /// One of `share` open files may be a download's.
-    fn workers(&self, share: u64) -> Result<Workers, AppError> {
+    fn traces(&self) -> Result<Traces, AppError> {
+        match self.settings.exports_traces {
+            true => Ok(Traces::exporting()?),
+            false => Ok(Traces::default()),
+        }
+    }
+
+    /// One of `share` open files may be a download's. Also what a process with them shows: its
+    /// metrics, and what an operator should know of it.
+    fn workers(&self, share: u64) -> Result<(Workers, Arc<Exposition>, Vec<String>), AppError> {
         let settings = &self.settings;
         let downloads = downloads_that_fit(settings.downloads, share);
+        let decoders = decoders(settings)?;
+        let notes = decoders.notice().map(str::to_owned);
         let parts = Parts {
             database: self.database.clone(),
             queue: self.queue.clone(),
             storage: self.storage.clone(),
             fetcher: Fetcher::new(self.fetch.clone())?,
-            engine: engine(settings),
+            engine: engine(settings, decoders),
             caps_of: caps_of(settings.origins.clone()),
+            meters: WorkMeters::default(),
+            traces: self.traces()?,
         };
-        let settings = worker_settings(settings, downloads);
-        Ok(Workers::new(parts, settings))
+        let shown = parts.clone();
+        let workers = Workers::new(parts, worker_settings(settings, downloads));
+        let exposition = metrics::exposition(&self.database);
+        let exposition = metrics::with_workers(exposition, &workers, &shown);
+        // A process that works delivers, too.
+        let exposition = exposition.with_deliveries(&self.deliveries);
+        Ok((workers, Arc::new(exposition), notes.into_iter().collect()))
     }
 }

@@ -1,13 +1,18 @@
 //! How the adapters are opened.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::error::AppError;
-use crate::config::{DatabaseUrl, Settings};
+use crate::config::{DatabaseUrl, RedisUrl, Settings};
 use crate::db::{Database, DbError, Target};
+use crate::domain::webhook::DELIVERY_TIMEOUT;
 use crate::fetch::FetchSettings;
-use crate::queue::{MemoryQueue, Queue, QueueError, RedisQueue};
+use crate::queue::{MemoryQueue, Queue, QueueError, RedisQueue, RedisSettings};
 use crate::storage::Storage;
+
+/// Time between two attempts to reach the database.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(250);
 
 /// Applies pending migrations; returns their names.
 ///
@@ -15,8 +20,68 @@ use crate::storage::Storage;
 /// If the database can't be reached or a migration fails.
 pub async fn init_database(settings: &Settings) -> Result<Vec<String>, AppError> {
     let (database, target) = open_database(settings)?;
-    let applied = database.migrate(&target).await;
-    applied.map_err(of_database(settings))
+    patiently(settings, async |give_up| {
+        wait_until_reachable(&database, settings, give_up).await?;
+        migrate(&database, &target, settings).await
+    })
+    .await
+}
+
+/// Does what opens connections to a server that is starting, anew if it goes away in between.
+async fn patiently<T>(
+    settings: &Settings,
+    work: impl AsyncFn(Instant) -> Result<T, AppError>,
+) -> Result<T, AppError> {
+    let give_up = Instant::now() + settings.startup_wait;
+    loop {
+        match work(give_up).await {
+            Err(AppError::Database {
+                cause: DbError::Unavailable(reason),
+                ..
+            }) if Instant::now() < give_up => {
+                tracing::warn!(%reason, "the database went away while it was opened: trying again");
+                tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Waits for a server that is starting. One that answers and lets nobody in is an error at once.
+async fn wait_until_reachable(
+    database: &Database,
+    settings: &Settings,
+    give_up: Instant,
+) -> Result<(), AppError> {
+    let mut said = false;
+    loop {
+        let reason = match database.reach().await {
+            Ok(()) => return Ok(()),
+            Err(DbError::Unavailable(reason)) if Instant::now() < give_up => reason,
+            Err(error) => return Err(of_database(settings)(error)),
+        };
+        if !said {
+            let seconds = settings.startup_wait.as_secs();
+            tracing::warn!("waiting up to {seconds} s for the database: {reason}");
+            said = true;
+        }
+        tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+    }
+}
+
+async fn migrate(
+    database: &Database,
+    target: &Target,
+    settings: &Settings,
+) -> Result<Vec<String>, AppError> {
+    database.migrate(target).await.map_err(|cause| {
+        let lacks_rights = cause.to_string().contains("permission denied");
+        let error = of_database(settings)(cause);
+        match (lacks_rights, error) {
+            (true, AppError::Database { database, cause }) => AppError::Rights { database, cause },
+            (_, error) => error,
+        }
+    })
 }
 
 pub(super) fn of_database(settings: &Settings) -> impl Fn(DbError) -> AppError + use<> {
@@ -46,9 +111,22 @@ pub(super) async fn open_current_database(
     settings: &Settings,
 ) -> Result<(Database, Target), AppError> {
     let (database, target) = open_database(settings)?;
+    patiently(settings, async |give_up| {
+        make_current(&database, &target, settings, give_up).await
+    })
+    .await?;
+    Ok((database, target))
+}
+
+async fn make_current(
+    database: &Database,
+    target: &Target,
+    settings: &Settings,
+    give_up: Instant,
+) -> Result<(), AppError> {
+    wait_until_reachable(database, settings, give_up).await?;
     if settings.auto_migrate {
-        let applied = database.migrate(&target).await;
-        for migration in applied.map_err(of_database(settings))? {
+        for migration in migrate(database, target, settings).await? {
             tracing::info!(migration, "migration applied");
         }
     }
@@ -58,8 +136,7 @@ pub(super) async fn open_current_database(
             DbError::Refused(_) => AppError::Schema { database, cause },
             _ => AppError::Database { database, cause },
         }
-    })?;
-    Ok((database, target))
+    })
 }
 
 /// Makes a storage without an owner that of this database. Only the sweep for orphans needs it, and
@@ -85,16 +162,14 @@ fn make_parent_folder(file: &Path) -> Result<(), AppError> {
 }
 
 pub(super) fn open_storage(settings: &Settings) -> Result<Storage, AppError> {
-    Storage::open(&settings.storage_path).map_err(|cause| AppError::Storage {
-        path: settings.storage_path.display().to_string(),
-        cause,
-    })
+    let path = &settings.storage_path;
+    Storage::open(path).map_err(|cause| AppError::storage(path, cause))
 }
 
 /// Redis may be away.
 pub(super) async fn open_queue(settings: &Settings) -> Result<Queue, AppError> {
     let queue = match &settings.redis_url {
-        Some(url) => Queue::Redis(RedisQueue::open(url.as_str(), &settings.queue_name)?),
+        Some(url) => Queue::Redis(RedisQueue::open_with(&redis_settings(settings, url))?),
         None => Queue::Memory(MemoryQueue::default()),
     };
     match queue.ping().await {
@@ -106,6 +181,32 @@ pub(super) async fn open_queue(settings: &Settings) -> Result<Queue, AppError> {
         Err(error) => return Err(error.into()),
     }
     Ok(queue)
+}
+
+fn redis_settings(settings: &Settings, url: &RedisUrl) -> RedisSettings {
+    if settings.redis_ca_file.is_some() && !url.is_encrypted() {
+        tracing::warn!(
+            "THUMBFORGE_REDIS_CA_FILE is not used: THUMBFORGE_REDIS_URL asks for no TLS"
+        );
+    }
+    let identity = settings.redis_cert_file.clone();
+    RedisSettings {
+        ca_file: settings.redis_ca_file.clone(),
+        identity: identity.zip(settings.redis_key_file.clone()),
+        ..RedisSettings::new(url.clone(), settings.queue_name.clone())
+    }
+}
+
+/// How receivers of webhooks are reached.
+pub(super) fn webhook_settings(settings: &Settings) -> FetchSettings {
+    FetchSettings {
+        total_timeout: DELIVERY_TIMEOUT,
+        head_timeout: DELIVERY_TIMEOUT,
+        allowed_networks: settings.allowed_webhook_networks.clone(),
+        allowed_ports: settings.allowed_webhook_ports.clone(),
+        origins: Vec::new(),
+        ..fetch_settings(settings)
+    }
 }
 
 pub(super) fn fetch_settings(settings: &Settings) -> FetchSettings {

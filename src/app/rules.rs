@@ -4,16 +4,35 @@ use std::sync::Arc;
 
 use thumbforge_imaging::Variant;
 
-use crate::config::Settings;
+use crate::config::{RedisUrl, Settings};
+use crate::db::QueueUse;
 use crate::domain::origin_record::Caps;
 use crate::domain::{OriginRule, Retention};
 use crate::http;
+use crate::isolation::{CHILD_BYTES, CannotIsolate, ChildLimits, Decoders};
+use crate::upkeep::Sign;
 use crate::worker::{CapsOf, DecodeLimits, Engine, WorkerSettings};
 
 pub(super) const fn retention(settings: &Settings) -> Retention {
     Retention {
         completed: settings.retain_completed,
         failed: settings.retain_failed,
+    }
+}
+
+/// What a process shows to others that may use the same queue.
+pub(super) fn sign(settings: &Settings, uses: &[QueueUse]) -> Sign {
+    let shown = settings.database_url.to_string();
+    // Without the login.
+    let database = match (shown.split_once("://"), shown.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{place}"),
+        _ => shown,
+    };
+    let number = settings.redis_url.as_ref().map_or(0, RedisUrl::database);
+    Sign {
+        database,
+        queue: format!("{} in database {number}", settings.queue_name),
+        uses: uses.to_vec(),
     }
 }
 
@@ -39,14 +58,27 @@ pub(super) fn worker_settings(settings: &Settings, downloads: usize) -> WorkerSe
     }
 }
 
-pub(super) fn engine(settings: &Settings) -> Engine {
+/// The processes that decode, as far as the settings want them.
+pub(super) fn decoders(settings: &Settings) -> Result<Decoders, CannotIsolate> {
+    let memory_bytes = settings
+        .decode_memory_bytes
+        .saturating_add(settings.max_source_bytes)
+        .saturating_add(CHILD_BYTES);
+    let limits = ChildLimits {
+        memory_bytes,
+        timeout: settings.decode_timeout,
+    };
+    Decoders::open(settings.decode_isolation, &limits)
+}
+
+pub(super) fn engine(settings: &Settings, decoders: Decoders) -> Engine {
     let limits = DecodeLimits {
         max_pixels: settings.max_source_pixels,
         max_output_pixels: settings.max_output_pixels,
         memory_bytes: settings.decode_memory_bytes,
         timeout: settings.decode_timeout,
     };
-    Engine::new(settings.cpu_threads, limits)
+    Engine::new(settings.cpu_threads, limits, decoders)
 }
 
 /// As many of the downloads that are wished for as the system lets a process open files.

@@ -1,16 +1,21 @@
 //! `thumbforge all`: the HTTP API and the workers in one process.
 
-use super::announce;
-use crate::app::{self, App};
-use crate::config::Settings;
-use crate::lifecycle;
+use std::sync::Arc;
 
-pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
-    let reserved = app::reserve(settings.bind)?;
-    let api_keys = app::read_api_keys(&settings)?;
-    let stop = lifecycle::stop_on_signals(settings.shutdown_grace)?;
-    let app = App::open(settings).await?;
-    let listener = app::listen(reserved)?;
-    announce(&listener)?;
-    Ok(app.all(listener, api_keys, stop).await?)
+use super::{Service, announce};
+use crate::app::{self, App, KeysFile};
+
+pub(super) async fn run(service: Service) -> anyhow::Result<()> {
+    let settings = service.settings;
+    let format = settings.log_format;
+    let reserved = app::reserve(settings.bind, "THUMBFORGE_BIND")?;
+    let keys = Arc::new(KeysFile::open(settings.api_keys_file.as_deref())?);
+    let stop = service.signals.stop_within(settings.shutdown_grace);
+    service.reload.begin(service.signals, Some(keys.clone()));
+    let Some(app) = App::open(settings, &stop).await? else {
+        return Ok(());
+    };
+    let listener = app::listen(reserved, "THUMBFORGE_BIND")?;
+    announce(&listener, format)?;
+    Ok(app.all(listener, &keys, stop).await?)
 }

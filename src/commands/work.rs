@@ -1,10 +1,13 @@
 //! `thumbforge work`: the workers.
 
+use super::Service;
 use crate::app::App;
-use crate::config::Settings;
-use crate::lifecycle;
 
-pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
-    let stop = lifecycle::stop_on_signals(settings.shutdown_grace)?;
-    Ok(App::open(settings).await?.work(stop).await?)
+pub(super) async fn run(service: Service) -> anyhow::Result<()> {
+    let stop = service.signals.stop_within(service.settings.shutdown_grace);
+    service.reload.begin(service.signals, None);
+    match App::open(service.settings, &stop).await? {
+        Some(app) => Ok(app.work(stop).await?),
+        None => Ok(()),
+    }
 }

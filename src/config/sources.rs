@@ -1,7 +1,7 @@
 //! The sources of a process's settings: its environment, two files and its flags.
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use thumbforge_intake::settings::{FileText, Texts};
@@ -54,6 +54,26 @@ impl Sources {
         }
     }
 
+    /// The text of a file that holds one secret. The error names the whole path, since a relative one
+    /// counts from a folder that the reader of the log may not know.
+    pub(super) fn read_secret(&self, path: &str) -> Result<String, String> {
+        let path = self.directory.join(path);
+        let whole = std::path::absolute(&path).unwrap_or(path);
+        let text = read_bounded(&whole)
+            .map_err(|error| format!("{} can't be read: {error}", whole.display()))?;
+        // A secret is one word; what else the file holds must not end up in messages.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let line = text.strip_suffix('\n').unwrap_or(text);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        match line {
+            "" => Err(format!("{} is empty", whole.display())),
+            line if line.chars().any(char::is_control) => {
+                Err(format!("{} has more than one line", whole.display()))
+            }
+            line => Ok(line.to_owned()),
+        }
+    }
+
     /// A file that is optional and missing has no text.
     fn read(&self, name: &Path, must_exist: bool) -> FileText {
         let text = match std::fs::read_to_string(self.directory.join(name)) {
@@ -65,6 +85,25 @@ impl Sources {
             text,
         }
     }
+}
+
+/// A longer file holds no secret of ours.
+const LONGEST_SECRET: u64 = 64 * 1024;
+
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    // A pipe would be waited for.
+    if !std::fs::metadata(path)?.is_file() {
+        let reason = "it is no regular file".to_owned();
+        return Err(std::io::Error::new(ErrorKind::InvalidInput, reason));
+    }
+    let file = std::fs::File::open(path)?;
+    file.take(LONGEST_SECRET + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST_SECRET {
+        let reason = format!("it has more than {LONGEST_SECRET} bytes");
+        return Err(std::io::Error::new(ErrorKind::InvalidData, reason));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -115,5 +154,30 @@ mod tests {
         write(&folder, "other.toml", "thumbnail_size = 64");
         assert_eq!(settings(&sources).jpeg_quality, 85);
         assert_eq!(settings(&sources).thumbnail_size, 64);
+    }
+    #[test]
+    fn a_secret_is_read_in_the_folder_and_its_fault_has_the_whole_path() {
+        let folder = TempDir::new().unwrap();
+        write(&folder, "url", "redis://:hunter2@cache\n");
+        write(&folder, "long", &"hunter2".repeat(10_000));
+        let mut sources = in_folder(&folder);
+        let named = |path: &str| {
+            let name = OsString::from("THUMBFORGE_REDIS_URL_FILE");
+            vec![(name, OsString::from(path))]
+        };
+        sources.environment = named("url");
+        let url = settings(&sources).redis_url.unwrap();
+        assert_eq!(url.server(), "redis://:hunter2@cache");
+        for path in ["missing", ".", "long"] {
+            sources.environment = named(path);
+            let faults = load(&sources).unwrap_err().to_string();
+            let whole = std::path::absolute(folder.path().join(path)).unwrap();
+            let begin = format!("THUMBFORGE_REDIS_URL_FILE: {} can't be", whole.display());
+            assert!(faults.starts_with(&begin), "{faults}");
+            assert!(
+                !faults.contains('\n') && !faults.contains("hunter2"),
+                "{faults}"
+            );
+        }
     }
 }

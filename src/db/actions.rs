@@ -100,8 +100,7 @@ impl Database {
                 Ok((ActionTarget::Ids(ids), u64::try_from(known).unwrap_or(0)))
             }
             ActionTarget::Filter(mut filter) => {
-                let Moment(now) = read_query!(self.pools, connection =>
-                    diesel::select(clock::now()).get_result(connection).await)?;
+                let now = self.now().await?;
                 let asked = filter.created_before;
                 filter.created_before = Some(asked.map_or(now, |asked| asked.min(now)));
                 let matched = self.exact_total_of(&filter).await?;
@@ -157,6 +156,17 @@ impl Database {
             .await
             .optional())?;
         row.as_ref().map(Action::try_from).transpose()
+    }
+
+    /// The actions that were asked for last, newest first.
+    pub async fn newest_actions(&self, limit: u32) -> Result<Vec<Action>, DbError> {
+        let rows: Vec<ActionRow> = read_query!(self.pools, connection => actions::table
+            .order(actions::id.desc())
+            .limit(i64::from(limit))
+            .select(ActionRow::as_select())
+            .load(connection)
+            .await)?;
+        rows.iter().map(Action::try_from).collect()
     }
 
     /// Ends a running action after its current slice. What it did stays.

@@ -1,7 +1,7 @@
 //! Accepting batches: all items in one transaction, or slice by slice while they come in.
 
 use diesel::prelude::*;
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::batch_items::{StoreItems, Stored};

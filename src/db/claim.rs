@@ -6,18 +6,18 @@ use std::time::Duration;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
 use super::attempts_log::logged;
 use super::pools::{read_query, write_transaction};
 use super::read::{is_processing, may};
 use super::row::JobRow;
-use super::schema::jobs;
+use super::schema::{jobs, traced_jobs};
 use super::types::{Id, Moment, Status};
 use super::{Database, DbError, clock};
 use crate::domain::variant::SPEC_VERSION;
 use crate::domain::{
-    Claim, Event, FailureCode, Job, JobId, JobResult, Origin, Priority, Timestamp,
+    Claim, Event, FailureCode, Job, JobId, JobResult, Origin, Priority, Timestamp, TraceParent,
 };
 
 macro_rules! claim_columns {
@@ -76,6 +76,17 @@ impl Database {
             .map(|result| *result))
     }
 
+    /// In which trace a job was submitted.
+    pub async fn traceparent(&self, id: JobId) -> Result<Option<TraceParent>, DbError> {
+        let text: Option<Option<String>> = read_query!(self.pools, connection => traced_jobs::table
+            .find(Id::from(id))
+            .select(traced_jobs::traceparent)
+            .first(connection)
+            .await
+            .optional())?;
+        Ok(text.flatten().and_then(|text| TraceParent::parse(&text)))
+    }
+
     /// What `worker` holds, whether it knows that or not.
     pub async fn held_by(&self, worker: uuid::Uuid) -> Result<Vec<Claim>, DbError> {
         let rows: Vec<ClaimRow> = read_query!(self.pools, connection => jobs::table
@@ -94,22 +105,22 @@ impl Database {
         &self,
         max_attempts: u32,
         delay: impl Fn(u32) -> Duration,
-    ) -> Result<(Vec<JobId>, Vec<JobId>), DbError> {
+    ) -> Result<(Vec<JobId>, Vec<(JobId, FailureCode)>), DbError> {
         // Looked for first: there are rarely any, and a look takes no lock.
-        let expired: Vec<(Id, i32, i32, i64)> = read_query!(self.pools, connection => jobs::table
+        let found: Vec<(Id, i32, i32, i64, Moment)> = read_query!(self.pools, connection => jobs::table
             .filter(is_processing())
             .filter(jobs::due_at.lt(clock::now().nullable()))
             .order(jobs::id.asc())
-            .select((jobs::id, jobs::attempts, jobs::deaths, jobs::fence))
+            .select((jobs::id, jobs::attempts, jobs::deaths, jobs::fence, clock::now()))
             .limit(LARGEST_TAKEOVER)
             .load(connection)
             .await)?;
-        if expired.is_empty() {
+        let Some(&(.., looked)) = found.as_slice().first() else {
             return Ok(Default::default());
-        }
-        let expired: Vec<(Id, i64, Result<Duration, FailureCode>)> = expired
+        };
+        let expired: Vec<(Id, i64, Result<Duration, FailureCode>)> = found
             .into_iter()
-            .map(|(id, attempts, deaths, fence)| {
+            .map(|(id, attempts, deaths, fence, _)| {
                 let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
                 let deaths = u32::try_from(deaths).unwrap_or(u32::MAX).saturating_add(1);
                 let next = if attempts < max_attempts {
@@ -133,11 +144,13 @@ impl Database {
                     Ok(_) => Event::LeaseExpired,
                     Err(_) => Event::WorkerLost,
                 };
+                // Not "before now": a server that was frozen may run this long after it was sent,
+                // when leases have expired that nobody could renew.
                 let job = jobs::table
                     .find(id)
                     .filter(may(event))
                     .filter(jobs::fence.eq(fence))
-                    .filter(jobs::due_at.lt(clock::now().nullable()));
+                    .filter(jobs::due_at.lt(looked));
                 let common = (
                     jobs::worker_id.eq(None::<Id>),
                     jobs::deaths.eq(jobs::deaths + 1),
@@ -169,7 +182,7 @@ impl Database {
                             ))
                             .execute(connection)
                             .await?;
-                        failed.extend((rows == 1).then_some(JobId(id.0)));
+                        failed.extend((rows == 1).then_some((JobId(id.0), code)));
                     }
                 }
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::dsl::count_star;
 use diesel::prelude::*;
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
 use super::claim::{ClaimRow, claim_columns, claim_of, claiming};
 use super::claim_ready::{ALL_ORIGINS, PAUSE_RECHECK, ready_of};

@@ -10,11 +10,12 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
 use super::claim::{ClaimRow, claim_columns, claim_of, claiming, understood};
 use super::origin_row::{OriginRow, millis};
 use super::pools::{AsyncSqlite, Pool, Pools, on_pool};
+use super::postgres_pool::PostgresPool;
 use super::read::is_pending;
 use super::schema::{jobs, origins};
 use super::types::{Id, Moment, Status, sql};
@@ -181,7 +182,7 @@ macro_rules! ready_of {
 pub(super) use ready_of;
 
 async fn claim_in_statement(
-    pool: &Pool<AsyncPgConnection>,
+    pool: &PostgresPool,
     source: ClaimSource,
     worker: uuid::Uuid,
     lease: Duration,

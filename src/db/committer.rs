@@ -1,12 +1,15 @@
 //! Group commit: writes that wait at the same time share one transaction, and so one flush to disk.
 //! A write that is alone goes through at once.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot};
 
 use super::DbError;
 use super::finish::{self, Ending};
 use super::pools::Pools;
 use super::submit::{self, NewJob, Submission};
+use super::webhook_ends::{self, DeliveryEnding};
 
 /// Most writes in one transaction.
 const LARGEST_GROUP: usize = 128;
@@ -19,16 +22,17 @@ struct Waiting<I, O> {
     reply: oneshot::Sender<Result<O, DbError>>,
 }
 
-/// Handle of the two tasks that commit. They end when the last handle is dropped.
+/// Handle of the tasks that commit. They end when the last handle is dropped.
 #[derive(Clone)]
 pub(super) struct Committer {
     submissions: mpsc::Sender<Waiting<NewJob, Submission>>,
     endings: mpsc::Sender<Waiting<Ending, bool>>,
+    deliveries: mpsc::Sender<Waiting<DeliveryEnding, Option<Duration>>>,
 }
 
 impl Committer {
     pub(super) fn spawn(pools: Pools) -> Self {
-        let for_endings = pools.clone();
+        let (for_endings, for_deliveries) = (pools.clone(), pools.clone());
         Self {
             submissions: serve(move |group| {
                 let pools = pools.clone();
@@ -37,6 +41,10 @@ impl Committer {
             endings: serve(move |group| {
                 let pools = for_endings.clone();
                 async move { finish::write(&pools, group).await }
+            }),
+            deliveries: serve(move |group| {
+                let pools = for_deliveries.clone();
+                async move { webhook_ends::write(&pools, group).await }
             }),
         }
     }
@@ -47,6 +55,13 @@ impl Committer {
 
     pub(super) async fn finish(&self, ending: Ending) -> Result<bool, DbError> {
         ask(&self.endings, ending).await
+    }
+
+    pub(super) async fn end_delivery(
+        &self,
+        ending: DeliveryEnding,
+    ) -> Result<Option<Duration>, DbError> {
+        ask(&self.deliveries, ending).await
     }
 }
 

@@ -2,18 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::Poll;
 
+use diesel::connection::CacheSize;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod,
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::DbError;
 use super::pools::AsyncSqlite;
-use super::tls;
+use super::servers::{Servers, failed};
+use super::session::{self, Finding, Sessions};
 
 /// Which database to use.
 #[derive(Clone)]
@@ -24,28 +26,20 @@ pub enum Target {
     Postgres(String),
 }
 
-/// Settings of every Postgres session. The server gives up on statements that we have long given up
-/// on, so that a stopped worker can't hold a row forever. Compiling a statement would take longer
-/// than running it, as would starting processes that run it in parts.
-const POSTGRES_SESSION: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
-     SET idle_in_transaction_session_timeout = '10s'; SET TIME ZONE 'UTC'; SET jit = off; \
-     SET max_parallel_workers_per_gather = 0";
-
 /// Settings of every SQLite connection. `synchronous = FULL`: in WAL mode anything less may lose
 /// the last commits when the power fails, and a `202` promises that they are kept.
 const SQLITE_SESSION: &str = "PRAGMA busy_timeout = 4000; PRAGMA journal_mode = WAL; \
      PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864";
 
 pub(super) fn postgres_manager(
-    url: &str,
-) -> Result<AsyncDieselConnectionManager<AsyncPgConnection>, DbError> {
-    let (config, verification) = tls::split_sslmode(url)?;
-    let config = Arc::new(config);
-    let connector = tls::connector(verification)?;
-    Ok(manager(String::new(), move |_| {
-        let (config, connector) = (Arc::clone(&config), connector.clone());
-        async move { establish_postgres(&config, connector).await }.boxed()
-    }))
+    servers: &Servers,
+    finding: &Arc<Finding>,
+) -> AsyncDieselConnectionManager<AsyncPgConnection> {
+    let (servers, finding) = (servers.clone(), Arc::clone(finding));
+    manager(String::new(), move |_| {
+        let (servers, finding) = (servers.clone(), Arc::clone(&finding));
+        async move { establish_postgres(&servers, &finding).await }.boxed()
+    })
 }
 
 pub(super) fn sqlite_manager(
@@ -79,20 +73,52 @@ where
 }
 
 async fn establish_postgres(
-    config: &tokio_postgres::Config,
-    connector: MakeRustlsConnect,
+    servers: &Servers,
+    finding: &Finding,
 ) -> ConnectionResult<AsyncPgConnection> {
-    let (client, connection) = config
-        .connect(connector)
-        .await
-        .map_err(|error| ConnectionError::BadConnection(with_cause(&error)))?;
+    let sessions = finding.get().unwrap_or(Sessions::Kept);
+    let (client, mut connection) = servers.connect().await?;
+    if sessions == Sessions::PerTransaction {
+        // Diesel prepares what it sets at first: one session must do both.
+        drive(&mut connection, client.batch_execute("BEGIN"))
+            .await
+            .map_err(|error| failed(&error))?;
+    }
     let mut connection =
         AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
+    let begin = match sessions {
+        Sessions::Kept => session::for_session(),
+        Sessions::PerTransaction => {
+            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+            "COMMIT".to_owned()
+        }
+    };
     connection
-        .batch_execute(POSTGRES_SESSION)
+        .batch_execute(&begin)
         .await
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
+}
+
+/// Runs `work` on the client of a connection that nothing drives yet.
+async fn drive<S: tokio_postgres::tls::TlsStream + Unpin>(
+    connection: &mut tokio_postgres::Connection<tokio_postgres::Socket, S>,
+    work: impl Future<Output = Result<(), tokio_postgres::Error>>,
+) -> Result<(), tokio_postgres::Error> {
+    let driven = std::future::poll_fn(|context| {
+        loop {
+            match std::task::ready!(connection.poll_message(context)) {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                // The client sees that it is closed.
+                None => return Poll::Pending,
+            }
+        }
+    });
+    tokio::select! {
+        done = work => done,
+        broken = driven => broken,
+    }
 }
 
 async fn establish_sqlite(path: &str) -> ConnectionResult<AsyncSqlite> {
@@ -102,12 +128,4 @@ async fn establish_sqlite(path: &str) -> ConnectionResult<AsyncSqlite> {
         .await
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
-}
-
-/// tokio-postgres keeps the telling part ("Connection refused") in the error's source.
-fn with_cause(error: &tokio_postgres::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }

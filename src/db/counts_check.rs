@@ -14,7 +14,7 @@ use super::connect::Target;
 use super::counts::{FOLD_KEY, levels_query};
 use super::dialect::Dialect;
 use super::migrate::{LOCK_WAIT, blocking, establish_sqlite};
-use super::pools::{Pools, checkout};
+use super::pools::Pools;
 use super::{Database, DbError};
 
 /// A count that is not what it should be.
@@ -57,7 +57,7 @@ impl Database {
     ) -> Result<Vec<CountFault>, DbError> {
         match (&self.pools, target) {
             (Pools::Postgres(pool), _) => {
-                let connection = deadpool::managed::Object::take(checkout(pool).await?);
+                let connection = pool.take().await?;
                 blocking(move || check_postgres(connection, repair)).await
             }
             (Pools::Sqlite { .. }, Target::Sqlite(path)) => {
@@ -79,34 +79,40 @@ impl Database {
 
 fn check_postgres(connection: AsyncPgConnection, repair: bool) -> Result<Vec<CountFault>, DbError> {
     let mut connection: AsyncConnectionWrapper<AsyncPgConnection> = connection.into();
-    prepare(&mut connection)?;
     connection.transaction(|connection| {
-        connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({FOLD_KEY})"))?;
+        begin_long(connection)?;
         check!(connection, Dialect::POSTGRES, repair)
     })
 }
 
-/// A look at all jobs takes as long as it takes.
-fn prepare(connection: &mut impl SimpleConnection) -> QueryResult<()> {
+/// A look at all jobs takes as long as it takes. Nothing is folded meanwhile.
+fn begin_long(connection: &mut impl SimpleConnection) -> QueryResult<()> {
     connection.batch_execute(&format!(
-        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
-         SET lock_timeout = '{}s'",
+        "{UNBOUNDED}; SET LOCAL lock_timeout = '{}s'; SELECT pg_advisory_xact_lock({FOLD_KEY})",
         LOCK_WAIT.as_secs()
     ))
 }
 
-/// Counts the jobs that were there before their counts were kept, if nobody has done so.
-pub(super) fn begin(connection: AsyncPgConnection) -> Result<(), DbError> {
+const UNBOUNDED: &str =
+    "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+
+/// Counts the jobs that were there before their counts were kept, if nobody has done so. False if
+/// another process is at it, or folds.
+pub(super) fn begin(connection: AsyncPgConnection) -> Result<bool, DbError> {
     let mut connection: AsyncConnectionWrapper<AsyncPgConnection> = connection.into();
-    prepare(&mut connection)?;
-    if are_kept(&mut connection)? {
-        return Ok(());
+    if connection.transaction(are_kept)? {
+        return Ok(true);
     }
     connection.transaction(|connection| {
-        connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({FOLD_KEY})"))?;
+        connection.batch_execute(UNBOUNDED)?;
+        let lock = format!("SELECT pg_try_advisory_xact_lock({FOLD_KEY}) AS yes");
+        let locked: Answer = diesel::sql_query(lock).get_result(connection)?;
+        if !locked.yes {
+            return Ok(false);
+        }
         // Another process may have counted meanwhile.
         if are_kept(connection)? {
-            return Ok(());
+            return Ok(true);
         }
         tracing::info!("counting the jobs once; the service may go on meanwhile");
         for statement in mends(Dialect::POSTGRES) {
@@ -114,7 +120,7 @@ pub(super) fn begin(connection: AsyncPgConnection) -> Result<(), DbError> {
         }
         let noted = format!("INSERT INTO service_state VALUES ('counts', '{KEPT}')");
         diesel::sql_query(noted).execute(connection)?;
-        Ok(())
+        Ok(true)
     })
 }
 
@@ -126,6 +132,12 @@ fn are_kept(connection: &mut AsyncConnectionWrapper<AsyncPgConnection>) -> Query
 }
 
 const KEPT: &str = "kept";
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    yes: bool,
+}
 
 #[derive(QueryableByName)]
 struct State {

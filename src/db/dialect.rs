@@ -58,6 +58,15 @@ impl Dialect {
         }
     }
 
+    /// The moment that was `delay` ago.
+    pub(super) fn before(self, delay: std::time::Duration) -> String {
+        let millis = super::clock::millis(delay);
+        match self.is_postgres {
+            true => format!("(now() - {millis} * interval '1 millisecond')"),
+            false => format!("({} - {millis} * 1000)", self.now),
+        }
+    }
+
     /// The name of a bound value, counted from 1. (To SQLite `$1` is a name like any other.)
     pub(super) fn parameter(self, number: usize) -> String {
         match self.is_postgres {
@@ -71,6 +80,18 @@ impl Dialect {
         match self.is_postgres {
             true => format!("strpos({text}, {part})"),
             false => format!("instr({text}, {part})"),
+        }
+    }
+
+    /// The host of a job's URL.
+    pub(super) const fn host_of_job(self) -> &'static str {
+        match self.is_postgres {
+            // Shorter than the URL, but jobs of an early version have none.
+            true => {
+                "COALESCE(thumbforge_host(CASE WHEN jobs.origin = '' THEN jobs.url \
+                 ELSE jobs.origin END), '')"
+            }
+            false => "COALESCE(jobs.host, '')",
         }
     }
 

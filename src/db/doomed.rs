@@ -3,7 +3,7 @@
 //! the files are gone, so that a crash in between leaves neither files nor rows.
 
 use diesel::prelude::*;
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 use futures_util::future::BoxFuture;
 
 use super::pools::{read_query, write_query, write_transaction};

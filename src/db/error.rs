@@ -2,12 +2,21 @@
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+use super::session::is_of_another_session;
+
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DbError {
     /// No connection, no answer in time, or the connection broke: try again later. It is unknown
     /// whether a write happened.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The server lets nobody in, and will not until somebody changes something. It is
+    /// [unavailable](Self::is_unavailable) as well: a password may be put right while we run.
+    #[error("the database refuses the connection: {0}")]
+    Denied(String),
+    /// A pooler gave a statement another session than the one that prepared it.
+    #[error("the database is not available: {0}")]
+    OtherSession(String),
     /// The database refused the statement: a bug, or a schema that does not fit.
     #[error("the database refused a statement: {0}")]
     Refused(String),
@@ -21,9 +30,21 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// Why no connection could be made.
+    pub(super) fn of_connecting(error: diesel::ConnectionError) -> Self {
+        match error {
+            // So `servers` says that waiting does not help.
+            diesel::ConnectionError::InvalidConnectionUrl(reason) => Self::Denied(reason),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+
     /// True if the same call may succeed later.
     pub const fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Denied(_) | Self::OtherSession(_)
+        )
     }
 }
 
@@ -40,6 +61,7 @@ impl From<DieselError> for DbError {
             | DieselError::BrokenTransactionManager
             | DieselError::RollbackErrorOnCommit { .. } => Self::Unavailable(error.to_string()),
             DieselError::DeserializationError(_) => Self::Unreadable(error.to_string()),
+            _ if is_of_another_session(&error.to_string()) => Self::OtherSession(error.to_string()),
             _ if says_unavailable(&error.to_string()) => Self::Unavailable(error.to_string()),
             _ => Self::Refused(error.to_string()),
         }
@@ -61,7 +83,7 @@ pub(super) fn is_read_only(error: &DieselError) -> bool {
 
 /// Diesel has no kinds for these: they arrive as `Unknown` with the server's or SQLite's words.
 fn says_unavailable(message: &str) -> bool {
-    const WORDS: [&str; 17] = [
+    const WORDS: [&str; 21] = [
         "database is locked",
         "database table is locked",
         "disk I/O error",
@@ -76,6 +98,11 @@ fn says_unavailable(message: &str) -> bool {
         "canceling statement due to",
         "deadlock detected",
         "too many clients",
+        // A pooler's.
+        "server conn crashed",
+        "server_login_retry",
+        "query_wait_timeout",
+        "pooler is shut down",
         "remaining connection slots",
         "No space left on device",
         SQLITE_READ_ONLY,

@@ -8,17 +8,18 @@ use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
 use super::DbError;
 use super::dialect::Dialect;
 use super::finish::Ending;
-use super::pools::{Pool, on_pool};
+use super::pools::on_pool;
+use super::postgres_pool::PostgresPool;
 use super::types::{Document, Id, Status, sql};
 
 /// Writes all of `endings`; reports for each whether its claim still held.
 pub(super) async fn finish_many(
-    pool: &Pool<AsyncPgConnection>,
+    pool: &PostgresPool,
     endings: &[Ending],
 ) -> Result<Vec<bool>, DbError> {
     let finish = FinishMany::of(endings);

@@ -2,10 +2,12 @@
 //! that the service goes on meanwhile, also that of an older version; migrations can't do that. In
 //! SQLite, migrations build them.
 
+use diesel::QueryResult;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::DbError;
+use super::postgres_pool::PostgresPool;
 
 /// Those of `jobs`: name and definition.
 const INDEXES: [(&str, &str); 9] = [
@@ -73,10 +75,6 @@ struct Size {
     bytes: Option<i64>,
 }
 
-/// Key of the advisory lock of the process that builds: "thumbidx" in ASCII. Nobody waits for it: the
-/// builder would wait for the waiter's statement.
-const BUILD_KEY: i64 = 0x7468_756d_6269_6478;
-
 #[derive(diesel::QueryableByName)]
 struct Answer {
     #[diesel(sql_type = Bool)]
@@ -84,34 +82,99 @@ struct Answer {
 }
 
 /// Builds what is missing and removes what is obsolete, unless another process is at it. An index
-/// whose building broke off is built anew. The lock ends with the connection.
-pub(super) async fn build(connection: &mut AsyncPgConnection) -> Result<(), DbError> {
-    let lock = format!("SELECT pg_try_advisory_lock({BUILD_KEY}) AS yes");
-    let locked: Answer = diesel::sql_query(lock).get_result(connection).await?;
-    if !locked.yes {
+/// whose building broke off is built anew.
+pub(super) async fn build(pool: &PostgresPool) -> Result<(), DbError> {
+    let mut connection = pool.take().await?;
+    let found = look(&mut connection).await?;
+    if found.is_complete() {
+        return Ok(());
+    }
+    if found.is_being_built {
         tracing::info!("another process is building indexes");
         return Ok(());
     }
-    let known: Vec<Known> = diesel::sql_query(
-        "SELECT c.relname::text AS name, i.indisvalid AS is_valid FROM pg_index i \
-         JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = 'jobs'::regclass",
-    )
-    .load(connection)
-    .await?;
-    let size: Size = diesel::sql_query("SELECT pg_relation_size('jobs') AS bytes")
-        .get_result(connection)
-        .await?;
-    let is_large = size.bytes.is_some_and(|bytes| bytes > 0);
+    if pool.keeps_sessions() {
+        let patience = "SET statement_timeout = 0; SET lock_timeout = 0";
+        connection.batch_execute(patience).await?;
+    }
+    match build_missing(&mut connection, &found).await {
+        // Another process began at the same moment, and goes on.
+        Err(diesel::result::Error::DatabaseError(_, told))
+            if told.message().contains("already exists") =>
+        {
+            tracing::info!("another process is building indexes");
+            Ok(())
+        }
+        built => Ok(built?),
+    }
+}
+
+/// What is there of what should be there.
+struct Found {
+    indexes: Vec<Known>,
+    is_large: bool,
+    is_checked: bool,
+    /// Some process is at it. No lock says so: it would have to outlive transactions.
+    is_being_built: bool,
+}
+
+impl Found {
+    fn index(&self, name: &str) -> Option<&Known> {
+        self.indexes.iter().find(|known| known.name == name)
+    }
+
+    fn is_complete(&self) -> bool {
+        let is_valid = |name| self.index(name).is_some_and(|index| index.is_valid);
+        self.is_checked
+            && INDEXES.into_iter().all(|(name, _)| is_valid(name))
+            && OBSOLETE.into_iter().all(|name| self.index(name).is_none())
+    }
+}
+
+async fn look(connection: &mut AsyncPgConnection) -> QueryResult<Found> {
+    connection
+        .transaction(async move |connection| {
+            let indexes = diesel::sql_query(
+                "SELECT c.relname::text AS name, i.indisvalid AS is_valid FROM pg_index i \
+                 JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = 'jobs'::regclass",
+            )
+            .load(connection)
+            .await?;
+            let size: Size = diesel::sql_query("SELECT pg_relation_size('jobs') AS bytes")
+                .get_result(connection)
+                .await?;
+            let checked: Answer = diesel::sql_query(
+                "SELECT bool_and(convalidated) AS yes FROM pg_constraint \
+                 WHERE conrelid = 'jobs'::regclass AND conname = 'jobs_status_check'",
+            )
+            .get_result(connection)
+            .await?;
+            let building: Answer = diesel::sql_query(
+                "SELECT EXISTS (SELECT FROM pg_stat_progress_create_index \
+                 WHERE relid = 'jobs'::regclass) AS yes",
+            )
+            .get_result(connection)
+            .await?;
+            Ok(Found {
+                is_being_built: building.yes,
+                indexes,
+                is_large: size.bytes.is_some_and(|bytes| bytes > 0),
+                is_checked: checked.yes,
+            })
+        })
+        .await
+}
+
+async fn build_missing(connection: &mut AsyncPgConnection, found: &Found) -> QueryResult<()> {
     // Concurrent work on the table waits for nothing, but the statement takes longer.
-    let concurrently = if is_large { "CONCURRENTLY " } else { "" };
-    let is_there = |name: &str| known.iter().find(|known| known.name == name);
+    let concurrently = if found.is_large { "CONCURRENTLY " } else { "" };
     for (number, (name, definition)) in INDEXES.into_iter().enumerate() {
-        match is_there(name) {
+        match found.index(name) {
             Some(index) if index.is_valid => continue,
             Some(_) => drop_index(connection, concurrently, name).await?,
             None => {}
         }
-        if is_large {
+        if found.is_large {
             tracing::info!(
                 index = name,
                 number = number + 1,
@@ -125,20 +188,14 @@ pub(super) async fn build(connection: &mut AsyncPgConnection) -> Result<(), DbEr
             ))
             .await?;
     }
-    let checked: Answer = diesel::sql_query(
-        "SELECT bool_and(convalidated) AS yes FROM pg_constraint \
-         WHERE conrelid = 'jobs'::regclass AND conname = 'jobs_status_check'",
-    )
-    .get_result(connection)
-    .await?;
-    if !checked.yes {
+    if !found.is_checked {
         // Checks the rows that were there before, without keeping others from writing.
         connection
             .batch_execute("ALTER TABLE jobs VALIDATE CONSTRAINT jobs_status_check")
             .await?;
     }
     for name in OBSOLETE {
-        if is_there(name).is_some() {
+        if found.index(name).is_some() {
             drop_index(connection, concurrently, name).await?;
         }
     }
@@ -149,7 +206,7 @@ async fn drop_index(
     connection: &mut AsyncPgConnection,
     concurrently: &str,
     name: &str,
-) -> Result<(), DbError> {
+) -> QueryResult<()> {
     let text = format!("DROP INDEX {concurrently}IF EXISTS {name}");
-    Ok(connection.batch_execute(&text).await?)
+    connection.batch_execute(&text).await
 }

@@ -29,6 +29,7 @@ struct Row<'a> {
     metadata: Option<&'a str>,
     submitted_by: Option<&'a str>,
     expires_in: Option<i64>,
+    traceparent: Option<String>,
 }
 
 /// Of a job that may begin at once.
@@ -53,6 +54,7 @@ impl<'a> Row<'a> {
             metadata: new.labels.metadata.as_deref(),
             submitted_by: new.labels.submitted_by.as_deref(),
             expires_in: new.expires_in(),
+            traceparent: new.traceparent(),
         }
     }
 }
@@ -94,6 +96,7 @@ fn statement() -> String {
         "metadata",
         "submitted_by",
         "expires_in",
+        "traceparent",
     ];
     let values = copied.map(|name| format!("value ->> '{name}'"));
     let begin = "CAST(value ->> 'not_before' AS INTEGER)";

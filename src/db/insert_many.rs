@@ -8,7 +8,8 @@ use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::DbError;
-use super::pools::{Pool, on_pool};
+use super::pools::on_pool;
+use super::postgres_pool::PostgresPool;
 use super::submit::NewJob;
 use super::types::{Id, Moment, sql};
 use crate::domain::{Labels, Priority, Schedule};
@@ -18,7 +19,7 @@ const DEFAULT_MILLIS: i64 = Priority::DEFAULT.millis();
 /// Inserts all of `new_jobs` under `allow-retry`, even if other jobs of their URLs exist. Returns
 /// them, and the moment at which all of them were created.
 pub(super) async fn insert_many(
-    pool: &Pool<diesel_async::AsyncPgConnection>,
+    pool: &PostgresPool,
     new_jobs: Vec<NewJob>,
 ) -> Result<(Moment, Vec<NewJob>), DbError> {
     let (inserted, new_jobs): (Vec<(Moment, i64)>, _) = on_pool!(pool, connection => {
@@ -55,7 +56,7 @@ pub(super) struct BatchRow {
 
 /// Inserts a running batch and its jobs in one statement. Returns the moment of their creation.
 pub(super) async fn insert_batch(
-    pool: &Pool<diesel_async::AsyncPgConnection>,
+    pool: &PostgresPool,
     new_jobs: Vec<NewJob>,
     row: BatchRow,
     rejected: i64,
@@ -118,6 +119,7 @@ struct ManyLabels<'a> {
     metadata: Vec<Option<&'a str>>,
     submitted_by: Vec<Option<&'a str>>,
     expires_in: Vec<Option<i64>>,
+    traceparents: Vec<Option<String>>,
 }
 
 impl<'a> InsertMany<'a> {
@@ -157,6 +159,7 @@ impl<'a> ManyLabels<'a> {
                 .map(|new| new.labels.submitted_by.as_deref())
                 .collect(),
             expires_in: new_jobs.iter().map(NewJob::expires_in).collect(),
+            traceparents: new_jobs.iter().map(NewJob::traceparent).collect(),
         })
     }
 }
@@ -206,10 +209,10 @@ impl QueryFragment<Pg> for InsertMany<'_> {
             .specs
             .as_ref()
             .map_or("", |_| ", variants, spec_hash, spec_version");
-        let label_columns = self
-            .labels
-            .as_ref()
-            .map_or("", |_| ", tags, metadata, submitted_by, expires_in");
+        let label_columns = self.labels.as_ref().map_or(
+            "",
+            |_| ", tags, metadata, submitted_by, expires_in, traceparent",
+        );
         let index_column = self.batch.as_ref().map_or("", |_| ", batch_index");
         pass.push_sql("WITH ");
         if let Some(opened) = &self.opened {
@@ -286,6 +289,8 @@ impl QueryFragment<Pg> for InsertMany<'_> {
             }
             pass.push_sql(", ");
             pass.push_bind_param::<Array<Nullable<BigInt>>, _>(&labels.expires_in)?;
+            pass.push_sql(", ");
+            pass.push_bind_param::<Array<Nullable<Text>>, _>(&labels.traceparents)?;
         }
         if let Some((_, indexes)) = &self.batch {
             pass.push_sql(", ");

@@ -10,6 +10,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use super::dialect::Dialect;
 use super::list_sql::{ListSql, Value};
 use super::pools::{read_query, read_snapshot};
+use super::prepared::Prepared;
 use super::row::JobRow;
 use super::schema::jobs;
 use super::types::{Id, Moment, sql};
@@ -71,6 +72,10 @@ macro_rules! bound {
         query
     }};
 }
+pub(super) use bound;
+
+/// Pages of how many rows are read: each number makes a text of its own.
+const ROWS: [u32; 3] = [64, 256, 1024];
 
 impl Database {
     /// A page of the jobs that `filter` lets through, which begins after `after`, or after `offset`
@@ -99,24 +104,32 @@ impl Database {
     ) -> Result<(Vec<ListPlace>, Option<ListPlace>), DbError> {
         let sql = ListSql::of(Dialect::of(&self.pools), filter, after);
         // One more shows whether there are others.
-        let (text, values) = (
-            sql.page(limit.saturating_add(1), offset),
-            sql.values.clone(),
-        );
+        let wanted = limit.saturating_add(1);
+        let rows = ROWS.into_iter().find(|rows| *rows >= wanted);
+        let rows = rows.unwrap_or(wanted);
+        let (text, values) = (sql.page(rows, offset), sql.values.clone());
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let (mut found, frontier): (Vec<PlaceRow>, Option<ListPlace>) =
-            match sql.is_bounded() && offset == 0 {
+            match (offset, sql.is_bounded()) {
                 // At one moment: what changes between the two would be passed over.
-                true => read_snapshot!(self.pools, connection => {
-                    let found: Vec<PlaceRow> = bound!(text, values).load(connection).await?;
+                (0, true) => read_snapshot!(self.pools, connection => {
+                    let query = Prepared(bound!(text, values));
+                    let found: Vec<PlaceRow> = query.load(connection).await?;
                     let has_more = found.len() > limit;
                     let last = found.last().map(PlaceRow::place);
                     let (text, values) = sql.frontier(last.filter(|_| has_more));
-                    let places: Vec<PlaceRow> = bound!(text, values).load(connection).await?;
+                    let query = Prepared(bound!(text, values));
+                    let places: Vec<PlaceRow> = query.load(connection).await?;
                     let frontier = places.into_iter().next().map(|row| row.place());
                     Ok::<_, diesel::result::Error>((found, frontier))
                 })?,
-                false => {
+                (0, false) => {
+                    let found = read_query!(self.pools, connection =>
+                        Prepared(bound!(text, values)).load(connection).await)?;
+                    (found, None)
+                }
+                // Each offset is a text of its own.
+                _ => {
                     let found = read_query!(self.pools, connection =>
                         bound!(text, values).load(connection).await)?;
                     (found, None)
@@ -161,7 +174,9 @@ impl Database {
             });
         }
         let sql = ListSql::of(Dialect::of(&self.pools), filter, None);
-        let row = self.total_row(sql.count(), sql.values).await?;
+        let (text, values) = (sql.count(), sql.values);
+        let row: TotalRow = read_query!(self.pools, connection =>
+            Prepared(bound!(text, values)).get_result(connection).await)?;
         Ok(FilterTotal {
             total: u64::try_from(row.n).unwrap_or(0),
             is_exact: row.is_cut == 0,
@@ -174,7 +189,9 @@ impl Database {
             return self.count_by_status_and_time(filter).await;
         }
         let sql = ListSql::of(Dialect::of(&self.pools), filter, None);
-        let row = self.total_row(sql.count_all(), sql.values).await?;
+        let (text, values) = (sql.count_all(), sql.values);
+        let row: TotalRow = read_query!(self.pools, connection =>
+            bound!(text, values).get_result(connection).await)?;
         Ok(u64::try_from(row.n).unwrap_or(0))
     }
 
@@ -184,10 +201,6 @@ impl Database {
         Ok(filter
             .status
             .map_or(counts.total(), |status| counts.of(status)))
-    }
-
-    async fn total_row(&self, text: String, values: Vec<Value>) -> Result<TotalRow, DbError> {
-        read_query!(self.pools, connection => bound!(text, values).get_result(connection).await)
     }
 }
 

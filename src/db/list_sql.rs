@@ -4,14 +4,15 @@
 //! condition that the index does not answer is checked row by row, for [`EXAMINED`] rows at most.
 
 use super::dialect::Dialect;
+use super::list_branch::{Branch, Key, Table, of_tagged_job};
 use super::types::{Id, Moment};
 use crate::domain::transition::is_active;
 use crate::domain::{JobFilter, JobStatus, ListPlace};
 
 /// Most rows of a branch that are looked at for a page, and most that are counted.
-pub(super) const EXAMINED: u32 = 2000;
+pub(super) const EXAMINED: u32 = 1000;
 /// Most rows that are counted from an index alone.
-const COUNTED: u32 = 5000;
+const COUNTED: u32 = 2000;
 
 /// A value that is bound; the text of the query does not contain what clients write.
 #[derive(Debug, Clone)]
@@ -27,21 +28,6 @@ pub(super) struct ListSql {
     branches: Vec<Branch>,
     /// In the order of their numbers in the text.
     pub values: Vec<Value>,
-}
-
-struct Branch {
-    /// The table whose index gives the order.
-    table: Table,
-    /// The condition that the index answers.
-    known: String,
-    /// What is checked row by row in `jobs`; empty for nothing.
-    checked: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Table {
-    Jobs,
-    Tags,
 }
 
 /// Numbers values as they are bound.
@@ -88,10 +74,8 @@ impl ListSql {
             bounds += &format!(" AND ({{}}created_at, {{}}{{id}}) < {place}");
         }
         // The first of them that is given is what an index answers.
+        let tag = filter.tag.as_ref().map(|tag| values.text(tag));
         let mut conditions = Vec::new();
-        if let Some(tag) = &filter.tag {
-            conditions.push((Key::Tag, values.text(tag)));
-        }
         if let Some(batch) = filter.batch_id {
             conditions.push((Key::Batch, values.bind(Value::Id(Id(batch)))));
         }
@@ -131,8 +115,8 @@ impl ListSql {
             }
             checked
         };
-        match first {
-            None => {
+        match (tag, first) {
+            (None, None) => {
                 for status in filter
                     .status
                     .map_or(JobStatus::ALL.to_vec(), |one| vec![one])
@@ -144,20 +128,21 @@ impl ListSql {
                     });
                 }
             }
-            Some((Key::Tag, value)) => {
+            (Some(tag), _) => {
                 let in_tags = bounds.replace("{}", "job_tags.").replace("{id}", "job_id");
+                let checked = with_status(checks(&conditions));
                 branches.push(Branch {
                     table: Table::Tags,
-                    known: format!("job_tags.tag = {value}{in_tags}"),
-                    checked: with_status(checks(others)),
+                    known: format!("job_tags.tag = {tag}{in_tags}"),
+                    checked: of_tagged_job(dialect, &checked, conditions.is_empty()),
                 });
             }
-            Some((key @ (Key::Batch | Key::ErrorCode), value)) => branches.push(Branch {
+            (None, Some((key @ (Key::Batch | Key::ErrorCode), value))) => branches.push(Branch {
                 table: Table::Jobs,
                 known: key.condition(dialect, value) + &in_jobs,
                 checked: with_status(checks(others)),
             }),
-            Some((key @ (Key::SubmittedBy | Key::Host), value)) => {
+            (None, Some((key @ (Key::SubmittedBy | Key::Host), value))) => {
                 if filter.status.is_none_or(|status| !is_active(status)) {
                     for known in key.known_by_index(dialect, value) {
                         branches.push(Branch {
@@ -185,6 +170,11 @@ impl ListSql {
             branches,
             values: values.all,
         }
+    }
+
+    /// The parts of the list.
+    pub(super) fn branches(&self) -> &[Branch] {
+        &self.branches
     }
 
     /// True if a page may end before `limit` jobs are found, although there are more.
@@ -231,7 +221,7 @@ impl ListSql {
         let places: Vec<String> = bounded
             .map(|(number, branch)| {
                 let last = EXAMINED - 1;
-                let (rows, order) = (branch.unchecked(), branch.table.order());
+                let (rows, order) = (branch.rows(), branch.table.order());
                 let (id, created_at) = branch.table.columns();
                 let bound = bound.as_ref().map_or(String::new(), |place| {
                     format!(" AND ({created_at}, {id}) >= {place}")
@@ -288,114 +278,5 @@ impl ListSql {
             "SELECT CAST(0 AS bigint) AS is_cut, CAST(sum(n) AS bigint) AS n FROM ({}) AS counted",
             branches.join(" UNION ALL ")
         )
-    }
-}
-
-impl Branch {
-    fn fits(&self) -> &str {
-        match self.checked.as_str() {
-            "" => "true",
-            checked => checked,
-        }
-    }
-
-    fn is_bounded(&self) -> bool {
-        !self.checked.is_empty()
-    }
-
-    /// Its tables and the condition that the index answers.
-    fn rows(&self) -> String {
-        let known = &self.known;
-        match self.table {
-            Table::Tags if self.is_bounded() => {
-                format!("job_tags JOIN jobs ON jobs.id = job_tags.job_id WHERE {known}")
-            }
-            _ => self.unchecked(),
-        }
-    }
-
-    /// The same without what would be checked.
-    fn unchecked(&self) -> String {
-        let known = &self.known;
-        match self.table {
-            Table::Jobs => format!("jobs WHERE {known}"),
-            Table::Tags => format!("job_tags WHERE {known}"),
-        }
-    }
-
-    /// Its first rows in the order of the list, with whether each fits.
-    fn examined(&self) -> String {
-        let (fits, rows, order) = (self.fits(), self.rows(), self.table.order());
-        let (id, created_at) = self.table.columns();
-        format!(
-            "SELECT {id} AS id, {created_at} AS created_at, {fits} AS fits FROM {rows} \
-             {order} LIMIT {EXAMINED}"
-        )
-    }
-
-    /// Its first rows that fit.
-    fn fitting(&self, limit: u64) -> String {
-        let (fits, rows, order) = (self.fits(), self.rows(), self.table.order());
-        let (id, created_at) = self.table.columns();
-        format!(
-            "SELECT {id} AS id, {created_at} AS created_at FROM {rows} AND {fits} \
-             {order} LIMIT {limit}"
-        )
-    }
-}
-
-impl Table {
-    /// Those of a job's id and of its moment.
-    const fn columns(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Jobs => ("jobs.id", "jobs.created_at"),
-            Self::Tags => ("job_tags.job_id", "job_tags.created_at"),
-        }
-    }
-
-    /// That of the index.
-    const fn order(self) -> &'static str {
-        match self {
-            Self::Jobs => "ORDER BY jobs.created_at DESC, jobs.id DESC",
-            Self::Tags => "ORDER BY job_tags.created_at DESC, job_tags.job_id DESC",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Key {
-    Tag,
-    Batch,
-    ErrorCode,
-    SubmittedBy,
-    Host,
-}
-
-impl Key {
-    /// As indexes answer it, which may have parts of the jobs each.
-    fn known_by_index(self, dialect: Dialect, value: &str) -> Vec<String> {
-        match self {
-            // Postgres counts by an index alone if that holds what its expression is made of, and a
-            // URL may be too long for that. Jobs of an early version have no origin.
-            Self::Host if dialect.is_postgres => vec![
-                format!("thumbforge_host(jobs.origin) = {value}"),
-                format!("jobs.origin = '' AND thumbforge_host(jobs.url) = {value}"),
-            ],
-            _ => vec![self.condition(dialect, value)],
-        }
-    }
-
-    fn condition(self, dialect: Dialect, value: &str) -> String {
-        match self {
-            Self::Tag => format!(
-                "EXISTS (SELECT 1 FROM job_tags WHERE job_tags.tag = {value} \
-                 AND job_tags.created_at = jobs.created_at AND job_tags.job_id = jobs.id)"
-            ),
-            Self::Batch => format!("jobs.batch_id = {value}"),
-            Self::ErrorCode => format!("jobs.error_code = {value}"),
-            Self::SubmittedBy => format!("jobs.submitted_by = {value}"),
-            Self::Host if dialect.is_postgres => format!("thumbforge_host(jobs.url) = {value}"),
-            Self::Host => format!("jobs.host = {value}"),
-        }
     }
 }

@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use diesel::migration::MigrationSource;
+use diesel::pg::Pg;
+use diesel::sql_types::{Bool, Text};
 use diesel::sqlite::SqliteConnection;
-use diesel::{Connection, connection::SimpleConnection};
+use diesel::{Connection, QueryableByName, RunQueryDsl, connection::SimpleConnection};
 use diesel_async::AsyncPgConnection;
-use diesel_async::SimpleAsyncConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connect::Target;
 use super::error::DbError;
-use super::pools::{Pool, Pools, checkout};
+use super::pools::Pools;
+use super::postgres_pool::PostgresPool;
 use super::{Database, counts_check, indexes};
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -24,6 +27,8 @@ const LOCK_KEY: i64 = 0x7468_756d_6266_7267;
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
 /// How long a migration waits for a table. Everything else that needs the table queues after it.
 const TABLE_WAIT: Duration = Duration::from_secs(1);
+/// Time between two attempts to migrate.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
 /// The change to WAL needs the file for itself for a moment, and does not wait on its own.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
@@ -33,19 +38,11 @@ impl Database {
     ///
     /// # Errors
     /// [`DbError::Unavailable`] if the database can't be reached, [`DbError::Migration`] if a
-    /// migration fails; a failed migration changes nothing.
+    /// migration fails, or others hold the lock for a minute; then nothing is changed.
     pub async fn migrate(&self, target: &Target) -> Result<Vec<String>, DbError> {
         match (&self.pools, target) {
             (Pools::Postgres(pool), _) => {
-                let mut connection = deadpool::managed::Object::take(checkout(pool).await?);
-                // The session's own limits are for work, not for waiting on a migration.
-                connection
-                    .batch_execute(&format!(
-                        "SET statement_timeout = '{0}s'; SET lock_timeout = '{0}s'",
-                        LOCK_WAIT.as_secs()
-                    ))
-                    .await?;
-                let applied = blocking(move || migrate_postgres(connection)).await?;
+                let applied = migrate_postgres(pool).await?;
                 bring_up_to_date(pool).await?;
                 Ok(applied)
             }
@@ -61,14 +58,28 @@ impl Database {
 }
 
 /// What migrations leave to be done while others work. It takes as long as it takes.
-async fn bring_up_to_date(pool: &Pool<AsyncPgConnection>) -> Result<(), DbError> {
-    let connection = deadpool::managed::Object::take(checkout(pool).await?);
-    blocking(move || counts_check::begin(connection)).await?;
-    let mut connection = deadpool::managed::Object::take(checkout(pool).await?);
-    connection
-        .batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")
-        .await?;
-    indexes::build(&mut connection).await
+async fn bring_up_to_date(pool: &PostgresPool) -> Result<(), DbError> {
+    let give_up = Instant::now() + LOCK_WAIT;
+    let mut said = false;
+    loop {
+        let connection = pool.take().await?;
+        if blocking(move || counts_check::begin(connection)).await? {
+            break;
+        }
+        if Instant::now() >= give_up {
+            tracing::warn!(
+                "another process still counts the jobs, or checks their counts: until it has \
+                 ended, numbers of jobs may be too small"
+            );
+            break;
+        }
+        if !said {
+            tracing::info!("another process counts the jobs: waiting for up to a minute");
+            said = true;
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+    indexes::build(pool).await
 }
 
 pub(super) async fn blocking<T: Send + 'static>(
@@ -79,28 +90,88 @@ pub(super) async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|error| Err(DbError::Migration(error.to_string())))
 }
 
-/// The lock is the session's, and the connection ends with this function.
-fn migrate_postgres(connection: AsyncPgConnection) -> Result<Vec<String>, DbError> {
-    let mut connection: AsyncConnectionWrapper<AsyncPgConnection> = connection.into();
-    SimpleConnection::batch_execute(
-        &mut connection,
-        &format!("SELECT pg_advisory_lock({LOCK_KEY})"),
-    )?;
-    let patience = format!("SET lock_timeout = '{}ms'", TABLE_WAIT.as_millis());
-    SimpleConnection::batch_execute(&mut connection, &patience)?;
+/// Waits for other processes, which may hold the lock or the tables. Nothing waits in the database:
+/// a pooler could not be told to stop it.
+async fn migrate_postgres(pool: &PostgresPool) -> Result<Vec<String>, DbError> {
     let give_up = Instant::now() + LOCK_WAIT;
+    let mut said = None;
     loop {
-        match apply(&mut connection, POSTGRES) {
-            Err(DbError::Migration(reason))
-                if reason.contains("lock timeout") && Instant::now() < give_up =>
-            {
-                tracing::info!("the tables are in use: the migration is tried again");
-                #[expect(clippy::disallowed_methods, reason = "on a thread that may block")]
-                std::thread::sleep(TABLE_WAIT);
+        let connection = pool.take().await?;
+        let reason = match blocking(move || try_to_migrate(connection)).await {
+            Ok(Some(applied)) => return Ok(applied),
+            Ok(None) => "another process migrates, or has left its lock behind",
+            Err(DbError::Migration(reason)) if reason.contains("lock timeout") => {
+                "the tables are in use"
             }
-            applied => return applied,
+            Err(error) => return Err(error),
+        };
+        if Instant::now() >= give_up {
+            return Err(DbError::Migration(format!(
+                "{reason}, for {} s; who holds the lock is in pg_locks (locktype advisory)",
+                LOCK_WAIT.as_secs()
+            )));
         }
+        if said != Some(reason) {
+            tracing::info!("{reason}: the migration is tried again for up to a minute");
+            said = Some(reason);
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
     }
+}
+
+/// All that is pending, in one transaction; `None` if another process holds the lock.
+fn try_to_migrate(connection: AsyncPgConnection) -> Result<Option<Vec<String>>, DbError> {
+    let mut connection: AsyncConnectionWrapper<AsyncPgConnection> = connection.into();
+    connection.transaction(|connection| {
+        // A role that may not change the schema need not, if nothing is to be changed.
+        if is_current(connection)? {
+            return Ok(Some(Vec::new()));
+        }
+        SimpleConnection::batch_execute(
+            connection,
+            &format!(
+                "SET LOCAL statement_timeout = '{}s'; SET LOCAL lock_timeout = '{}ms'",
+                LOCK_WAIT.as_secs(),
+                TABLE_WAIT.as_millis()
+            ),
+        )?;
+        let lock = format!("SELECT pg_try_advisory_xact_lock({LOCK_KEY}) AS yes");
+        let locked: Answer = diesel::sql_query(lock).get_result(connection)?;
+        match locked.yes {
+            true => apply(connection, POSTGRES).map(Some),
+            false => Ok(None),
+        }
+    })
+}
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Bool)]
+    yes: bool,
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+/// Whether nothing is pending. It only reads.
+fn is_current(connection: &mut AsyncConnectionWrapper<AsyncPgConnection>) -> Result<bool, DbError> {
+    let there = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS yes";
+    let there: Answer = diesel::sql_query(there).get_result(connection)?;
+    if !there.yes {
+        return Ok(false);
+    }
+    let applied: Vec<Version> =
+        diesel::sql_query("SELECT version::text AS version FROM __diesel_schema_migrations")
+            .load(connection)?;
+    let known = MigrationSource::<Pg>::migrations(&POSTGRES)
+        .map_err(|error| DbError::Migration(error.to_string()))?;
+    Ok(known.iter().all(|migration| {
+        let version = migration.name().version().to_string();
+        applied.iter().any(|applied| applied.version == version)
+    }))
 }
 
 fn migrate_sqlite(path: &Path) -> Result<Vec<String>, DbError> {

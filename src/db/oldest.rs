@@ -21,6 +21,8 @@ const ORIGINS: usize = 10_000;
 pub(super) struct OldestWaits {
     pub runnable: Option<f64>,
     pub held_up: Option<f64>,
+    /// The whole queue is paused.
+    pub is_paused: bool,
 }
 
 #[derive(QueryableByName)]
@@ -38,6 +40,7 @@ impl Database {
             return Ok(OldestWaits {
                 runnable: None,
                 held_up: self.oldest_ready("true").await?,
+                is_paused: true,
             });
         }
         let Dialect { now, millis, .. } = dialect;
@@ -54,6 +57,7 @@ impl Database {
         Ok(OldestWaits {
             runnable: self.oldest_ready(&free).await?,
             held_up,
+            is_paused: false,
         })
     }
 

@@ -56,8 +56,7 @@ impl Database {
 
     /// Forgets flow that is older than an hour.
     pub async fn forget_flow(&self) -> Result<usize, DbError> {
-        let now: Moment = super::pools::read_query!(self.pools, connection =>
-            diesel::select(clock::now()).get_result(connection).await)?;
+        let now = Moment(self.now().await?);
         let oldest = (millis(now) - clock::millis(KEPT)).div_euclid(MINUTE_MILLIS);
         write_query!(self.pools, connection => diesel::delete(
                 origin_flow::table.filter(origin_flow::minute.lt(oldest)),

@@ -5,13 +5,13 @@ use std::time::Duration;
 use deadpool::managed::{Manager, Object, PoolError as DeadpoolError, Timeouts};
 use diesel::QueryResult;
 use diesel::sqlite::SqliteConnection;
-use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, PoolError};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use futures_util::future::BoxFuture;
 
 use super::connect::{self, Target};
 use super::error::{DbError, is_read_only};
+use super::postgres_pool::PostgresPool;
 
 pub(super) type AsyncSqlite = SyncConnectionWrapper<SqliteConnection>;
 pub(super) type Pool<C> = deadpool::managed::Pool<AsyncDieselConnectionManager<C>>;
@@ -19,11 +19,11 @@ pub(super) type Pool<C> = deadpool::managed::Pool<AsyncDieselConnectionManager<C
 /// Longest wait for one statement or transaction. A frozen server must not freeze us.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a free connection, and for a new one to open.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
 pub(super) enum Pools {
-    Postgres(Pool<AsyncPgConnection>),
+    Postgres(PostgresPool),
     Sqlite {
         /// WAL lets any number read …
         readers: Pool<AsyncSqlite>,
@@ -36,9 +36,7 @@ pub(super) enum Pools {
 impl Pools {
     pub(super) fn open(target: &Target, pool_size: usize) -> Result<Self, DbError> {
         Ok(match target {
-            Target::Postgres(url) => {
-                Self::Postgres(build(connect::postgres_manager(url)?, pool_size)?)
-            }
+            Target::Postgres(url) => Self::Postgres(PostgresPool::open(url, pool_size)?),
             Target::Sqlite(path) => Self::Sqlite {
                 readers: build(connect::sqlite_manager(path)?, pool_size)?,
                 writer: build(connect::sqlite_manager(path)?, 1)?,
@@ -47,7 +45,10 @@ impl Pools {
     }
 }
 
-fn build<C>(manager: AsyncDieselConnectionManager<C>, size: usize) -> Result<Pool<C>, DbError>
+pub(super) fn build<C>(
+    manager: AsyncDieselConnectionManager<C>,
+    size: usize,
+) -> Result<Pool<C>, DbError>
 where
     C: diesel_async::pooled_connection::PoolableConnection + Send + 'static,
     AsyncDieselConnectionManager<C>:
@@ -70,14 +71,30 @@ where
 pub(super) type Work<C, T> =
     Box<dyn for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send>;
 
+/// What work is run on.
+pub(super) trait RunsWork {
+    type Connection;
+
+    /// Runs work that is one statement, or a transaction by itself.
+    fn run<T: Send + 'static>(
+        &self,
+        work: Work<Self::Connection, T>,
+    ) -> impl Future<Output = Result<T, DbError>> + Send;
+}
+
+impl RunsWork for Pool<AsyncSqlite> {
+    type Connection = AsyncSqlite;
+
+    async fn run<T: Send + 'static>(&self, work: Work<AsyncSqlite, T>) -> Result<T, DbError> {
+        run_on(self.clone(), work).await
+    }
+}
+
 /// Lets the compiler infer from the pool what the connection of a closure is.
-pub(super) fn work_on<C, T>(
-    _pool: &Pool<C>,
-    work: impl for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send + 'static,
-) -> Work<C, T>
-where
-    AsyncDieselConnectionManager<C>: Manager<Type = C, Error = PoolError>,
-{
+pub(super) fn work_on<P: RunsWork, T>(
+    _pool: &P,
+    work: impl for<'c> FnOnce(&'c mut P::Connection) -> BoxFuture<'c, QueryResult<T>> + Send + 'static,
+) -> Work<P::Connection, T> {
     Box::new(work)
 }
 
@@ -128,6 +145,9 @@ where
     pool.get().await.map_err(|error| {
         DbError::Unavailable(match error {
             DeadpoolError::Timeout(_) => "no connection in time".to_owned(),
+            DeadpoolError::Backend(PoolError::ConnectionError(error)) => {
+                return DbError::of_connecting(error);
+            }
             DeadpoolError::Backend(error) => error.to_string(),
             other => other.to_string(),
         })
@@ -139,7 +159,7 @@ macro_rules! on_pool {
     ($pool:expr, $connection:ident => $query:expr) => {{
         let work =
             $crate::db::pools::work_on($pool, move |$connection| Box::pin(async move { $query }));
-        $crate::db::pools::run_on($pool.clone(), work).await
+        $crate::db::pools::RunsWork::run($pool, work).await
     }};
 }
 
@@ -162,14 +182,10 @@ macro_rules! read_snapshot {
     ($pools:expr, $connection:ident => $work:expr) => {
         match &$pools {
             $crate::db::pools::Pools::Postgres(pool) => {
-                $crate::db::pools::on_pool!(pool, transaction => {
-                    transaction
-                        .build_transaction()
-                        .repeatable_read()
-                        .read_only()
-                        .run(async move |$connection| $work)
-                        .await
-                })
+                let work = $crate::db::pools::work_on(pool, move |$connection| {
+                    Box::pin(async move { $work })
+                });
+                pool.run_snapshot(work).await
             }
             $crate::db::pools::Pools::Sqlite { readers, .. } => {
                 $crate::db::pools::on_pool!(readers, transaction => {
@@ -200,9 +216,10 @@ macro_rules! write_transaction {
     ($pools:expr, $connection:ident => $work:expr) => {
         match &$pools {
             $crate::db::pools::Pools::Postgres(pool) => {
-                $crate::db::pools::on_pool!(pool, transaction => {
-                    transaction.transaction(async move |$connection| $work).await
-                })
+                let work = $crate::db::pools::work_on(pool, move |$connection| {
+                    Box::pin(async move { $work })
+                });
+                pool.run_transaction(work).await
             }
             $crate::db::pools::Pools::Sqlite { writer, .. } => {
                 $crate::db::pools::on_pool!(writer, transaction => {
@@ -232,8 +249,9 @@ mod tests {
             connection.batch_execute("PRAGMA query_only = ON").await)
         .unwrap();
         let worker = uuid::Uuid::now_v7();
-        let error = database.mark_worker_alive(worker).await.unwrap_err();
+        let worker = crate::domain::WorkerSign::ready(worker);
+        let error = database.mark_worker_alive(&worker).await.unwrap_err();
         assert!(error.is_unavailable(), "{error}");
-        database.mark_worker_alive(worker).await.unwrap();
+        database.mark_worker_alive(&worker).await.unwrap();
     }
 }

@@ -5,13 +5,15 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::counts::StatusCounts;
+use super::oldest::OldestWaits;
 use super::pools::read_query;
 use super::row::JobRow;
 use super::schema::{jobs, workers};
-use super::types::Id;
+use super::types::{Id, Moment};
 use super::worker_presence::ALIVE_WITHIN;
+use super::worker_report::WorkersReport;
 use super::{Database, DbError, clock};
-use crate::domain::{Event, Job, JobId, PastAttempt};
+use crate::domain::{Event, Job, JobId, PastAttempt, Timestamp, WorkerState};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobCounts {
@@ -20,16 +22,31 @@ pub struct JobCounts {
     pub oldest_pending_seconds: Option<f64>,
     /// Age of the oldest job that is due, but whose origin, or everything, is parked or paused.
     pub oldest_parked_seconds: Option<f64>,
-    /// Worker processes that showed themselves within the last fifteen seconds.
+    /// Worker processes that take jobs, and showed themselves within the last fifteen seconds.
     pub workers_alive: u64,
 }
 
 impl Database {
+    /// Whether a connection can be made; asks for nothing.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if waiting may help, [`DbError::Denied`] if not.
+    pub async fn reach(&self) -> Result<(), DbError> {
+        read_query!(self.pools, _connection => Ok::<_, diesel::result::Error>(()))
+    }
+
     /// A round trip to the database. A database that answers it may still refuse a write:
     /// [`Self::try_writing`] finds that out.
     pub async fn ping(&self) -> Result<(), DbError> {
         read_query!(self.pools, connection =>
             jobs::table.select(jobs::id).limit(1).load::<Id>(connection).await.map(|_| ()))
+    }
+
+    /// The database's time.
+    pub async fn now(&self) -> Result<Timestamp, DbError> {
+        let Moment(now) = read_query!(self.pools, connection =>
+            diesel::select(clock::now()).get_result(connection).await)?;
+        Ok(now)
     }
 
     pub async fn find(&self, id: JobId) -> Result<Option<Job>, DbError> {
@@ -43,22 +60,39 @@ impl Database {
         .transpose()
     }
 
-    /// How the attempts of a job ended, the last one last; the oldest of very many are forgotten.
-    pub async fn attempts_of(&self, id: JobId) -> Result<Vec<PastAttempt>, DbError> {
-        let log: Option<Option<String>> = read_query!(self.pools, connection => jobs::table
-            .find(Id::from(id))
-            .select(jobs::attempts_log)
-            .first(connection)
-            .await
-            .optional())?;
-        let json = format!("[{}]", log.flatten().unwrap_or_default());
-        serde_json::from_str(&json)
-            .map_err(|error| DbError::Unreadable(format!("attempts of {id}: {error}")))
+    /// A job, and how its attempts ended, as both were at one moment. The last attempt is the last;
+    /// the oldest of very many are forgotten.
+    pub async fn find_with_attempts(
+        &self,
+        id: JobId,
+    ) -> Result<Option<(Job, Vec<PastAttempt>)>, DbError> {
+        let found: Option<(JobRow, Option<String>)> = read_query!(self.pools, connection => jobs::table
+                .find(Id::from(id))
+                .select((JobRow::as_select(), jobs::attempts_log))
+                .first(connection)
+                .await
+                .optional())?;
+        let Some((row, log)) = found else {
+            return Ok(None);
+        };
+        let json = format!("[{}]", log.unwrap_or_default());
+        let attempts = serde_json::from_str(&json)
+            .map_err(|error| DbError::Unreadable(format!("attempts of {id}: {error}")))?;
+        Ok(Some((Job::try_from(row)?, attempts)))
     }
 
     /// How many jobs are in each state, and how many workers are alive.
     pub async fn counts(&self) -> Result<JobCounts, DbError> {
+        self.counts_beside(self.oldest_waits().await?).await
+    }
+
+    /// Both for one look at the backlog.
+    pub async fn counts_and_workers(&self) -> Result<(JobCounts, WorkersReport), DbError> {
         let oldest = self.oldest_waits().await?;
+        tokio::try_join!(self.counts_beside(oldest), self.workers_beside(oldest))
+    }
+
+    async fn counts_beside(&self, oldest: OldestWaits) -> Result<JobCounts, DbError> {
         Ok(JobCounts {
             by_status: self.count_created(None, None).await?,
             oldest_pending_seconds: oldest.runnable,
@@ -72,6 +106,7 @@ impl Database {
             .filter(workers::seen_at.gt(clock::before(ALIVE_WITHIN)))
             // Seen before the clock was set back: that proves nothing.
             .filter(workers::seen_at.lt(clock::after(ALIVE_WITHIN)))
+            .filter(workers::state.eq(WorkerState::Ready.as_str()))
             .select(count_star())
             .first(connection)
             .await)?;

@@ -8,9 +8,10 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
 use super::pools::{AsyncSqlite, Pool, Pools, on_pool};
+use super::postgres_pool::PostgresPool;
 use super::read::is_processing;
 use super::schema::jobs;
 use super::types::{Id, sql};
@@ -70,7 +71,7 @@ async fn renew_in_transaction(
 }
 
 async fn renew_in_statement(
-    pool: &Pool<AsyncPgConnection>,
+    pool: &PostgresPool,
     ids: Vec<Id>,
     worker: Id,
     lease: Duration,

@@ -40,6 +40,18 @@ diesel::table! {
     }
 }
 
+// A column that hardly any query needs: a table of more than 32 columns takes long to compile.
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql::Id;
+
+    #[sql_name = "jobs"]
+    traced_jobs (id) {
+        id -> Id,
+        traceparent -> Nullable<Text>,
+    }
+}
+
 diesel::table! {
     use crate::db::types::sql::{Id, Moment};
 
@@ -78,11 +90,16 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(jobs, doomed_files);
 
 diesel::table! {
+    use diesel::sql_types::*;
     use crate::db::types::sql::{Id, Moment};
 
     workers (id) {
         id -> Id,
         seen_at -> Moment,
+        began_at -> Nullable<Moment>,
+        host -> Nullable<Text>,
+        version -> Nullable<Text>,
+        state -> Text,
     }
 }
 
@@ -167,5 +184,54 @@ diesel::table! {
         body -> Nullable<Text>,
         made -> Nullable<Id>,
         created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql::{Id, Moment};
+
+    webhooks (id) {
+        id -> Id,
+        url -> Text,
+        description -> Nullable<Text>,
+        events -> Nullable<Text>,
+        tags -> Nullable<Text>,
+        secret -> Text,
+        old_secret -> Nullable<Text>,
+        old_secret_until -> Nullable<Moment>,
+        position -> BigInt,
+        failing_since -> Nullable<Moment>,
+        last_success_at -> Nullable<Moment>,
+        disabled_at -> Nullable<Moment>,
+        disabled_reason -> Nullable<Text>,
+        submitted_by -> Nullable<Text>,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql::{Id, Moment};
+
+    webhook_deliveries (id) {
+        id -> Id,
+        webhook_id -> Id,
+        sequence -> Nullable<BigInt>,
+        event_id -> Id,
+        #[sql_name = "type"]
+        event_type -> Text,
+        body -> Text,
+        status -> Text,
+        attempts -> Integer,
+        due_at -> Nullable<Moment>,
+        fence -> BigInt,
+        response_status -> Nullable<Integer>,
+        response_body -> Nullable<Text>,
+        error -> Nullable<Text>,
+        duration_millis -> Nullable<BigInt>,
+        created_at -> Moment,
+        updated_at -> Moment,
     }
 }

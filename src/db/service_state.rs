@@ -117,6 +117,19 @@ impl Database {
         Ok(())
     }
 
+    /// What the cookies of the dashboard are signed with, in every process; made when it is first
+    /// asked for. Hexadecimal digits.
+    pub async fn dashboard_secret(&self) -> Result<String, DbError> {
+        const NAME: &str = "dashboard_secret";
+        loop {
+            if let Some(secret) = self.remembered(NAME).await?.value {
+                return Ok(secret);
+            }
+            let secret = crate::domain::hex(&rand::random::<[u8; 32]>());
+            self.remember(NAME, None, &secret).await?;
+        }
+    }
+
     /// The id of this database as the owner of a storage; made when it is first asked for.
     pub async fn storage_owner(&self) -> Result<Uuid, DbError> {
         const NAME: &str = "storage_owner";

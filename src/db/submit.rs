@@ -93,6 +93,10 @@ impl NewJob {
         Some(i64::try_from(expires_in.as_secs()).unwrap_or(i64::MAX))
     }
 
+    pub(super) fn traceparent(&self) -> Option<String> {
+        self.labels.traceparent.map(|parent| parent.to_string())
+    }
+
     /// From 0, in the batch that makes it.
     pub(super) fn place(&self) -> i32 {
         self.batch.map_or(0, |place| place.index)
@@ -268,6 +272,12 @@ macro_rules! insert_row {
             .get_result($connection)
             .await
             .optional()?;
+        if let (Some(row), Some(parent)) = (&row, $new.traceparent()) {
+            diesel::update($crate::db::schema::traced_jobs::table.find(row.id))
+                .set($crate::db::schema::traced_jobs::traceparent.eq(parent))
+                .execute($connection)
+                .await?;
+        }
         row
     }};
 }
@@ -286,7 +296,7 @@ macro_rules! newest_duplicate {
     };
 }
 use super::pools::write_transaction;
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 pub(super) use {insert_one, insert_row, newest_duplicate};
 
 pub(super) fn submission_of_known(row: JobRow) -> Result<Submission, DbError> {

@@ -1,150 +1,116 @@
-//! TLS to Postgres with the meaning that libpq gives to `sslmode`
+//! TLS to Postgres with the meaning that libpq gives to the options
 //! (<https://www.postgresql.org/docs/current/libpq-ssl.html>).
 
+use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::RootCertStore;
+use thumbforge_intake::settings::{Checked, PostgresTls, Roots};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use url::Url;
 
 use super::error::DbError;
+use crate::tls::{
+    ClientTls, Identity, PemError, Verification, Versions, public_roots, read_certificates,
+    roots_of, system_roots,
+};
 
-/// Whether the server's certificate must be one that the public authorities vouch for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verification {
-    /// `disable`, `prefer` (default), `require`: encrypted at most, the server is not checked.
-    None,
-    /// `verify-ca`, `verify-full`.
-    Full,
-}
-
-/// Takes the modes that tokio-postgres does not know out of the URL.
-pub(super) fn split_sslmode(url: &str) -> Result<(tokio_postgres::Config, Verification), DbError> {
-    let unusable = |reason: String| DbError::Url(reason);
-    let mut parsed = Url::parse(url).map_err(|error| unusable(error.to_string()))?;
-    let mut verification = Verification::None;
-    let pairs: Vec<(String, String)> = parsed
-        .query_pairs()
-        .map(|(key, value)| {
-            if key == "sslmode" && matches!(&*value, "verify-ca" | "verify-full") {
-                verification = Verification::Full;
-                (key.into_owned(), "require".to_owned())
-            } else {
-                (key.into_owned(), value.into_owned())
-            }
-        })
-        .collect();
-    if verification == Verification::Full {
-        parsed.query_pairs_mut().clear().extend_pairs(pairs);
-    }
-    let text = if verification == Verification::Full {
-        parsed.as_str()
-    } else {
-        url
+/// The files are read here and now.
+pub(super) fn connector(options: &PostgresTls) -> Result<MakeRustlsConnect, DbError> {
+    let tls = ClientTls {
+        identity: identity(options)?,
+        versions: match options.only_tls13 {
+            true => Versions::Only13,
+            false => Versions::Safe,
+        },
+        // Without a question before, the server tells by this that Postgres is meant.
+        protocols: match options.is_direct {
+            true => vec![b"postgresql".to_vec()],
+            false => Vec::new(),
+        },
+        sends_name: options.sends_name,
+        ..ClientTls::new(verification(options)?)
     };
-    let mut config: tokio_postgres::Config = text.parse().map_err(|error| {
-        // Its source names the wrong key; neither contains the password.
-        unusable(match std::error::Error::source(&error) {
-            Some(cause) => cause.to_string(),
-            None => format!("{error}"),
-        })
-    })?;
-    if config.get_application_name().is_none() {
-        config.application_name("thumbforge");
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(std::time::Duration::from_secs(3));
-    }
-    Ok((config, verification))
-}
-
-pub(super) fn connector(verification: Verification) -> Result<MakeRustlsConnect, DbError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| DbError::Url(error.to_string()))?;
-    let config = match verification {
-        Verification::Full => {
-            let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-            builder.with_root_certificates(roots).with_no_client_auth()
-        }
-        Verification::None => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth(),
-    };
+    let config = tls
+        .config()
+        .map_err(|error| DbError::Url(format!("sslcert and sslkey: {error}")))?;
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// Accepts any certificate, as libpq does up to `sslmode=require`; signatures are still checked.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+fn verification(options: &PostgresTls) -> Result<Verification, DbError> {
+    Ok(match options.checked() {
+        Checked::Nothing => Verification::Nothing,
+        Checked::Chain => Verification::Chain(Arc::new(roots(&options.roots)?)),
+        Checked::ChainAndName => Verification::ChainAndName(Arc::new(roots(&options.roots)?)),
+    })
+}
 
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+fn roots(of: &Roots) -> Result<RootCertStore, DbError> {
+    match of {
+        Roots::Public => Ok(public_roots()),
+        Roots::System => {
+            let roots = system_roots();
+            if roots.is_empty() {
+                return Err(DbError::Url(
+                    "sslrootcert=system: this system has no store of certificates".to_owned(),
+                ));
+            }
+            Ok(roots)
+        }
+        Roots::File(file) => {
+            let certificates = read_certificates(file).map_err(of_file("sslrootcert", file))?;
+            roots_of(certificates).map_err(|error| DbError::Url(format!("sslrootcert: {error}")))
+        }
     }
+}
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
+fn identity(options: &PostgresTls) -> Result<Option<Identity>, DbError> {
+    let Some((certificate, key)) = &options.identity else {
+        return Ok(None);
+    };
+    Ok(Some(Identity {
+        chain: read_certificates(certificate).map_err(of_file("sslcert", certificate))?,
+        key: Identity::read_key(key).map_err(of_file("sslkey", key))?,
+    }))
+}
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+/// Names the option and its file, which is no secret.
+fn of_file(option: &str, file: &Path) -> impl Fn(PemError) -> DbError {
+    move |error| DbError::Url(format!("{option} ({}): {error}", file.display()))
 }
 
 #[cfg(test)]
 mod tests {
+    use thumbforge_intake::settings::PostgresUrl;
+
     use super::*;
 
-    #[test]
-    fn sslmode_decides_about_verification() {
-        for (query, expected) in [
-            ("", Verification::None),
-            ("?sslmode=require", Verification::None),
-            ("?sslmode=verify-ca", Verification::Full),
-            (
-                "?sslmode=verify-full&application_name=x",
-                Verification::Full,
-            ),
-        ] {
-            let url = format!("postgres://u:p@h/db{query}");
-            assert_eq!(split_sslmode(&url).unwrap().1, expected, "{query}");
+    fn refused(query: &str) -> String {
+        let url: PostgresUrl = format!("postgres://u:hunter2@h/db?{query}")
+            .parse()
+            .unwrap();
+        match connector(&url.tls) {
+            Ok(_) => panic!("{query} was accepted"),
+            Err(error) => error.to_string(),
         }
     }
 
     #[test]
-    fn errors_do_not_repeat_the_password() {
-        let Err(error) = split_sslmode("postgres://u:secret@h/db?sslmode=maybe") else {
-            panic!("an unknown sslmode was accepted");
-        };
-        assert!(!error.to_string().contains("secret"), "{error}");
+    fn files_that_can_not_be_used_are_named_with_their_option() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = folder.path().join("empty.pem");
+        std::fs::write(&empty, "").unwrap();
+        let empty = empty.display();
+        for (query, option) in [
+            (
+                "sslmode=verify-full&sslrootcert=/nowhere/ca.pem".to_owned(),
+                "sslrootcert",
+            ),
+            (format!("sslrootcert={empty}"), "sslrootcert"),
+            (format!("sslcert={empty}&sslkey={empty}"), "sslcert"),
+        ] {
+            let sentence = refused(&query);
+            assert!(sentence.contains(option), "{sentence}");
+            assert!(!sentence.contains("hunter2"), "{sentence}");
+        }
     }
 }

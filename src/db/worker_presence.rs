@@ -9,6 +9,7 @@ use super::pools::write_query;
 use super::schema::workers;
 use super::types::Id;
 use super::{Database, DbError, clock};
+use crate::domain::WorkerSign;
 
 /// A worker that was not seen for longer counts as gone.
 pub(super) const ALIVE_WITHIN: Duration = Duration::from_secs(15);
@@ -16,13 +17,22 @@ pub(super) const ALIVE_WITHIN: Duration = Duration::from_secs(15);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
 
 impl Database {
-    /// Records that `worker` takes jobs, and forgets workers that are long gone.
-    pub async fn mark_worker_alive(&self, worker: uuid::Uuid) -> Result<(), DbError> {
+    /// Records that a worker lives, and whether it takes jobs; forgets workers that are long gone.
+    pub async fn mark_worker_alive(&self, sign: &WorkerSign) -> Result<(), DbError> {
+        let state = sign.state.as_str();
+        let new = (
+            workers::id.eq(Id(sign.id)),
+            workers::seen_at.eq(clock::now()),
+            workers::began_at.eq(clock::now().nullable()),
+            workers::host.eq(sign.host.clone()),
+            workers::version.eq(sign.version),
+            workers::state.eq(state),
+        );
         write_query!(self.pools, connection => diesel::insert_into(workers::table)
-            .values((workers::id.eq(Id(worker)), workers::seen_at.eq(clock::now())))
+            .values(new)
             .on_conflict(workers::id)
             .do_update()
-            .set(workers::seen_at.eq(clock::now()))
+            .set((workers::seen_at.eq(clock::now()), workers::state.eq(state)))
             .execute(connection)
             .await)?;
         write_query!(self.pools, connection => diesel::delete(

@@ -100,6 +100,14 @@ pub struct Claim {
     pub variants: Option<String>,
 }
 
+impl Claim {
+    /// No earlier claim of the job was made: it has waited since its submission, or since the moment
+    /// before which it must not run.
+    pub const fn is_first(&self) -> bool {
+        self.fence == 1
+    }
+}
+
 /// What is known of a completed job; the JSON of the API and of the database.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct JobResult {

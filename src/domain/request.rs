@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DuplicateHandling, Schedule, SourceUrl, Variants};
+use super::{DuplicateHandling, Schedule, SourceUrl, TraceParent, Variants};
 
 /// A job to be made.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Labels {
     pub submitted_by: Option<String>,
     /// How long the job is kept after its end; `None`: as the settings say.
     pub expires_in: Option<Duration>,
+    /// In which trace the job was submitted.
+    pub traceparent: Option<TraceParent>,
 }
 
 impl Request {

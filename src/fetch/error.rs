@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::tls_fault::TlsFault;
 use crate::domain::{Failure, FailureCode, SourceUrlError};
+use crate::tls::TlsFault;
 use thumbforge_intake::Forbidden;
 
 /// The messages contain no address and nothing that the source sent.

@@ -1,6 +1,7 @@
 //! One download: requests and redirects, until there is a source.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
@@ -28,6 +29,8 @@ pub(super) struct Inner {
     pub(super) clients: Clients,
     pub(super) fields: RequestFields,
     pub(super) memory: DownloadMemory,
+    /// Bytes of bodies, as they came.
+    pub(super) received: AtomicU64,
     policy: SourcePolicy,
 }
 
@@ -61,6 +64,7 @@ impl Fetcher {
                 clients: Clients::new(&settings, guards)?,
                 fields: RequestFields::new(&settings)?,
                 memory: DownloadMemory::new(settings.memory_bytes),
+                received: AtomicU64::new(0),
                 policy,
                 settings,
             }),
@@ -70,6 +74,11 @@ impl Fetcher {
     /// The memory that all downloads share.
     pub fn memory(&self) -> &DownloadMemory {
         &self.inner.memory
+    }
+
+    /// Bytes of bodies that sources have sent so far, also of downloads that failed.
+    pub fn received_bytes(&self) -> u64 {
+        self.inner.received.load(Ordering::Relaxed)
     }
 
     /// Downloads `url`, following redirects; asks `hops` before every request and reports to it

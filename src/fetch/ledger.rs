@@ -58,6 +58,10 @@ impl Ledger {
         self.total
     }
 
+    pub(super) fn used(&self) -> u64 {
+        self.used
+    }
+
     pub(super) fn free(&self) -> u64 {
         self.total - self.used
     }

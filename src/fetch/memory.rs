@@ -46,6 +46,16 @@ impl DownloadMemory {
         ledger.has_waiting() || ledger.free() < ledger.total() / SCARCE_PART
     }
 
+    /// Bytes that downloads hold.
+    pub fn used(&self) -> u64 {
+        self.shared.lock().used()
+    }
+
+    /// Bytes that downloads may hold.
+    pub fn limit(&self) -> u64 {
+        self.shared.lock().total()
+    }
+
     /// Waits until memory is not scarce.
     pub async fn plentiful(&self) {
         loop {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use super::error::FetchError;
-use super::tls_fault::TlsFault;
+use crate::tls::TlsFault;
 
 /// The error of an answer whose head did not come.
 pub(super) fn before_head(error: &reqwest::Error) -> FetchError {

@@ -1,5 +1,7 @@
 //! One request of a download, and what it brought.
 
+use std::sync::atomic::Ordering;
+
 use reqwest::{Client, Method, Request, Response};
 use tokio::time::{Instant, timeout_at};
 
@@ -99,7 +101,10 @@ impl Visit<'_> {
         let settings = &self.parts.settings;
         let mut body = Body::new(self.parts.memory.begin(), settings.max_bytes);
         let read = body.read(&mut response, head.length, settings, self.deadline);
-        let ended = match read.await {
+        let read = read.await;
+        let received = &self.parts.received;
+        received.fetch_add(body.bytes.len() as u64, Ordering::Relaxed);
+        let ended = match read {
             Ok(()) if body.bytes.is_empty() => return Err(FetchError::Empty.into()),
             Ok(()) => None,
             Err(Ended::Failed(error)) => {

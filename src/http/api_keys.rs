@@ -18,7 +18,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::scope::Scopes;
 
-/// The keys that may use the API.
+/// The keys of one file.
 #[derive(Clone)]
 pub struct ApiKeys {
     entries: Vec<KeyEntry>,
@@ -72,9 +72,13 @@ impl ApiKeys {
         Ok(Self { entries })
     }
 
+    pub const fn count(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The name that belongs to `key`, and what it may do. Takes the same time whichever key
     /// matches, if any.
-    pub(super) fn find(&self, key: &str) -> Option<(&Arc<str>, Scopes)> {
+    pub(crate) fn find(&self, key: &str) -> Option<(&Arc<str>, Scopes)> {
         let presented: [u8; 32] = Sha256::digest(key).into();
         let mut matched = u32::MAX;
         for (index, entry) in (0_u32..).zip(&self.entries) {
@@ -83,6 +87,14 @@ impl ApiKeys {
         }
         let entry = self.entries.get(usize::try_from(matched).ok()?)?;
         Some((&entry.name, entry.scopes))
+    }
+}
+
+impl ApiKeys {
+    /// The SHA-256 of the key of this name, and what it may do.
+    pub(crate) fn named(&self, name: &str) -> Option<(&[u8; 32], Scopes)> {
+        let entry = self.entries.iter().find(|entry| &*entry.name == name)?;
+        Some((&entry.hash, entry.scopes))
     }
 }
 

@@ -22,7 +22,8 @@ pub(super) fn caller(request: &ServiceRequest, keys: &ApiKeys) -> Result<Caller,
         return unauthorized("The key is unknown.");
     };
     tracing::debug!(api_key.name = &**name, "caller known by its key");
-    let needed = Scope::needed(request.method(), request.path());
+    // Decoded, as the router sees it: an encoded letter leads to the same route.
+    let needed = Scope::needed(request.method(), request.match_info().as_str());
     if !scopes.include(needed) {
         let detail = format!("The key lacks the scope `{}`.", needed.as_str());
         return Err(Problem::new(ProblemKind::Forbidden, detail));

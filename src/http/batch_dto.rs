@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::dto::JobBody;
 use super::origin_dto::CursorPagination;
+use super::prefix::Prefix;
 use crate::db::StoredAnswer;
 use crate::domain::{Batch, BatchCounts, BatchItem, BatchStatus, ItemError};
 
@@ -131,12 +132,13 @@ pub struct BatchImageBody {
     job: JobBody,
 }
 
-impl From<BatchItem> for BatchImageBody {
-    fn from(item: BatchItem) -> Self {
+impl BatchImageBody {
+    /// Its links are for a client that sees the API under `prefix`.
+    pub fn new(item: BatchItem, prefix: &Prefix) -> Self {
         Self {
             index: item.index,
             reused: item.reused,
-            job: item.job.into(),
+            job: JobBody::new(item.job, prefix),
         }
     }
 }

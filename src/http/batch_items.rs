@@ -9,7 +9,7 @@ use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::state::ApiState;
 use super::submission::request_of;
-use crate::domain::{ItemError, JobId, Request};
+use crate::domain::{ItemError, JobId, Request, TraceParent};
 
 /// Items by what became of them, with their places in the batch.
 #[derive(Debug, Default)]
@@ -41,6 +41,13 @@ impl Items {
     /// An item that is longer than a submission may be.
     pub(super) fn refuse_long(&mut self, index: u32) {
         self.errors.push(item_error(index, &too_long()));
+    }
+
+    /// The trace in which they were submitted.
+    pub(super) fn trace(&mut self, traceparent: Option<TraceParent>) {
+        for (_, request) in &mut self.requests {
+            request.labels.traceparent = traceparent;
+        }
     }
 
     /// Refuses all items but the first so many, because no more jobs may be pending.

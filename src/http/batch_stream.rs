@@ -22,9 +22,9 @@ use super::paced_stream::Progress;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::state::ApiState;
-use super::submission::count_pending;
+use super::submission::{count_pending, traceparent};
 use crate::db::{BatchOpening, BatchSlice, DbError, Kept, SliceOutcome};
-use crate::domain::{Batch, ItemError, hex};
+use crate::domain::{Batch, ItemError, TraceParent, hex};
 
 /// Most lines of a slice.
 const SLICE_LINES: usize = 500;
@@ -49,6 +49,7 @@ pub(super) async fn accept(
         slices: Slices {
             id: Uuid::now_v7(),
             submitted_by: caller.label(),
+            traceparent: traceparent(request),
             key: key.clone(),
             kept: Vec::new(),
             storing: None,
@@ -259,6 +260,7 @@ async fn drain(
 struct Slices {
     id: Uuid,
     submitted_by: Option<String>,
+    traceparent: Option<TraceParent>,
     key: Option<IdempotencyKey>,
     /// Why the first items were refused.
     kept: Vec<ItemError>,
@@ -272,7 +274,8 @@ struct Slices {
 }
 
 impl Slices {
-    fn begin(&mut self, items: Items) {
+    fn begin(&mut self, mut items: Items) {
+        items.trace(self.traceparent);
         let opening = (!self.is_opened).then(|| BatchOpening {
             submitted_by: self.submitted_by.clone(),
             key: self.key.as_ref().map(|key| key.with_hash(String::new())),

@@ -19,7 +19,7 @@ pub struct Caller {
 
 impl Caller {
     /// The gate notes it, where there are keys.
-    pub(super) fn of(request: &HttpRequest) -> Self {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
         let noted = request.extensions().get::<Self>().cloned();
         noted.unwrap_or(Self {
             name: None,
@@ -28,17 +28,17 @@ impl Caller {
     }
 
     /// The name as it is written on jobs.
-    pub(super) fn label(&self) -> Option<String> {
+    pub(crate) fn label(&self) -> Option<String> {
         self.name.as_deref().map(str::to_owned)
     }
 
     /// A key without the scope `operate` changes its own jobs alone.
-    pub(super) fn may_change(&self, job: &Job) -> Result<(), Problem> {
+    pub(crate) fn may_change(&self, job: &Job) -> Result<(), Problem> {
         self.may_change_what(job.submitted_by.as_deref())
     }
 
     /// The same of anything that a key of this name submitted.
-    pub(super) fn may_change_what(&self, submitted_by: Option<&str>) -> Result<(), Problem> {
+    pub(crate) fn may_change_what(&self, submitted_by: Option<&str>) -> Result<(), Problem> {
         if self.is_operator || (self.name.is_some() && self.name.as_deref() == submitted_by) {
             return Ok(());
         }

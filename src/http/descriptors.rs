@@ -2,13 +2,10 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Most connections at once, whatever the system allows; each takes about 12 kB.
-const MAX_CONNECTIONS: u64 = 10_000;
-
-/// How many connections fit: three of four descriptors. The rest is for databases, downloads and
-/// files, which a flood of connections would otherwise take down too.
-pub fn connections_that_fit() -> usize {
-    share_of(raise_open_files())
+/// How many connections fit, `most` at most: three of four descriptors. The rest is for databases,
+/// downloads and files, which a flood of connections would otherwise take down too.
+pub fn connections_that_fit(most: usize) -> usize {
+    share_of(raise_open_files(), most)
 }
 
 /// Raises the limit on open files as far as an unprivileged process may, and returns it; `None` is
@@ -29,9 +26,11 @@ pub fn raise_open_files() -> Option<u64> {
 }
 
 /// `None` means unlimited.
-fn share_of(open_files: Option<u64>) -> usize {
-    let share = open_files.map_or(MAX_CONNECTIONS, |files| files - files / 4);
-    usize::try_from(share.clamp(16, MAX_CONNECTIONS)).unwrap_or(16)
+fn share_of(open_files: Option<u64>, most: usize) -> usize {
+    let share = open_files.map_or(u64::MAX, |files| files - files / 4);
+    usize::try_from(share)
+        .unwrap_or(usize::MAX)
+        .clamp(16, most.max(16))
 }
 
 #[cfg(test)]
@@ -40,9 +39,10 @@ mod tests {
 
     #[test]
     fn a_quarter_is_left_to_others() {
-        assert_eq!(share_of(Some(1024)), 768);
-        assert_eq!(share_of(Some(1_048_576)), 10_000);
-        assert_eq!(share_of(None), 10_000);
-        assert_eq!(share_of(Some(4)), 16);
+        assert_eq!(share_of(Some(1024), 10_000), 768);
+        assert_eq!(share_of(Some(1_048_576), 10_000), 10_000);
+        assert_eq!(share_of(None, 10_000), 10_000);
+        assert_eq!(share_of(Some(4), 10_000), 16);
+        assert_eq!(share_of(None, 1), 16);
     }
 }

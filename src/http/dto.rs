@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::prefix::Prefix;
 use super::result_dto::ResultBody;
 use crate::domain::{Job, JobStatus, PastAttempt, Timestamp};
 
@@ -119,7 +120,7 @@ pub struct Pagination {
     /// Jobs that match the filter.
     #[schema(example = 1)]
     pub total: u64,
-    /// False if there are more: filters other than status and time are counted to 5,000.
+    /// False if there are more: filters other than status and time are counted to 2,000.
     #[schema(example = true)]
     pub total_is_exact: bool,
     /// The limit that was applied.
@@ -167,10 +168,24 @@ pub struct Metrics {
 pub struct Health {
     #[schema(example = "ok")]
     pub status: &'static str,
+    /// Sentences for the operator: what this process can't do, although it is ready.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!([]))]
+    pub notes: Vec<String>,
 }
 
-impl From<Job> for JobBody {
-    fn from(job: Job) -> Self {
+impl Health {
+    pub const fn ok() -> Self {
+        Self {
+            status: "ok",
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl JobBody {
+    /// Its links are for a client that sees the API under `prefix`.
+    pub fn new(job: Job, prefix: &Prefix) -> Self {
         let finished_at = job.finished_at().map(|moment| moment.to_string());
         Self {
             id: job.id.0,
@@ -181,7 +196,7 @@ impl From<Job> for JobBody {
             updated_at: job.updated_at.to_string(),
             result: job
                 .result
-                .map(|result| Box::new(ResultBody::of(job.id, *result))),
+                .map(|result| Box::new(ResultBody::of(job.id, *result, prefix))),
             error: job.error,
             error_code: job.error_code,
             priority: job.priority.get(),
@@ -199,14 +214,12 @@ impl From<Job> for JobBody {
             attempts_log: None,
         }
     }
-}
 
-impl JobBody {
     /// With how its attempts ended.
-    pub fn with_attempts(job: Job, attempts: Vec<PastAttempt>) -> Self {
+    pub fn with_attempts(job: Job, attempts: Vec<PastAttempt>, prefix: &Prefix) -> Self {
         Self {
             attempts_log: Some(attempts.into_iter().map(AttemptBody::from).collect()),
-            ..Self::from(job)
+            ..Self::new(job, prefix)
         }
     }
 }

@@ -1,17 +1,18 @@
 //! What surrounds every request: size limits, one shape of errors, security headers, access log.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use actix_web::Error;
-use actix_web::ResponseError;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, ResponseError, web};
 
 use super::problem::{CONTENT_TYPE, Problem};
 use super::problem_kind::ProblemKind;
-use super::security_headers;
+use super::{prefix, security_headers};
+use crate::observe::{Exposition, RouteMeters};
 
 /// Path and query. A list with every parameter needs a few hundred bytes.
 const MAX_TARGET_BYTES: usize = 8 * 1024;
@@ -25,7 +26,8 @@ pub async fn envelop(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let started = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
+    let started = Instant::now();
+    prefix::note(&request);
     let mut response = match check_head(&request) {
         Ok(()) => next.call(request).await?,
         Err(problem) => request.into_response(problem.error_response()),
@@ -33,11 +35,35 @@ pub async fn envelop(
     if response.status().is_client_error() || response.status().is_server_error() {
         response = in_problem_form(response);
     }
+    prefix::put_before_location(&mut response);
     security_headers::insert_defaults(response.headers_mut());
-    if let Some(started) = started {
-        log(&response, started);
+    let took = started.elapsed();
+    count(&response, took);
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        log(&response, took);
     }
     Ok(response)
+}
+
+/// Counts a request where its route's resource says. One that was refused before it got there is
+/// looked up by its path.
+fn count(response: &ServiceResponse<BoxBody>, took: Duration) {
+    let request = response.request();
+    let Some(nearest) = request.app_data::<Arc<RouteMeters>>() else {
+        return;
+    };
+    let (method, status) = (request.method().as_str(), response.status().as_u16());
+    let refused = matches!(status, 400..500) && nearest.is_unmatched();
+    match refused.then(|| known(request)).flatten() {
+        Some(known) => known.note(method, status, took),
+        None => nearest.note(method, status, took),
+    }
+}
+
+fn known(request: &HttpRequest) -> Option<Arc<RouteMeters>> {
+    let exposition = request.app_data::<web::Data<Arc<Exposition>>>()?;
+    let template = request.match_pattern()?;
+    exposition.requests().known(&template)
 }
 
 fn check_head(request: &ServiceRequest) -> Result<(), Problem> {
@@ -62,10 +88,14 @@ fn check_head(request: &ServiceRequest) -> Result<(), Problem> {
 /// Gives an error of the framework (405, 412, 416 …) the same body as all errors; its headers, like
 /// `Allow` or `Content-Range`, stay.
 fn in_problem_form(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    // The dashboard has pages for its errors.
     let already = response
         .headers()
         .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes() == CONTENT_TYPE.as_bytes());
+        .is_some_and(|value| {
+            let value = value.as_bytes();
+            value == CONTENT_TYPE.as_bytes() || value.starts_with(b"text/html")
+        });
     if already {
         return response;
     }
@@ -82,13 +112,13 @@ fn in_problem_form(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBod
 }
 
 /// The query is left out: it is the clients' data.
-fn log(response: &ServiceResponse<BoxBody>, started: Instant) {
+fn log(response: &ServiceResponse<BoxBody>, took: Duration) {
     let request = response.request();
     tracing::debug!(
         method = %request.method(),
         path = request.path(),
         status = response.status().as_u16(),
-        ms = started.elapsed().as_secs_f64() * 1e3,
+        ms = took.as_secs_f64() * 1e3,
         client = request.peer_addr().map(tracing::field::display),
         "request"
     );

@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use actix_web::dev::ServiceRequest;
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use url::{Host, Url};
 
@@ -26,11 +26,15 @@ const LOCAL_SUFFIXES: [&str; 3] = [".localhost", ".local", ".internal"];
 
 /// Why a request is refused, if it is. Requests that change nothing pass, and so do those of our
 /// own and known pages.
-pub(super) fn refusal(request: &ServiceRequest, settings: &ApiSettings) -> Option<Problem> {
-    if !is_changing(request.method()) {
+pub(crate) fn refusal(
+    method: &Method,
+    headers: &HeaderMap,
+    settings: &ApiSettings,
+) -> Option<Problem> {
+    if !is_changing(method) {
         return None;
     }
-    let detail = fault(request.headers(), settings)?;
+    let detail = fault(headers, settings)?;
     Some(Problem::new(ProblemKind::ForeignRequest, detail))
 }
 
@@ -53,9 +57,18 @@ fn fault(headers: &HeaderMap, settings: &ApiSettings) -> Option<&'static str> {
     if text(FETCH_SITE).is_some_and(|site| site.eq_ignore_ascii_case("cross-site")) {
         return Some(FOREIGN_PAGE);
     }
-    let is_open = settings.api_keys.is_none();
+    let is_open = !settings.api_keys.are_needed();
     let is_strange = host.is_some_and(|host| !is_known_name(host, settings.public_url.as_ref()));
     (is_open && is_strange).then_some(FOREIGN_NAME)
+}
+
+/// True unless a stranger's DNS may have led a page to a service without keys.
+pub(crate) fn is_known_host(headers: &HeaderMap, settings: &ApiSettings) -> bool {
+    let host = headers.get(header::HOST);
+    host.is_none_or(|host| {
+        host.to_str()
+            .is_ok_and(|host| is_known_name(host, settings.public_url.as_ref()))
+    })
 }
 
 /// As the CORS setting allows.

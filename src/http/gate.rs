@@ -27,11 +27,11 @@ fn judge(request: &ServiceRequest) -> Result<(), Problem> {
         return Ok(());
     };
     let settings = &state.settings;
-    if let Some(problem) = foreign::refusal(request, settings) {
+    if let Some(problem) = foreign::refusal(request.method(), request.headers(), settings) {
         return Err(problem);
     }
-    if let Some(keys) = &settings.api_keys {
-        let caller = auth::caller(request, keys)?;
+    if let Some(keys) = settings.api_keys.current() {
+        let caller = auth::caller(request, &keys)?;
         if let (Some(limit), Some(name)) = (&state.rate_limit, &caller.name) {
             limit.admit(name)?;
         }

@@ -31,6 +31,7 @@ where
 /// A set of parts that are healthy or not.
 pub struct HealthCheck {
     parts: Vec<(&'static str, Probe)>,
+    notes: Vec<String>,
     latest: Mutex<Option<Verdict>>,
 }
 
@@ -43,8 +44,20 @@ impl HealthCheck {
     pub fn new(parts: Vec<(&'static str, Probe)>) -> Self {
         Self {
             parts,
+            notes: Vec::new(),
             latest: Mutex::const_new(None),
         }
+    }
+
+    /// Sentences for the operator that make nothing unhealthy.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.notes = notes;
+        self
+    }
+
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     pub fn add(&mut self, name: &'static str, probe: Probe) {

@@ -14,6 +14,8 @@ use utoipa::openapi::{
 };
 
 use super::description::Description;
+use super::events::{BatchEvent, ImageEvent};
+use super::openapi_problems::problems_of;
 use super::openapi_schemas::{
     describe_batches, describe_presets, describe_targets, leave_numbers_unbounded,
     let_body_be_left_out,
@@ -37,6 +39,8 @@ use crate::domain::JobId;
     tags(
         (name = "images", description = "Jobs and their thumbnails"),
         (name = "batches", description = "Jobs that are submitted together"),
+        (name = "events", description = "What ended, as it happens"),
+        (name = "webhooks", description = "Receivers that are told what ended"),
         (name = "operation", description = "For operators; health checks need no key"),
     ),
     paths(
@@ -57,7 +61,24 @@ use crate::domain::JobId;
         routes::batches::images,
         routes::batch_life::cancel,
         routes::batch_life::retry,
+        routes::events::all,
+        routes::events::of_image,
+        routes::events::of_batch,
+        routes::webhooks::list,
+        routes::webhooks::create,
+        routes::webhooks::show,
+        routes::webhooks::change,
+        routes::webhooks::delete,
+        routes::webhooks::rotate,
+        routes::webhook_deliveries::test,
+        routes::webhook_deliveries::recover,
+        routes::webhook_deliveries::list,
+        routes::webhook_deliveries::resend,
         routes::metrics::metrics,
+        routes::exposition::show,
+        routes::failures::list,
+        routes::workers::list,
+        routes::flow::show,
         routes::origins::list,
         routes::brakes::pause_origin,
         routes::brakes::resume_origin,
@@ -68,7 +89,10 @@ use crate::domain::JobId;
         routes::health::ready,
         routes::health::live,
     ),
-    components(schemas(ProblemDocument, RequestFault, VariantSchema, FilterSchema, ActionWord))
+    components(schemas(
+        ProblemDocument, RequestFault, VariantSchema, FilterSchema, ActionWord,
+        ImageEvent, BatchEvent, routes::events::EventSnapshot,
+    ))
 )]
 struct Successes;
 
@@ -83,23 +107,27 @@ const KEY_SCHEME: &str = "api_key";
 
 /// The description of an API with these settings.
 pub fn description(settings: &ApiSettings) -> Description {
-    let json = document(settings).to_json().unwrap_or_else(|error| {
-        tracing::error!(%error, "the API description could not be written");
-        String::from("{}")
-    });
-    Description { json: json.into() }
+    let json = |keys| {
+        let document = document(settings, keys).to_json();
+        document.unwrap_or_else(|error| {
+            tracing::error!(%error, "the API description could not be written");
+            String::from("{}")
+        })
+    };
+    Description {
+        open: json(false).into(),
+        keyed: json(true).into(),
+    }
 }
 
-fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
+/// With `keys`, that of an API that asks for them.
+fn document(settings: &ApiSettings, keys: bool) -> utoipa::openapi::OpenApi {
     let mut document = Successes::openapi();
-    let keys = settings.api_keys.is_some();
     for (path, item) in &mut document.paths.paths {
-        let guarded = keys && path.starts_with("/v1/") && path != "/v1/healthz";
         for (method, operation) in operations(item) {
-            let scope = path
-                .starts_with("/v1/")
-                .then(|| Scope::needed(&method, path));
-            describe_errors(operation, scope.filter(|_| guarded));
+            let guarded = keys && needs_a_key(path);
+            let scope = guarded.then(|| Scope::needed(&method, path));
+            describe_errors(operation, scope);
             let_body_be_left_out(operation);
             leave_numbers_unbounded(operation);
         }
@@ -119,136 +147,20 @@ fn document(settings: &ApiSettings) -> utoipa::openapi::OpenApi {
     document
 }
 
+/// Where there are keys.
+fn needs_a_key(path: &str) -> bool {
+    path == "/metrics" || path.starts_with("/v1/") && path != "/v1/healthz"
+}
+
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
     let known = [
         (Method::GET, &mut item.get),
         (Method::POST, &mut item.post),
+        (Method::PATCH, &mut item.patch),
         (Method::DELETE, &mut item.delete),
     ];
     let there = |(method, operation): (Method, _)| Some((method, Option::as_mut(operation)?));
     known.into_iter().filter_map(there)
-}
-
-fn problems_of(operation_id: &str) -> &'static [ProblemKind] {
-    use ProblemKind as P;
-    match operation_id {
-        "submitBatch" => &[
-            P::BadRequest,
-            P::MalformedJson,
-            P::ForeignRequest,
-            P::RequestTimeout,
-            P::IdempotencyKeyInUse,
-            P::BodyTooLarge,
-            P::UnsupportedMediaType,
-            P::InvalidBody,
-            P::IdempotencyKeyReused,
-            P::TooManyPending,
-            P::Unavailable,
-        ],
-        "listBatches" => &[P::InvalidQuery, P::Unavailable],
-        "showBatch" => &[P::BatchNotFound, P::InvalidBatchId, P::Unavailable],
-        "listBatchImages" => &[
-            P::BatchNotFound,
-            P::InvalidBatchId,
-            P::InvalidQuery,
-            P::Unavailable,
-        ],
-        "cancelBatch" | "retryBatch" => &[
-            P::ForeignRequest,
-            P::BatchNotFound,
-            P::InvalidBatchId,
-            P::Unavailable,
-        ],
-        "submitImage" => &[
-            P::BadRequest,
-            P::MalformedJson,
-            P::ForeignRequest,
-            P::RequestTimeout,
-            P::DuplicateActive,
-            P::IdempotencyKeyInUse,
-            P::BodyTooLarge,
-            P::UnsupportedMediaType,
-            P::InvalidBody,
-            P::InvalidUrl,
-            P::ForbiddenSource,
-            P::IdempotencyKeyReused,
-            P::TooManyPending,
-            P::Unavailable,
-        ],
-        "listOrigins" => &[P::InvalidQuery, P::Unavailable],
-        "pauseOrigin" | "resumeOrigin" | "resetOrigin" | "pauseQueue" | "resumeQueue" => &[
-            P::BadRequest,
-            P::MalformedJson,
-            P::ForeignRequest,
-            P::RequestTimeout,
-            P::BodyTooLarge,
-            P::UnsupportedMediaType,
-            P::InvalidBody,
-            P::Unavailable,
-        ],
-        "beginAction" => &[
-            P::BadRequest,
-            P::MalformedJson,
-            P::ForeignRequest,
-            P::RequestTimeout,
-            P::CountMismatch,
-            P::BodyTooLarge,
-            P::UnsupportedMediaType,
-            P::InvalidBody,
-            P::Unavailable,
-        ],
-        "showAction" => &[P::ActionNotFound, P::InvalidActionId, P::Unavailable],
-        "abortAction" => &[
-            P::ForeignRequest,
-            P::ActionNotFound,
-            P::AlreadyEnded,
-            P::InvalidActionId,
-            P::Unavailable,
-        ],
-        "cancelImage" => &[
-            P::ForeignRequest,
-            P::JobNotFound,
-            P::AlreadyEnded,
-            P::InvalidJobId,
-            P::Unavailable,
-        ],
-        "retryImage" => &[
-            P::ForeignRequest,
-            P::JobNotFound,
-            P::NotRetryable,
-            P::DuplicateActive,
-            P::InvalidJobId,
-            P::Unavailable,
-        ],
-        "deleteImage" => &[
-            P::ForeignRequest,
-            P::JobNotFound,
-            P::InvalidJobId,
-            P::Unavailable,
-        ],
-        "listImages" => &[P::InvalidQuery, P::Unavailable],
-        "showImage" => &[P::JobNotFound, P::InvalidJobId, P::Unavailable],
-        "getThumbnail" => &[
-            P::JobNotFound,
-            P::ThumbnailNotFound,
-            P::PreconditionFailed,
-            P::RangeNotSatisfiable,
-            P::InvalidJobId,
-            P::Unavailable,
-        ],
-        "getVariant" => &[
-            P::JobNotFound,
-            P::ThumbnailNotFound,
-            P::VariantNotFound,
-            P::PreconditionFailed,
-            P::RangeNotSatisfiable,
-            P::InvalidJobId,
-            P::InvalidQuery,
-            P::Unavailable,
-        ],
-        "getLiveness" => &[],
-        _ => &[P::Unavailable],
-    }
 }
 
 fn describe_errors(operation: &mut Operation, scope: Option<Scope>) {

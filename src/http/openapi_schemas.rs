@@ -102,7 +102,8 @@ pub(super) fn describe_targets(components: &mut Components) {
 
 /// utoipa marks a body optional only if its type may be `null`, which an absent body is not.
 pub(super) fn let_body_be_left_out(operation: &mut Operation) {
-    if let Some("pauseQueue" | "resumeQueue") = operation.operation_id.as_deref()
+    if let Some("pauseQueue" | "resumeQueue" | "testWebhook" | "rotateWebhookSecret") =
+        operation.operation_id.as_deref()
         && let Some(RefOr::T(body)) = &mut operation.request_body
     {
         body.required = Some(Required::False);

@@ -33,13 +33,13 @@ impl OriginsQuery {
             after: None,
             limit: default_limit.min(max_limit),
         };
-        let mut sort_of_cursor = None;
+        let (mut sort_asked_for, mut sort_of_cursor) = (None, None);
         read_parameters(query, |name, value| {
             match name {
                 "sort" => {
                     let sort = SORTS.iter().find(|(word, _)| *word == value);
                     let sort = sort.ok_or("must be origin, queued, in_flight or failed")?;
-                    asked.sort = sort.1;
+                    sort_asked_for = Some(sort.1);
                 }
                 "cursor" => {
                     let (sort, place) = read_cursor(value).ok_or(NO_CURSOR)?;
@@ -51,10 +51,12 @@ impl OriginsQuery {
             }
             Ok(())
         })?;
-        if sort_of_cursor.is_some_and(|sort| sort != asked.sort) {
+        let sort = sort_asked_for.or(sort_of_cursor);
+        if sort_of_cursor.is_some() && sort != sort_of_cursor {
             let fault = RequestFault::in_parameter("cursor", "belongs to another sort");
             return Err(InvalidQuery(vec![fault]));
         }
+        asked.sort = sort.unwrap_or_default();
         Ok(asked)
     }
 }
@@ -106,6 +108,8 @@ mod tests {
             let asked = parse(&format!("cursor={cursor}&sort={word}&limit=7")).unwrap();
             assert_eq!(asked.after.as_ref(), Some(&place));
             assert_eq!((asked.sort, asked.limit), (sort, 7));
+            let alone = parse(&format!("cursor={cursor}")).unwrap();
+            assert_eq!(alone.sort, sort, "the cursor alone decides");
             let other = if word == "queued" { "failed" } else { "queued" };
             let refused = parse(&format!("sort={other}&cursor={cursor}"));
             assert_eq!(refused.unwrap_err(), ["cursor"], "{word}");

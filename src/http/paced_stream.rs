@@ -30,12 +30,16 @@ pub struct Pace {
     pub max_unanswered_bytes: usize,
 }
 
+impl Pace {
+    pub(super) const DEFAULT: Self = Self {
+        answer_deadline: ANSWER_DEADLINE,
+        max_unanswered_bytes: MAX_UNANSWERED_BYTES,
+    };
+}
+
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            answer_deadline: ANSWER_DEADLINE,
-            max_unanswered_bytes: MAX_UNANSWERED_BYTES,
-        }
+        Self::DEFAULT
     }
 }
 

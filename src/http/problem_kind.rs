@@ -47,7 +47,10 @@ problem_kinds! {
     JobNotFound = 404, "job_not_found", "There is no such job";
     BatchNotFound = 404, "batch_not_found", "There is no such batch";
     ThumbnailNotFound = 404, "thumbnail_not_found", "There is no thumbnail yet";
+    ThumbnailRemoved = 404, "thumbnail_removed", "The thumbnail was removed";
     VariantNotFound = 404, "variant_not_found", "There is no such variant";
+    WebhookNotFound = 404, "webhook_not_found", "There is no such webhook";
+    DeliveryNotFound = 404, "delivery_not_found", "There is no such delivery";
     ActionNotFound = 404, "action_not_found", "There is no such action";
     MethodNotAllowed = 405, "method_not_allowed", "This path does not support the method";
     RequestTimeout = 408, "request_timeout", "The request took too long to arrive";
@@ -56,6 +59,7 @@ problem_kinds! {
     AlreadyEnded = 409, "already_ended", "The job has ended";
     CountMismatch = 409, "count_mismatch", "Another number of jobs matches";
     IdempotencyKeyInUse = 409, "idempotency_key_in_use", "The first request is under way";
+    TooManyWebhooks = 409, "too_many_webhooks", "There are too many webhooks";
     PreconditionFailed = 412, "precondition_failed", "A condition of the request does not hold";
     BodyTooLarge = 413, "body_too_large", "The body is too large";
     UriTooLong = 414, "uri_too_long", "The request target is too long";
@@ -64,8 +68,11 @@ problem_kinds! {
     InvalidBody = 422, "invalid_body", "The body does not have the expected fields";
     InvalidUrl = 422, "invalid_url", "The URL is not acceptable";
     ForbiddenSource = 422, "forbidden_source", "Nothing may be fetched from this URL";
+    ForbiddenReceiver = 422, "forbidden_receiver", "Nothing may be sent to this URL";
     InvalidJobId = 422, "invalid_job_id", "The job id is not a UUID";
     InvalidActionId = 422, "invalid_action_id", "The action id is not a UUID";
+    InvalidWebhookId = 422, "invalid_webhook_id", "The webhook id is not a UUID";
+    InvalidDeliveryId = 422, "invalid_delivery_id", "The delivery id is not a UUID";
     InvalidBatchId = 422, "invalid_batch_id", "The batch id is not a UUID";
     IdempotencyKeyReused = 422, "idempotency_key_reused", "The key came with another body";
     InvalidQuery = 422, "invalid_query", "The query has invalid parameters";
@@ -124,7 +131,10 @@ mod tests {
                 "404 job_not_found",
                 "404 batch_not_found",
                 "404 thumbnail_not_found",
+                "404 thumbnail_removed",
                 "404 variant_not_found",
+                "404 webhook_not_found",
+                "404 delivery_not_found",
                 "404 action_not_found",
                 "405 method_not_allowed",
                 "408 request_timeout",
@@ -133,6 +143,7 @@ mod tests {
                 "409 already_ended",
                 "409 count_mismatch",
                 "409 idempotency_key_in_use",
+                "409 too_many_webhooks",
                 "412 precondition_failed",
                 "413 body_too_large",
                 "414 uri_too_long",
@@ -141,8 +152,11 @@ mod tests {
                 "422 invalid_body",
                 "422 invalid_url",
                 "422 forbidden_source",
+                "422 forbidden_receiver",
                 "422 invalid_job_id",
                 "422 invalid_action_id",
+                "422 invalid_webhook_id",
+                "422 invalid_delivery_id",
                 "422 invalid_batch_id",
                 "422 idempotency_key_reused",
                 "422 invalid_query",

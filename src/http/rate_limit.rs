@@ -11,7 +11,7 @@ use super::problem_kind::ProblemKind;
 const BURST_SECONDS: f64 = 2.0;
 
 /// A token bucket for each key, in this process. There are as many as keys.
-pub(super) struct RateLimit {
+pub struct RateLimit {
     per_second: f64,
     buckets: Mutex<HashMap<Arc<str>, Bucket>>,
 }
@@ -30,7 +30,7 @@ impl RateLimit {
     }
 
     /// Counts a request of this key, or refuses it.
-    pub(super) fn admit(&self, key: &Arc<str>) -> Result<(), Problem> {
+    pub fn admit(&self, key: &Arc<str>) -> Result<(), Problem> {
         self.admit_at(key, Instant::now())
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use thumbforge_imaging::formats::FORMATS;
 use utoipa::ToSchema;
 
+use super::prefix::Prefix;
 use crate::domain::{
     ExifSummary, FileRecord, JobId, JobResult, ThumbnailInfo, VariantOutcome, VariantRecord,
 };
@@ -19,7 +20,8 @@ pub struct ResultBody {
     width: u32,
     #[schema(minimum = 1, example = 3000)]
     height: u32,
-    /// `JPEG`, `PNG`, `GIF`, `WEBP` or `BMP`.
+    /// `JPEG`, `PNG`, `GIF`, `WEBP`, `BMP`, `AVIF`, `TIFF`, `ICO`, `PPM`, `TGA`, `QOI`, `DDS`,
+    /// `RAW`, `HEIF`, `JXL`, `JPEG2000`, `PSD` or `SVG`.
     #[schema(example = "JPEG")]
     format: String,
     /// Of the source.
@@ -146,12 +148,18 @@ pub struct ExifBody {
     lens: Option<String>,
     #[schema(required, example = "2025-08-17T18:04:11")]
     taken_at: Option<String>,
+    /// Which date of the file that is: `original` (when the picture was taken), else `digitized`
+    /// (when it was scanned), else `modified` (when the file was changed).
+    #[schema(required, example = "original")]
+    taken_at_source: Option<String>,
 }
 
 impl ResultBody {
-    pub(super) fn of(id: JobId, result: JobResult) -> Self {
+    pub(super) fn of(id: JobId, result: JobResult, prefix: &Prefix) -> Self {
         let variants = result.variants.into_iter();
-        let variants: BTreeMap<_, _> = variants.map(|variant| variant_body(id, variant)).collect();
+        let variants: BTreeMap<_, _> = variants
+            .map(|variant| variant_body(id, variant, prefix))
+            .collect();
         Self {
             variants: (!variants.is_empty()).then_some(variants),
             width: result.width,
@@ -191,14 +199,17 @@ impl From<ExifSummary> for ExifBody {
         Self {
             camera: exif.camera,
             lens: exif.lens,
+            taken_at_source: exif
+                .taken_at_source
+                .or_else(|| exif.taken_at.as_ref().map(|_| "original".to_owned())),
             taken_at: exif.taken_at,
         }
     }
 }
 
-fn variant_body(id: JobId, variant: VariantRecord) -> (String, VariantBody) {
+fn variant_body(id: JobId, variant: VariantRecord, prefix: &Prefix) -> (String, VariantBody) {
     let VariantRecord { name, outcome } = variant;
-    let href = format!("/v1/images/{id}/variants/{name}");
+    let href = prefix.link(&format!("/v1/images/{id}/variants/{name}"));
     let body = match outcome {
         VariantOutcome::Failed { error_code, error } => {
             VariantBody::Failed(FailedBody { error_code, error })

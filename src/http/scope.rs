@@ -6,7 +6,7 @@ use actix_web::http::Method;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// To see jobs, thumbnails, counts and origins.
+    /// To see jobs, thumbnails, counts, metrics and origins.
     Read,
     /// To submit images, and to cancel, retry and delete one's own.
     Submit,
@@ -25,10 +25,14 @@ impl Scope {
         }
     }
 
-    /// The scope that a request under `/v1` needs. A change that is not named here is for
+    /// The scope that a request under `/v1`, or to `/metrics`, needs. A change that is not named here is for
     /// operators.
     pub fn needed(method: &Method, path: &str) -> Self {
         match (is_changing(method), path) {
+            // Their URLs may hold secrets.
+            (_, path) if path == "/v1/webhooks" || path.starts_with("/v1/webhooks/") => {
+                Self::Operate
+            }
             (false, _) => Self::Read,
             (true, "/v1/images" | "/v1/batches") => Self::Submit,
             // Of its own jobs; the handlers see to that.
@@ -53,6 +57,8 @@ pub fn is_changing(method: &Method) -> bool {
 pub struct Scopes([bool; Scope::ALL.len()]);
 
 impl Scopes {
+    pub const ALL: Self = Self([true; Scope::ALL.len()]);
+
     pub const fn include(self, scope: Scope) -> bool {
         self.0[scope as usize]
     }

@@ -7,22 +7,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use actix_web::web::ServiceConfig;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::api_keys::ApiKeys;
 use super::backlog::BacklogLimit;
 use super::body_memory::BodyMemory;
+use super::descriptors::connections_that_fit;
+use super::events::{Feed, Places};
 use super::health::{HealthCheck, Probe, probe};
+use super::live_keys::LiveKeys;
 use super::paced_stream::Pace;
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
 use super::rate_limit::RateLimit;
 use crate::db::{Database, DbError};
 use crate::domain::{DuplicateHandling, JobId, SourceUrl, Variants};
+use crate::observe::{Exposition, RequestMeters};
 use crate::queue::Queue;
 use crate::storage::{Storage, StorageError};
+use crate::webhooks::SecretBox;
 
 /// Longest wait of a request for the database or the storage.
 pub(super) const PART_DEADLINE: Duration = Duration::from_secs(5);
@@ -30,22 +36,38 @@ pub(super) const PART_DEADLINE: Duration = Duration::from_secs(5);
 /// Judges where a URL leads before it is accepted; the error is a sentence for the client.
 pub type SourceCheck = Arc<dyn Fn(&SourceUrl) -> Result<(), String> + Send + Sync>;
 
+/// Adds the routes of pages for people; each is counted.
+pub type Pages = Arc<dyn Fn(&mut ServiceConfig, &RequestMeters) + Send + Sync>;
+
 /// The parts that the API uses, and its settings.
 pub struct ApiState {
     pub database: Database,
     pub queue: Queue,
     pub storage: Storage,
     pub source_check: SourceCheck,
+    /// The same for receivers of webhooks.
+    pub webhook_check: SourceCheck,
+    /// Keeps the secrets of webhooks.
+    pub secrets: SecretBox,
     pub settings: ApiSettings,
+    /// What `/metrics` shows.
+    pub(super) exposition: Arc<Exposition>,
     /// All parts, for `/v1/healthz`.
     pub(super) health: HealthCheck,
     /// The parts that the API needs, for `/readyz`. The queue is not among them: jobs that could
     /// not be announced are found in the database.
     pub(super) readiness: HealthCheck,
     pub(super) backlog: Option<BacklogLimit>,
-    pub(super) rate_limit: Option<RateLimit>,
+    pub(crate) rate_limit: Option<RateLimit>,
     pub(super) large_bodies: BodyMemory,
-    pub(super) draining: AtomicBool,
+    /// The events that clients follow, and how many clients may.
+    pub(super) feed: Feed,
+    pub(super) places: Places,
+    /// Tells streams and long polls to end.
+    pub(super) ending: CancellationToken,
+    untrusted_prefix: AtomicBool,
+    /// The dashboard, if it is shown.
+    pub(super) pages: Option<Pages>,
     /// Work that outlives its request: pushes to the queue. The server waits for it before it ends.
     pub(super) background: TaskTracker,
     runtime: Handle,
@@ -61,14 +83,18 @@ pub struct ApiSettings {
     pub max_page_size: u32,
     /// Submissions are refused while this many jobs are pending.
     pub max_pending: Option<u64>,
-    /// `None`: everybody may use the API.
-    pub api_keys: Option<ApiKeys>,
+    /// They may change at any time.
+    pub api_keys: LiveKeys,
     /// Requests a second that each key may send to this process.
     pub rate_limit_per_key: Option<f64>,
     /// Origins whose pages may use the API (CORS); `*` for all. Empty: none.
     pub cors_origins: Vec<String>,
     /// Where clients reach the API, if that is set.
     pub public_url: Option<url::Url>,
+    /// Peers whose word about the path under which clients see the API is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Connections at once; half of them may follow events or wait.
+    pub max_connections: usize,
     /// How long, and how much, a client may send without being answered.
     pub pace: Pace,
 }
@@ -113,22 +139,63 @@ impl ApiState {
             rate_limit: settings.rate_limit_per_key.map(RateLimit::new),
             health: HealthCheck::new(all),
             readiness: HealthCheck::new(needed),
+            feed: Feed::begin(database.clone()),
+            places: Places::of(connections_that_fit(settings.max_connections)),
+            ending: CancellationToken::new(),
             database,
             queue,
             storage,
+            webhook_check: Arc::clone(&source_check),
+            secrets: SecretBox::new(None),
             source_check,
             settings,
+            exposition: Arc::new(Exposition::of_this_process()),
             large_bodies: BodyMemory::default(),
-            draining: AtomicBool::new(false),
+            untrusted_prefix: AtomicBool::new(false),
+            pages: None,
             background: TaskTracker::new(),
             runtime: Handle::current(),
         }
     }
 
-    /// Makes readiness depend on the workers in this process too: on whether they really consume.
+    /// Shows these metrics, and counts requests in them.
     #[must_use]
-    pub fn with_workers(mut self, workers: Probe) -> Self {
+    pub fn with_exposition(mut self, exposition: Arc<Exposition>) -> Self {
+        self.exposition = exposition;
+        self
+    }
+
+    /// Shows these pages beside the API.
+    #[must_use]
+    pub fn with_pages(mut self, pages: Pages) -> Self {
+        self.pages = Some(pages);
+        self
+    }
+
+    /// Judges receivers of webhooks, and keeps their secrets.
+    #[must_use]
+    pub fn with_webhooks(mut self, check: SourceCheck, secrets: SecretBox) -> Self {
+        self.webhook_check = check;
+        self.secrets = secrets;
+        self
+    }
+
+    /// Puts a question to the database, as [`Self::bounded`] does.
+    pub(crate) async fn ask<T, F>(&self, question: impl FnOnce(Database) -> F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, DbError>> + Send + 'static,
+    {
+        self.bounded("database", question(self.database.clone()))
+            .await
+    }
+
+    /// Makes readiness depend on the workers in this process too: on whether they really consume.
+    /// It also says what an operator should know of them.
+    #[must_use]
+    pub fn with_workers(mut self, workers: Probe, notes: Vec<String>) -> Self {
         self.readiness.add("workers", workers);
+        self.readiness = self.readiness.with_notes(notes);
         self
     }
 
@@ -146,12 +213,18 @@ impl ApiState {
     }
 
     pub(super) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.ending.is_cancelled()
+    }
+
+    /// Whether somebody who is not trusted names a prefix for the first time: strangers could fill
+    /// our log.
+    pub(super) fn is_first_untrusted_prefix(&self) -> bool {
+        !self.untrusted_prefix.swap(true, Ordering::Relaxed)
     }
 
     /// Runs `work` on the parts' runtime for at most [`PART_DEADLINE`]. It runs to its end even if
     /// the client goes away meanwhile.
-    pub(super) async fn bounded<T, E>(
+    pub(crate) async fn bounded<T, E>(
         &self,
         part: &'static str,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
@@ -202,7 +275,7 @@ fn unavailable(part: &'static str, reason: &dyn Display) -> Problem {
 }
 
 /// An error of a part that handlers call.
-pub(super) trait PartError: Display {
+pub(crate) trait PartError: Display {
     /// True if the same call may succeed later.
     fn is_unavailable(&self) -> bool;
 }

@@ -1,12 +1,13 @@
 //! What a submission asks for, and whether it may.
 
+use actix_web::HttpRequest;
 use thumbforge_intake::RequestFault;
 use thumbforge_intake::requests::SubmitBody;
 
 use super::problem::Problem;
 use super::problem_kind::ProblemKind;
-use super::state::ApiState;
-use crate::domain::{Labels, Request, Schedule, SourceUrl, Variants};
+use super::state::{ApiState, SourceCheck};
+use crate::domain::{Labels, Request, Schedule, SourceUrl, TraceParent, Variants};
 
 /// The job that a body asks for, in the name of an API key.
 ///
@@ -32,8 +33,17 @@ pub(super) fn request_of(
             metadata: body.metadata.map(|metadata| metadata.0),
             submitted_by,
             expires_in: body.expires_in,
+            traceparent: None,
         },
     })
+}
+
+/// In which trace a request was made. One that is not well-formed is none, and no fault of the
+/// request (W3C Trace Context, §3.2.2.5).
+pub(super) fn traceparent(request: &HttpRequest) -> Option<TraceParent> {
+    let mut fields = request.headers().get_all("traceparent");
+    let text = fields.next()?.to_str().ok()?;
+    TraceParent::parse(text).filter(|_| fields.next().is_none())
 }
 
 /// The variants that the body asks for, directly or by the name of a preset.
@@ -50,13 +60,22 @@ fn what_to_make(body: &SubmitBody, state: &ApiState) -> Result<Option<Variants>,
 }
 
 fn acceptable(text: &str, state: &ApiState) -> Result<SourceUrl, Problem> {
+    judged(text, &state.source_check, ProblemKind::ForbiddenSource)
+}
+
+/// The URL in the member `url`, if `check` lets it through; else a problem of the kind `forbidden`.
+pub(super) fn judged(
+    text: &str,
+    check: &SourceCheck,
+    forbidden: ProblemKind,
+) -> Result<SourceUrl, Problem> {
     let refuse = |kind, reason: String| {
         let detail = format!("The URL was refused: {reason}.");
         Problem::new(kind, detail).with_errors(vec![RequestFault::in_body("#/url", reason)])
     };
     let url = SourceUrl::parse(text)
         .map_err(|error| refuse(ProblemKind::InvalidUrl, error.to_string()))?;
-    (state.source_check)(&url).map_err(|reason| refuse(ProblemKind::ForbiddenSource, reason))?;
+    check(&url).map_err(|reason| refuse(forbidden, reason))?;
     Ok(url)
 }
 

@@ -9,6 +9,9 @@ pub enum QueueError {
     Refused(String),
     #[error("the Redis URL can't be used: {0}")]
     Url(String),
+    /// A certificate is not trusted, or a file of certificates can't be used.
+    #[error("no TLS with Redis: {0}")]
+    Tls(String),
 }
 
 /// First words of errors that waiting does not cure: no password, a wrong one, a user without the
@@ -16,6 +19,11 @@ pub enum QueueError {
 const REFUSALS: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
 
 impl QueueError {
+    /// True if the same call may succeed later.
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
     /// For a write that is only tried. A user who lacks the right for this one command may have all
     /// rights that jobs need: that is no reason not to start.
     pub(super) fn of_trial_write(error: redis::RedisError) -> Self {

@@ -4,13 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_redis::{Connection, Pool};
-use redis::AsyncTypedCommands;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::QueueError;
-use super::redis_answer::bounded;
+use super::redis_wire::Wire;
 use crate::domain::JobId;
 
 /// Longest wait of a submission for its push; the job is committed, so nothing depends on it.
@@ -27,10 +24,10 @@ pub(super) struct Pusher {
 }
 
 impl Pusher {
-    pub(super) fn spawn(pool: Pool, key: Arc<str>) -> Self {
+    pub(super) fn spawn(wire: Wire, key: Arc<str>) -> Self {
         let (ids, receiver) = mpsc::channel(CAPACITY);
         let away = Arc::new(AtomicBool::new(false));
-        tokio::spawn(run(pool, key, receiver, Arc::clone(&away)));
+        tokio::spawn(run(wire, key, receiver, Arc::clone(&away)));
         Self { ids, away }
     }
 
@@ -51,27 +48,25 @@ impl Pusher {
 }
 
 async fn run(
-    pool: Pool,
+    wire: Wire,
     key: Arc<str>,
     mut receiver: mpsc::Receiver<(JobId, oneshot::Sender<()>)>,
     away: Arc<AtomicBool>,
 ) {
-    let mut connection: Option<Connection> = None;
     let mut not_before = Instant::now();
     let mut group = Vec::with_capacity(LARGEST_GROUP);
     while receiver.recv_many(&mut group, LARGEST_GROUP).await > 0 {
         if Instant::now() >= not_before {
             let words: Vec<String> = group.iter().map(|(id, _)| id.to_string()).collect();
-            match push_group(&pool, &mut connection, &key, words).await {
+            let mut command = redis::cmd("LPUSH");
+            command.arg(&*key).arg(words);
+            match wire.ask::<()>(&command).await {
                 Ok(()) => {
                     if away.swap(false, Ordering::Relaxed) {
                         tracing::info!("the queue is back");
                     }
                 }
                 Err(error) => {
-                    if let Some(broken) = connection.take() {
-                        drop(Connection::take(broken));
-                    }
                     not_before = Instant::now() + RETRY_AFTER;
                     if !away.swap(true, Ordering::Relaxed) {
                         tracing::warn!(%error, "jobs are accepted without the queue");
@@ -83,21 +78,4 @@ async fn run(
             let _ = done.send(());
         }
     }
-}
-
-async fn push_group(
-    pool: &Pool,
-    connection: &mut Option<Connection>,
-    key: &str,
-    words: Vec<String>,
-) -> Result<(), QueueError> {
-    bounded(async {
-        let open = match connection.take() {
-            Some(open) => open,
-            None => pool.get().await?,
-        };
-        connection.insert(open).lpush(key, words).await?;
-        Ok(())
-    })
-    .await
 }

@@ -13,6 +13,11 @@ impl StorageError {
     pub(super) fn of(action: &'static str) -> impl Fn(std::io::Error) -> Self + Copy {
         move |cause| Self { action, cause }
     }
+
+    /// What the system said.
+    pub fn kind(&self) -> std::io::ErrorKind {
+        self.cause.kind()
+    }
 }
 
 impl From<StorageError> for Failure {

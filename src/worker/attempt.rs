@@ -1,13 +1,15 @@
 //! One attempt at one job.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::{
     Claim, Failure, FailureCode, JobResult, Outcome, SourceUrl, Variants, failure, retry,
 };
 use crate::fetch::{Download, Stopped};
+use crate::observe::Stage;
 use crate::storage::NewFile;
+use crate::traces::AttemptTrace;
 use thumbforge_imaging::Variant;
 
 use super::leases::Lease;
@@ -19,6 +21,7 @@ use super::turns::Visit;
 /// The parts and rules of an attempt.
 pub struct Attempt<'a> {
     pub parts: &'a Parts,
+    pub trace: &'a AttemptTrace,
     /// What a job makes if it asks for no variants.
     pub thumbnail: &'a Variant,
     pub max_attempts: u32,
@@ -46,6 +49,17 @@ pub struct Made {
 const MEMORY_WAIT: Duration = Duration::from_millis(500);
 
 impl Attempt<'_> {
+    /// A stage that has just ended.
+    pub fn note(&self, stage: Stage, took: Duration) {
+        self.note_before(stage, took, Duration::ZERO);
+    }
+
+    /// A stage that ended so long ago.
+    fn note_before(&self, stage: Stage, took: Duration, ago: Duration) {
+        self.parts.meters.note_stage(stage, took);
+        self.trace.note(stage.as_str(), took, ago);
+    }
+
     /// The first part: downloads.
     pub async fn fetch(&self, claim: &Claim, visit: &Visit) -> Result<Fetched, Outcome> {
         let url = SourceUrl::parse(&claim.url).map_err(|error| {
@@ -118,6 +132,10 @@ impl Attempt<'_> {
         };
         let source_status = download.status;
         let made = self.parts.engine.make(download.bytes.clone(), wanted).await;
+        if let Ok(made) = &made {
+            self.note_before(Stage::Decode, made.took.decode, made.took.render);
+            self.note(Stage::Render, made.took.render);
+        }
         let described = match (made, cut) {
             (Ok(made), _) => record::describe(claim, &download, variants.as_ref(), made)
                 .await
@@ -161,12 +179,19 @@ impl Attempt<'_> {
         if !lease.still_held().await {
             return None;
         }
-        Some(match self.parts.storage.publish(claim, files).await {
+        let began = Instant::now();
+        let bytes = files.iter().map(|file| file.bytes.len() as u64).sum();
+        let published = self.parts.storage.publish(claim, files).await;
+        self.note(Stage::Store, began.elapsed());
+        Some(match published {
             Ok(false) => return None,
-            Ok(true) => Outcome::Completed {
-                result: Box::new(result),
-                source_status: Some(source_status),
-            },
+            Ok(true) => {
+                self.parts.meters.note_stored(bytes);
+                Outcome::Completed {
+                    result: Box::new(result),
+                    source_status: Some(source_status),
+                }
+            }
             Err(error) => {
                 let failure = Failure::from(error).with_source_status(Some(source_status));
                 self.judge(claim, failure)

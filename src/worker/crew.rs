@@ -24,6 +24,8 @@ use super::settings::WorkerSettings;
 use super::storage_gate::StorageGate;
 use super::turns::{Turns, Visit};
 use crate::domain::{Claim, Failure, FailureCode, Outcome};
+use crate::observe::Stage;
+use crate::traces::AttemptTrace;
 
 /// A download that takes longer leaves the line and waits with its socket alone.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -76,6 +78,7 @@ impl Crew {
             let database = Some(self.parts.database.clone());
             let visit = Visit::of(&self.turns, &claim.origin, database);
             let crew = Arc::clone(self);
+            note_queue_wait(&self.parts, &claim);
             let span = tracing::info_span!("job", job.id = %claim.id, attempt = claim.attempt);
             self.running.spawn(
                 async move {
@@ -89,8 +92,10 @@ impl Crew {
 
     /// From claim to written outcome.
     async fn work(&self, claim: &Claim, lease: &Lease, seat: Seat, visit: Visit) {
+        let trace = self.begin_trace(claim).await;
         let attempt = Attempt {
             parts: &self.parts,
+            trace: &trace,
             thumbnail: &self.settings.thumbnail,
             max_attempts: self.settings.max_attempts,
             max_wait: self.settings.origin_max_wait,
@@ -114,9 +119,27 @@ impl Crew {
             }
         };
         match ended {
-            Some(outcome) => self.conclude(claim, outcome).await,
-            None => tracing::warn!("the lease was lost; nothing is published"),
+            Some(outcome) => self.conclude(claim, &trace, outcome).await,
+            None => {
+                trace.end(None);
+                self.parts.meters.note_lost_lease();
+                tracing::warn!("the lease was lost; nothing is published");
+            }
         }
+    }
+
+    /// Only where spans are exported does a question to the database precede the attempt.
+    async fn begin_trace(&self, claim: &Claim) -> AttemptTrace {
+        let traces = &self.parts.traces;
+        let submitted = match traces.are_exported() {
+            true => self.parts.database.traceparent(claim.id).await,
+            false => Ok(None),
+        };
+        let submitted = submitted.unwrap_or_else(|error| {
+            tracing::debug!(%error, "where the job was submitted is not known");
+            None
+        });
+        traces.attempt(claim, submitted)
     }
 
     /// The place in the line is free again when the thumbnail is made: what follows is waiting for
@@ -134,7 +157,15 @@ impl Crew {
             download,
             job,
         } = seat;
+        let began = Instant::now();
         let (fetched, standing) = fetch(attempt, claim, &visit, standing).await;
+        // What was parked or handed back was hardly asked for.
+        if !matches!(
+            fetched,
+            Err(Outcome::Parked { .. } | Outcome::Released { .. })
+        ) {
+            attempt.note(Stage::Fetch, began.elapsed());
+        }
         drop((visit, download));
         let made = match fetched {
             Ok(fetched) => attempt.make(claim, fetched).await,
@@ -146,7 +177,7 @@ impl Crew {
     }
 
     /// Writes how an attempt ended, and notes what follows from it.
-    async fn conclude(&self, claim: &Claim, outcome: Outcome) {
+    async fn conclude(&self, claim: &Claim, trace: &AttemptTrace, outcome: Outcome) {
         if let Outcome::Retry { code, .. } | Outcome::Failed { code, .. } = &outcome
             && *code == FailureCode::StorageFailed
         {
@@ -158,7 +189,8 @@ impl Crew {
         {
             self.reporter.report().await;
         }
-        outcome::write(&self.parts, claim, &outcome).await;
+        outcome::write(&self.parts, trace, claim, &outcome).await;
+        trace.end(Some(&outcome));
         self.turns.note_end(&claim.origin);
         match outcome {
             Outcome::Completed { .. } => self.turns.count_end(&claim.origin, true),
@@ -188,9 +220,23 @@ impl Crew {
         ended.await;
     }
 
+    /// Exports the last spans.
+    pub(super) async fn end_traces(&self) {
+        self.parts.traces.clone().end().await;
+    }
+
     /// Attempts that run.
     pub(super) fn in_flight(&self) -> usize {
         self.running.len()
+    }
+}
+
+/// The wait of a job that is claimed for the first time: later ones have waited on purpose. By our
+/// clock, because the database's own is not at hand.
+fn note_queue_wait(parts: &Parts, claim: &Claim) {
+    if claim.is_first() {
+        let waited = claim.waits_since.elapsed();
+        parts.meters.note_stage(Stage::QueueWait, waited);
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::rendering::{Made, Opened, Paused, VariantFailure, Wanted};
 use crate::domain::{Failure, FailureCode};
+use crate::isolation::Decoders;
 use thumbforge_imaging as imaging;
 
 /// What an image may cost.
@@ -28,7 +29,9 @@ pub struct Engine {
     threads: Arc<Semaphore>,
     /// One permit a KiB.
     memory: Arc<Semaphore>,
+    memory_kib: usize,
     limits: DecodeLimits,
+    decoders: Decoders,
     overtime: Duration,
 }
 
@@ -36,16 +39,29 @@ pub struct Engine {
 const OVERTIME: Duration = Duration::from_secs(5);
 
 impl Engine {
-    pub fn new(threads: usize, limits: DecodeLimits) -> Self {
+    pub fn new(threads: usize, limits: DecodeLimits, decoders: Decoders) -> Self {
         let kib = usize::try_from(limits.memory_bytes.div_ceil(1024))
             .unwrap_or(Semaphore::MAX_PERMITS)
             .clamp(1, u32::MAX as usize);
         Self {
             threads: Arc::new(Semaphore::new(threads)),
             memory: Arc::new(Semaphore::new(kib)),
+            memory_kib: kib,
             limits,
+            decoders,
             overtime: OVERTIME,
         }
+    }
+
+    /// Bytes that decodes hold.
+    pub fn memory_in_use(&self) -> u64 {
+        let free = self.memory.available_permits();
+        (self.memory_kib.saturating_sub(free) as u64) * 1024
+    }
+
+    /// Bytes that decodes may hold together.
+    pub const fn memory_limit(&self) -> u64 {
+        self.memory_kib as u64 * 1024
     }
 
     /// Waits for a thread and for memory, then decodes once and renders each variant. Waiting does
@@ -56,7 +72,7 @@ impl Engine {
         let (engine, source, all) = (self.clone(), bytes.clone(), Arc::clone(&wanted));
         let first = self.run::<_, VariantFailure>(thread, move |places| {
             let limits = engine.image_limits();
-            let opened = Opened::new(&source, &all, &limits)?;
+            let opened = Opened::new(&source, &all, &limits, &engine.decoders)?;
             let kib = engine.checked_kib(opened.memory_bytes())?;
             // Memory is usually there at once: then there is no second thread to wait for.
             match Arc::clone(&engine.memory).try_acquire_many_owned(kib) {
@@ -214,7 +230,8 @@ mod tests {
     }
 
     fn needed_bytes() -> u64 {
-        let opened = Opened::new(&picture(), &wanted(), &imaging::Limits::default())
+        let (limits, decoders) = (imaging::Limits::default(), Decoders::default());
+        let opened = Opened::new(&picture(), &wanted(), &limits, &decoders)
             .unwrap()
             .memory_bytes();
         opened as u64
@@ -227,7 +244,7 @@ mod tests {
             memory_bytes,
             timeout: Duration::from_secs(15),
         };
-        Engine::new(2, limits)
+        Engine::new(2, limits, Decoders::default())
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -266,6 +283,7 @@ mod tests {
                     memory_bytes,
                     timeout: Duration::from_secs(15),
                 },
+                Decoders::default(),
             );
             let rendered = async |all: &[Wanted]| {
                 let made = engine.make(picture(), all.into()).await;
@@ -299,7 +317,9 @@ mod tests {
     async fn a_decode_waits_until_the_others_leave_it_memory() {
         let engine = engine(needed_bytes() * 3 / 2);
         let all = engine.memory.available_permits() as u32;
+        assert_eq!(engine.memory_limit(), u64::from(all) * 1024);
         let others = Arc::clone(&engine.memory).acquire_many_owned(all / 2).await;
+        assert_eq!(engine.memory_in_use(), u64::from(all / 2) * 1024);
         let mut made = std::pin::pin!(engine.make(picture(), wanted()));
         let early = tokio::time::timeout(Duration::from_millis(300), &mut made).await;
         assert!(early.is_err(), "it did not wait");
@@ -321,7 +341,7 @@ mod tests {
             // Less than the wait.
             timeout: Duration::ZERO,
         };
-        let engine = Engine::new(1, limits);
+        let engine = Engine::new(1, limits, Decoders::default());
         let all = engine.memory.available_permits() as u32;
         let others = take(&engine.memory, all / 2).await.unwrap();
         let mut made = std::pin::pin!(engine.make(picture(), wanted()));

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,13 @@ pub(super) struct Leases {
     worker: uuid::Uuid,
     duration: Duration,
     held: Arc<Mutex<HashMap<JobId, Held>>>,
+    /// Held by the one attempt that asks whether leases that have run out are still ours.
+    asking: Arc<AsyncMutex<()>>,
 }
+
+/// Longest pause between two attempts to renew while the database is away. When it is back, all
+/// leases are to be renewed before [others take jobs over](super::reconciler).
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 struct Held {
     claim: Claim,
@@ -26,6 +33,16 @@ struct Held {
     /// later than the database's view.
     valid_until: Instant,
     lost: CancellationToken,
+}
+
+/// What came of asking for more time.
+enum Renewal {
+    Done {
+        /// Whether this process still holds a job.
+        any: bool,
+    },
+    /// The database could not be asked.
+    Failed,
 }
 
 /// The lease of one job; dropped, the job is no longer renewed.
@@ -42,6 +59,7 @@ impl Leases {
             worker,
             duration,
             held: Arc::default(),
+            asking: Arc::default(),
         }
     }
 
@@ -66,24 +84,28 @@ impl Leases {
 
     /// Renews three times in the length of a lease, so that two failures in a row lose nothing.
     pub(super) async fn renew_forever(self, pulse: Pulse) {
+        let mut pause = self.duration / 3;
         loop {
-            sleep(self.duration / 3).await;
-            if self.renew().await {
+            sleep(pause).await;
+            pause = self.duration / 3;
+            match self.renew().await {
                 // Workers whose slots are all taken look for nothing, and yet they consume.
-                pulse.note_busy();
+                Renewal::Done { any: true } => pulse.note_busy(),
+                Renewal::Done { any: false } => {}
+                Renewal::Failed => pause = pause.min(ASK_AGAIN),
             }
         }
     }
 
-    /// Renews all leases; those that were taken over are marked as lost. True if any was renewed.
-    async fn renew(&self) -> bool {
+    /// Renews all leases; those that were taken over are marked as lost.
+    async fn renew(&self) -> Renewal {
         let claims: Vec<Claim> = self
             .held()
             .values()
             .map(|held| held.claim.clone())
             .collect();
         if claims.is_empty() {
-            return false;
+            return Renewal::Done { any: false };
         }
         let asked = Instant::now();
         match self
@@ -106,11 +128,13 @@ impl Leases {
                         held.lost.cancel();
                     }
                 }
-                !kept.is_empty()
+                Renewal::Done {
+                    any: !kept.is_empty(),
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, jobs = claims.len(), "leases not renewed");
-                false
+                Renewal::Failed
             }
         }
     }
@@ -121,6 +145,11 @@ impl Leases {
         all.values()
             .map(|held| (held.claim.id, held.claim.fence))
             .collect()
+    }
+
+    /// How many jobs this process holds.
+    pub(super) fn count(&self) -> usize {
+        self.held().len()
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<JobId, Held>> {
@@ -135,16 +164,22 @@ impl Lease {
     }
 
     /// True if the job is ours at this moment: by the clock as long as the lease runs, else by
-    /// asking the database. False too if the database can't be asked.
+    /// asking the database, again and again while it can't be asked.
     pub async fn still_held(&self) -> bool {
-        if self.lost.is_cancelled() {
-            return false;
-        }
-        if self.is_running() {
+        if self.is_running() && !self.lost.is_cancelled() {
             return true;
         }
-        self.leases.renew().await;
-        !self.lost.is_cancelled() && self.is_running()
+        let _others_wait = self.leases.asking.lock().await;
+        while !self.lost.is_cancelled() {
+            if self.is_running() {
+                return true;
+            }
+            // An answer may take longer than the lease that it grants: then it is asked for again.
+            if matches!(self.leases.renew().await, Renewal::Failed) {
+                sleep(ASK_AGAIN).await;
+            }
+        }
+        false
     }
 
     fn is_running(&self) -> bool {

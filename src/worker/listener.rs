@@ -12,6 +12,7 @@ use super::claimer::Claimer;
 use super::crew::Crew;
 use super::pulse::Pulse;
 use super::seats::Seats;
+use super::strangers::Strangers;
 use super::turns::{Claimant, Turns};
 use crate::db::{Database, DbError};
 use crate::domain::JobId;
@@ -46,12 +47,13 @@ impl Listener {
         let mut queue_is_away = false;
         // A full look-up means that there is more.
         let mut is_behind = false;
+        let mut strangers = Strangers::default();
         loop {
             self.pulse.note_poll();
             let heard = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                heard = self.hear(is_behind) => heard,
+                heard = self.hear(is_behind, &mut strangers) => heard,
             };
             let healthy = match heard {
                 Ok(ids) => {
@@ -59,7 +61,7 @@ impl Listener {
                         tracing::info!("the queue is back");
                     }
                     is_behind = ids.len() == LARGEST_LOOKUP;
-                    ids.is_empty() || self.answer(ids).await
+                    ids.is_empty() || self.answer(ids, &mut strangers).await
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut queue_is_away, true) {
@@ -78,7 +80,11 @@ impl Listener {
     }
 
     /// Takes as many ids as can be begun with, or more if others wait anyway.
-    async fn hear(&self, is_behind: bool) -> Result<Vec<JobId>, QueueError> {
+    async fn hear(
+        &self,
+        is_behind: bool,
+        strangers: &mut Strangers,
+    ) -> Result<Vec<JobId>, QueueError> {
         while self.turns.is_full() {
             sleep(FULL_PAUSE).await;
             self.pulse.note_poll();
@@ -96,7 +102,8 @@ impl Listener {
         } else {
             free
         };
-        self.queue.pop(most, self.poll_timeout).await
+        let ids = self.queue.pop(most, self.poll_timeout).await?;
+        Ok(strangers.put_back(&self.queue, &self.database, ids).await)
     }
 
     fn bells_may_claim(&self) -> bool {
@@ -104,7 +111,7 @@ impl Listener {
     }
 
     /// False if the database did not answer; then the ids are back in the queue.
-    async fn answer(&self, ids: Vec<JobId>) -> bool {
+    async fn answer(&self, ids: Vec<JobId>, strangers: &mut Strangers) -> bool {
         let seats = if self.bells_may_claim() {
             self.seats.take_free(ids.len())
         } else {
@@ -112,22 +119,32 @@ impl Listener {
         };
         let answered = if seats.len() == ids.len() {
             let claimed = self.claimer.claim_by_bells(ids.clone()).await;
-            claimed.map(|claims| self.crew.start(claims, seats))
+            claimed.map(|claims| {
+                let led_to = claims.len();
+                self.crew.start(claims, seats);
+                led_to
+            })
         } else {
             drop(seats);
             self.look_up(&ids).await
         };
-        if let Err(error) = answered {
-            tracing::warn!(%error, jobs = ids.len(), "not claimed; back to the queue");
-            self.queue.push_back(&ids).await;
-            return false;
+        match answered {
+            Ok(0) => strangers.look_at(&self.database, &ids).await,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, jobs = ids.len(), "not claimed; back to the queue");
+                self.queue.push_back(&ids).await;
+                return false;
+            }
         }
         true
     }
 
-    async fn look_up(&self, ids: &[JobId]) -> Result<(), DbError> {
+    /// How many origins the ids led to.
+    async fn look_up(&self, ids: &[JobId]) -> Result<usize, DbError> {
         let ready = self.database.origins_of(ids).await?;
+        let led_to = ready.len();
         self.turns.mark_all_ready(ready);
-        Ok(())
+        Ok(led_to)
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::{Claim, JobId, Outcome};
 
 /// A claim may still arrive after its connection broke: it is looked for at growing intervals.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A claim may be executed so long after its connection broke: then the server gives it up.
 const LATEST_CLAIM: Duration = Duration::from_secs(10);
 

@@ -17,12 +17,14 @@
 //! | `line` | how much work is begun ahead of the engine |
 //! | `turns` | whose turn it is: what is known of origins, fair shares, learned windows |
 //! | `listener` | from the queue: an id shows that its origin has work |
+//! | `strangers` | ids from the queue that are not this database's |
 //! | `dispatcher` | from the origins whose turn it is to the crew |
 //! | `sweeper` | from the database to the origins: retries, and what the queue has lost |
 //! | `reporter` | what was seen of origins to the database, and what follows |
 //! | `storage_gate` | no jobs while the storage fails |
 //! | `pulse` | whether all this really consumes |
-//! | `reconciler` | expired leases, litter, signs of life |
+//! | `presence` | signs of life |
+//! | `reconciler` | expired leases, litter |
 
 mod attempt;
 mod claimer;
@@ -37,6 +39,7 @@ mod litter;
 mod lost_claims;
 mod outcome;
 mod parts;
+mod presence;
 mod pulse;
 mod reconciler;
 mod record;
@@ -45,6 +48,7 @@ mod reporter;
 mod seats;
 mod settings;
 mod storage_gate;
+mod strangers;
 mod sweeper;
 #[cfg(test)]
 mod testing;
@@ -62,6 +66,7 @@ use dispatcher::Dispatcher;
 use leases::Leases;
 use listener::Listener;
 use lost_claims::LostClaims;
+use presence::Presence;
 use reconciler::Reconciler;
 use reporter::Reporter;
 use seats::Seats;
@@ -135,6 +140,7 @@ impl Workers {
             Arc::clone(&turns),
             settings.origin_breaker,
             settings.origin_max_wait,
+            parts.meters.clone(),
         ));
         let crew = Arc::new(Crew::new(
             parts.clone(),
@@ -169,9 +175,8 @@ impl Workers {
             reconciler: Reconciler {
                 database: database.clone(),
                 storage: storage.clone(),
-                worker: id,
-                pulse: pulse.clone(),
                 reporter: Arc::clone(&reporter),
+                meters: parts.meters.clone(),
                 max_attempts: settings.max_attempts,
                 lease,
             },
@@ -193,6 +198,18 @@ impl Workers {
         self.pulse.clone()
     }
 
+    /// How many jobs this process holds, at every moment.
+    pub fn leases_held(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let leases = self.leases.clone();
+        move || leases.count()
+    }
+
+    /// Whether the storage fails, at every moment.
+    pub fn storage_failing(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let gate = self.storage_gate.clone();
+        move || !gate.is_open()
+    }
+
     /// Works until `stop`, then takes no more jobs, finishes those in flight, and hands back
     /// what is not finished shortly before the grace period ends. Jobs handed back lose no attempt.
     /// Whatever hangs, it returns when the grace period is over.
@@ -206,6 +223,16 @@ impl Workers {
         taking.spawn(self.listener.run(stop.clone()));
         taking.spawn(self.dispatcher.run(stop.clone()));
         taking.spawn(self.sweeper.run(stop.clone()));
+        let (presence, gone) = (
+            Presence {
+                database: self.database.clone(),
+                sign: Presence::sign_of(id),
+                pulse: self.pulse.clone(),
+                storage_gate: self.storage_gate.clone(),
+            },
+            CancellationToken::new(),
+        );
+        let showing = tokio::spawn(presence.show(stop.clone(), gone.clone()));
         let mut keeping = JoinSet::new();
         keeping.spawn(self.leases.renew_forever(self.pulse));
         keeping.spawn(Arc::clone(&lost_claims).release_forever());
@@ -219,6 +246,9 @@ impl Workers {
             drained.await;
             lost_claims.release().await;
             reporter.write_flow().await;
+            // After its last sign.
+            gone.cancel();
+            let _ = showing.await;
             self.database.mark_worker_gone(id).await
         };
         match timeout_at(end, noted).await {
@@ -229,6 +259,7 @@ impl Workers {
                 "the grace period is over; what is left is taken over by others"
             ),
         }
+        crew.end_traces().await;
         tracing::info!(worker.id = %id, "workers have ended");
     }
 }

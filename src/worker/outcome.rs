@@ -1,25 +1,35 @@
 //! Writing how an attempt ended.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::litter;
 use super::parts::Parts;
 use crate::domain::{Claim, FailureCode, Outcome};
+use crate::observe::{Stage, WorkOutcome};
 use crate::storage::TemporaryFile;
+use crate::traces::AttemptTrace;
 
-/// How long to wait for a database that is away. The claim may outlive the lease: until another
-/// worker has taken the job over, a late outcome still counts.
-const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(300);
 
-pub(super) async fn write(parts: &Parts, claim: &Claim, outcome: &Outcome) {
-    let give_up = Instant::now() + PATIENCE;
+/// Waits for a database that is away as long as it takes: until another worker has taken the job
+/// over, a late outcome counts.
+pub(super) async fn write(parts: &Parts, trace: &AttemptTrace, claim: &Claim, outcome: &Outcome) {
+    let mut said = false;
+    let began = Instant::now();
     loop {
         match parts.database.finish(claim, outcome).await {
-            Ok(true) => break after(parts, claim, outcome).await,
+            Ok(true) => {
+                let meters = &parts.meters;
+                let took = began.elapsed();
+                meters.note_stage(Stage::Commit, took);
+                trace.note(Stage::Commit.as_str(), took, Duration::ZERO);
+                meters.note_outcome(counted(outcome));
+                break after(parts, claim, outcome).await;
+            }
             Ok(false) => {
+                parts.meters.note_lost_lease();
                 tracing::warn!("the job was taken over, or its outcome is written already");
                 if leaves_a_marker(outcome) {
                     litter::clear(&parts.database, &parts.storage, &[TemporaryFile::of(claim)])
@@ -27,18 +37,28 @@ pub(super) async fn write(parts: &Parts, claim: &Claim, outcome: &Outcome) {
                 }
                 break;
             }
-            Err(error) if error.is_unavailable() && Instant::now() < give_up => {
-                tracing::warn!(%error, "the outcome is not written yet");
-                sleep(PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
-            }
             Err(error) if error.is_unavailable() => {
-                break tracing::error!(%error, "the outcome was not written; the lease will expire");
+                if !said {
+                    tracing::warn!(%error, "the outcome is not written yet");
+                    said = true;
+                }
+                sleep(PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
             }
             Err(error) => {
                 tracing::error!(%error, "the database refused the outcome");
                 break refused(parts, claim).await;
             }
         }
+    }
+}
+
+const fn counted(outcome: &Outcome) -> WorkOutcome {
+    match outcome {
+        Outcome::Completed { .. } => WorkOutcome::Completed,
+        Outcome::Failed { code, .. } => WorkOutcome::Failed(*code),
+        Outcome::Retry { code, .. } => WorkOutcome::Retried(*code),
+        Outcome::Parked { code, .. } => WorkOutcome::Parked(*code),
+        Outcome::Released { .. } => WorkOutcome::Released,
     }
 }
 
@@ -100,7 +120,9 @@ async fn after(parts: &Parts, claim: &Claim, outcome: &Outcome) {
             variant,
             ..
         } => {
-            tracing::info!(
+            // Of the URL only the host: path and query may hold secrets.
+            tracing::warn!(
+                source.host = claim.origin.host(),
                 error.code = code.as_str(),
                 error.message = %message,
                 error.variant = variant.as_deref(),

@@ -4,8 +4,10 @@ use super::engine::Engine;
 use super::turns::CapsOf;
 use crate::db::Database;
 use crate::fetch::Fetcher;
+use crate::observe::WorkMeters;
 use crate::queue::Queue;
 use crate::storage::Storage;
+use crate::traces::Traces;
 
 /// What the workers work with.
 #[derive(Clone)]
@@ -17,4 +19,6 @@ pub struct Parts {
     pub engine: Engine,
     /// What the operator allows of an origin.
     pub caps_of: CapsOf,
+    pub meters: WorkMeters,
+    pub traces: Traces,
 }

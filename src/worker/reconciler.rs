@@ -3,20 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::litter;
-use super::pulse::Pulse;
 use super::reporter::Reporter;
 use crate::db::Database;
 use crate::domain::LONGEST_LEASE;
 use crate::domain::origin_record::LONGEST_PARK;
 use crate::domain::retry;
+use crate::observe::{WorkMeters, WorkOutcome};
 use crate::storage::Storage;
 
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Signs of life and litter are looked after once in so many rounds.
+/// After a database that was away for longer than a lease, all leases have expired, and no job was
+/// given up: its worker has this long to renew. An answer that is waited for and does not come takes
+/// 5 s, and a new connection 3 s at most.
+const GRACE: Duration = Duration::from_secs(8);
+/// Litter is looked after once in so many rounds.
 const SLOW_ROUNDS: u32 = 4;
 /// Old records of origins are removed once in so many rounds.
 const FORGETTING_ROUNDS: u32 = 60;
@@ -26,22 +30,50 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 pub(super) struct Reconciler {
     pub database: Database,
     pub storage: Storage,
-    pub worker: uuid::Uuid,
-    pub pulse: Pulse,
     pub reporter: Arc<Reporter>,
+    pub meters: WorkMeters,
     pub max_attempts: u32,
     pub lease: Duration,
+}
+
+/// Since when the database answers, and how long it must.
+#[derive(Debug)]
+struct Answers {
+    since: Option<Instant>,
+    grace: Duration,
+}
+
+impl Answers {
+    /// At the start of a process, which may be the end of the database's absence.
+    fn at_start(lease: Duration) -> Self {
+        Self {
+            since: None,
+            grace: GRACE.min(lease / 2),
+        }
+    }
+
+    fn note(&mut self, answered: bool) {
+        if answered {
+            self.since.get_or_insert_with(Instant::now);
+        } else {
+            (self.since, self.grace) = (None, GRACE);
+        }
+    }
+
+    /// True if workers that live have had time to renew their leases, and the others are dead.
+    fn for_long(&self) -> bool {
+        self.since
+            .is_some_and(|since| since.elapsed() >= self.grace)
+    }
 }
 
 impl Reconciler {
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut round: u32 = 0;
+        let mut answers = Answers::at_start(self.lease);
         while !stop.is_cancelled() {
-            self.take_over_expired().await;
+            answers.note(self.take_over_expired(&answers).await);
             if round.is_multiple_of(SLOW_ROUNDS) {
-                if self.pulse.is_consuming() {
-                    self.sign_of_life().await;
-                }
                 self.remove_litter().await;
                 self.pull_in().await;
                 self.reporter.write_flow().await;
@@ -58,16 +90,23 @@ impl Reconciler {
         }
     }
 
-    async fn take_over_expired(&self) {
+    /// Returns whether the database answered.
+    async fn take_over_expired(&self, answers: &Answers) -> bool {
+        if !answers.for_long() {
+            return self.database.ping().await.is_ok();
+        }
         let max_attempts = self.max_attempts;
         let delay = |attempts| retry::delay_after_death(attempts, rand::random());
         let database = &self.database;
         match database.take_over_expired(max_attempts, delay).await {
             Ok((requeued, failed)) => {
+                let taken = requeued.len();
+                self.meters.note_outcomes(WorkOutcome::TakenOver, taken);
                 for id in requeued {
                     tracing::warn!(job.id = %id, "its lease expired: pending again");
                 }
-                for id in failed {
+                for (id, code) in failed {
+                    self.meters.note_outcome(WorkOutcome::Failed(code));
                     tracing::warn!(job.id = %id, "its lease expired in the last attempt: failed");
                     // An attempt may have published and died before it could say so.
                     if let Err(error) = self.storage.remove(id).await {
@@ -75,14 +114,12 @@ impl Reconciler {
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "expired leases could not be looked for"),
+            Err(error) => {
+                tracing::warn!(%error, "expired leases could not be looked for");
+                return !error.is_unavailable();
+            }
         }
-    }
-
-    async fn sign_of_life(&self) {
-        if let Err(error) = self.database.mark_worker_alive(self.worker).await {
-            tracing::debug!(%error, "no sign of life given");
-        }
+        true
     }
 
     /// Mends times that lie in the future because the database's clock was set back.

@@ -29,6 +29,7 @@ pub(super) async fn describe(
         dominant_color,
         thumbhash,
         renditions,
+        took: _,
     } = made;
     let outputs = match variants {
         None => only(claim, renditions),
@@ -68,6 +69,7 @@ pub(super) async fn describe(
             camera: exif.camera,
             lens: exif.lens,
             taken_at: exif.taken_at,
+            taken_at_source: exif.taken_at_source.map(|source| source.word().to_owned()),
         }),
         dominant_color,
         thumbhash: base64::engine::general_purpose::STANDARD.encode(&thumbhash),

@@ -2,7 +2,8 @@
 //! variant that is wanted.
 
 use std::cell::RefCell;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use thumbforge_imaging::{
@@ -11,6 +12,7 @@ use thumbforge_imaging::{
 };
 
 use crate::domain::{Failure, Variants, hex};
+use crate::isolation::{Decoders, Pool};
 
 /// A variant to be made.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +40,17 @@ pub struct Made {
     pub sha256: String,
     pub dominant_color: String,
     pub thumbhash: Vec<u8>,
+    pub took: Took,
     /// One a variant, in their order; only optional ones may have failed.
     pub renditions: Vec<Result<Rendition, Failure>>,
+}
+
+/// How long the pictures took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Took {
+    pub decode: Duration,
+    /// All variants together.
+    pub render: Duration,
 }
 
 /// Why no picture was made.
@@ -84,6 +95,8 @@ pub(super) struct Paused {
 
 struct Planned {
     plan: Plan,
+    /// The children that decode it; `None`: this process does.
+    children: Option<Arc<Pool>>,
     /// For each variant, why it is not made; only optional ones have a reason.
     refused: Vec<Option<Failure>>,
 }
@@ -94,8 +107,10 @@ impl<'a> Opened<'a> {
         bytes: &'a [u8],
         wanted: &[Wanted],
         limits: &Limits,
+        decoders: &Decoders,
     ) -> Result<Self, VariantFailure> {
         let source = Source::open(bytes, limits)?;
+        let children = decoders.of(source.format())?;
         let mut refused: Vec<Option<Failure>> = wanted.iter().map(|_| None).collect();
         loop {
             let places: Vec<usize> = (0..wanted.len())
@@ -107,7 +122,11 @@ impl<'a> Opened<'a> {
                 .collect();
             let at_fault = match source.plan(&variants, limits) {
                 Ok(plan) => {
-                    let planned = Planned { plan, refused };
+                    let planned = Planned {
+                        plan,
+                        children,
+                        refused,
+                    };
                     return Ok(Self {
                         bytes,
                         source,
@@ -137,7 +156,11 @@ impl<'a> Opened<'a> {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.planned.plan.memory_bytes
+        let plan = &self.planned.plan;
+        match self.planned.children {
+            Some(_) => self.source.confined_memory_bytes(plan),
+            None => plan.memory_bytes,
+        }
     }
 
     pub(super) fn pause(self) -> Paused {
@@ -149,18 +172,31 @@ impl<'a> Opened<'a> {
 
     /// Decodes, and renders each variant.
     pub(crate) fn make(self, wanted: &[Wanted], limits: &Limits) -> Result<Made, VariantFailure> {
-        let Planned { plan, refused } = self.planned;
+        let Planned {
+            plan,
+            children,
+            refused,
+        } = self.planned;
         SCRATCH.with_borrow_mut(|scratch| {
             let started = Instant::now();
-            let picture = self.source.decode(&plan, limits, scratch)?;
-            let milliseconds = started.elapsed().as_millis();
+            let picture = match &children {
+                Some(children) => children.decode(&self.source, &plan, limits)?,
+                None => self.source.decode(&plan, limits, scratch)?,
+            };
+            let decode = started.elapsed();
+            let milliseconds = decode.as_millis();
             tracing::debug!(milliseconds, variants = wanted.len(), "source decoded");
             let mut renditions = Vec::with_capacity(wanted.len());
             for (place, (wanted, refused)) in wanted.iter().zip(refused).enumerate() {
                 let made = match refused {
                     Some(failure) => Err(failure),
-                    None => picture
+                    // The frames of an animation would be decoded here, which is not wanted then.
+                    None if children.is_some() => picture
                         .render(&wanted.variant, limits)
+                        .map_err(Failure::from),
+                    None => self
+                        .source
+                        .render(&picture, &wanted.variant, limits)
                         .map_err(Failure::from),
                 };
                 match made {
@@ -173,8 +209,10 @@ impl<'a> Opened<'a> {
                     made => renditions.push(made),
                 }
             }
+            let render = started.elapsed() - decode;
             let summary = picture.summary()?;
             Ok(Made {
+                took: Took { decode, render },
                 source: picture.source().clone(),
                 sha256: hex(&Sha256::digest(self.bytes)),
                 dominant_color: summary.dominant_color,

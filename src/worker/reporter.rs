@@ -8,7 +8,8 @@ use tokio::time::sleep;
 
 use super::turns::Turns;
 use crate::db::Database;
-use crate::domain::{JobId, Origin};
+use crate::domain::{FailureCode, JobId, Origin};
+use crate::observe::{WorkMeters, WorkOutcome};
 use crate::storage::Storage;
 
 /// Reports that come within so long are one.
@@ -24,6 +25,7 @@ pub(super) struct Reporter {
     breaker: Duration,
     /// How long a job waits for an origin that can't be asked.
     max_wait: Duration,
+    meters: WorkMeters,
     /// Held while a report is written.
     reporting: Mutex<()>,
 }
@@ -35,6 +37,7 @@ impl Reporter {
         turns: Arc<Turns>,
         breaker: Duration,
         max_wait: Duration,
+        meters: WorkMeters,
     ) -> Self {
         Self {
             database,
@@ -42,6 +45,7 @@ impl Reporter {
             turns,
             breaker,
             max_wait,
+            meters,
             reporting: Mutex::default(),
         }
     }
@@ -83,7 +87,7 @@ impl Reporter {
             self.give_up_tried(&origin).await;
         }
         match self.database.give_up_overdue(self.max_wait).await {
-            Ok(ended) => self.clean_up_after(&ended).await,
+            Ok(ended) => self.clean_up_after(None, &ended).await,
             Err(error) => {
                 tracing::warn!(%error, "jobs of unavailable origins could not be looked for");
             }
@@ -92,15 +96,22 @@ impl Reporter {
 
     async fn give_up_tried(&self, origin: &Origin) {
         match self.database.give_up_tried(origin).await {
-            Ok(Some(ended)) => self.clean_up_after(&ended).await,
+            Ok(Some(ended)) => self.clean_up_after(Some(origin), &ended).await,
             Ok(None) => self.turns.stop_giving_up(origin),
             Err(error) => tracing::warn!(%error, %origin, "its jobs could not be given up"),
         }
     }
 
-    async fn clean_up_after(&self, ended: &[JobId]) {
+    async fn clean_up_after(&self, origin: Option<&Origin>, ended: &[JobId]) {
+        let failed = WorkOutcome::Failed(FailureCode::OriginUnavailable);
+        self.meters.note_outcomes(failed, ended.len());
         for id in ended {
-            tracing::warn!(job.id = %id, error.code = "origin_unavailable", "failed");
+            tracing::warn!(
+                job.id = %id,
+                source.host = origin.map(Origin::host),
+                error.code = "origin_unavailable",
+                "failed"
+            );
             // An earlier attempt may have published and died before it could say so.
             if let Err(error) = self.storage.remove(*id).await {
                 tracing::warn!(%error, "a thumbnail without a job stays behind");

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use thumbforge::domain::{retry, transition};
 
+use crate::audit_events::check_events;
 use crate::load::Record;
 use crate::stage::{LEASE, Stage};
 use crate::support::deadline::eventually_blocking;
@@ -21,6 +22,8 @@ pub struct Terms {
     pub api_died: bool,
     /// Whether a job may fail while it waits, because its origin is given up.
     pub origin_given_up: bool,
+    /// Whether the database was away, so that for some time nobody takes over from the dead.
+    pub database_away: bool,
 }
 
 impl Default for Terms {
@@ -31,6 +34,7 @@ impl Default for Terms {
             overload: None,
             api_died: false,
             origin_given_up: false,
+            database_away: false,
         }
     }
 }
@@ -62,6 +66,9 @@ const WORK: Duration = Duration::from_secs(3);
 /// By then a worker has looked up which origins have work, which it does about once a second.
 const MISSED: Duration = Duration::from_secs(5);
 
+/// After a database was away, living workers have so long to renew their leases.
+const RENEWING: Duration = Duration::from_secs(8);
+
 impl Terms {
     /// How soon a job with this many attempts must have ended: a lease, the longest back-off that
     /// follows a death, the time after which a lost id is missed, and the work itself.
@@ -71,7 +78,12 @@ impl Terms {
             0 => Duration::ZERO,
             deaths => retry::delay_after_death(deaths, 1.0),
         };
-        self.overload.unwrap_or(LEASE + backoff + MISSED + WORK)
+        let renewing = match self.database_away {
+            true => RENEWING,
+            false => Duration::ZERO,
+        };
+        self.overload
+            .unwrap_or(renewing + LEASE + backoff + MISSED + WORK)
     }
 }
 
@@ -81,17 +93,19 @@ pub fn audit(stage: &Stage, record: &Record, lifted: f64, terms: &Terms) -> Find
     check_answers(record, terms);
     let limit = terms.bound(terms.max_attempts);
     wait_for_ends(stage, limit);
+    stage.analyze();
     let slowest = check_times(stage, record, lifted, terms);
     let rows = rows(stage);
     check_rows(record, &rows, terms);
     check_history(stage, &rows, terms);
     check_counts(stage);
     check_batches(stage, record);
+    check_events(stage);
     check_files(stage, &rows);
     eventually_blocking("no temporary file is left", limit, || {
         std::fs::read_dir(stage.storage.join(".tmp")).is_ok_and(|files| files.count() == 0)
     });
-    if stage.redis.is_some() {
+    if stage.redis.is_some() || stage.sentinels.is_some() {
         eventually_blocking("the queue is empty", limit, || stage.queue_length() == 0);
     }
     Findings {

@@ -87,7 +87,7 @@ async fn fault_11_connections_are_cut_at_the_commit() {
 
 async fn fault_11() {
     let stage = Stage::shared().await;
-    let proxy = FaultProxy::start(stage.postgres().port).await;
+    let proxy = FaultProxy::start(stage.postgres().front_port()).await;
     let mut serve = stage.process_through_postgres("serve", "serve", proxy.port());
     serve.start();
     let mut worker = stage.process_through_postgres("work", "worker", proxy.port());

@@ -68,6 +68,7 @@ pub struct Took {
 
 /// Of each job that has completed. `jobs` is a condition.
 pub fn took(stage: &Stage, jobs: &str) -> Vec<Took> {
+    stage.analyze();
     let lines = stage.lines(&format!(
         "SELECT ended.id || '|' || ended.attempts || '|' || (ended.at - born.at) AS line \
          FROM job_history AS ended JOIN job_history AS born ON born.id = ended.id \

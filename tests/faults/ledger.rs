@@ -64,6 +64,23 @@ impl Ledger {
         }
     }
 
+    /// A receiver of all events from the first on.
+    pub fn add_webhook(&self, postgres: Option<&Postgres>, url: &str) {
+        let now = match self {
+            Self::Postgres { .. } => "now()",
+            Self::Sqlite(_) => "0",
+        };
+        let id = uuid::Uuid::now_v7();
+        let inserted = self.lines(
+            postgres,
+            &format!(
+                "INSERT INTO webhooks (id, url, secret, position, created_at, updated_at) VALUES \
+                 ('{id}', '{url}', 'plain:whsec_c2VjcmV0', 0, {now}, {now}) RETURNING url AS line"
+            ),
+        );
+        assert_eq!(inserted.len(), 1, "{inserted:?}");
+    }
+
     /// Runs a query whose only column is a text named `line`.
     pub fn lines(&self, postgres: Option<&Postgres>, sql: &str) -> Vec<String> {
         match (self, postgres) {

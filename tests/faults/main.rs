@@ -17,6 +17,7 @@
 mod support;
 
 mod audit;
+mod audit_events;
 mod flood;
 mod ledger;
 mod load;
@@ -27,6 +28,7 @@ mod stage;
 mod yardstick;
 
 mod clock_and_disk;
+mod database_away;
 mod database_server;
 mod lost_claims;
 mod lost_ids;
@@ -36,6 +38,7 @@ mod origin_fairness;
 mod origin_refuses;
 mod origin_silent;
 mod orphaned_files;
+mod queue_failover;
 mod queue_server;
 mod random;
 mod readiness;

@@ -10,7 +10,7 @@ use crate::report::{Figures, tell};
 use crate::stage::{Stage, image_reply};
 use crate::support::deadline::eventually_blocking;
 use crate::support::origin::Origin;
-use crate::yardstick::conclusively;
+use crate::yardstick::alone;
 
 const SOON: Duration = Duration::from_secs(30);
 const FLOOD: usize = 50_000;
@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_22_a_flood_of_one_origin_holds_up_no_other() {
-    conclusively("fault 22", fault_22).await;
+    alone("fault 22", fault_22).await;
 }
 
 async fn fault_22() {

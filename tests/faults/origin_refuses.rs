@@ -16,7 +16,7 @@ use crate::support::deadline::eventually;
 use crate::support::limiter::Limiter;
 use crate::support::origin::{Origin, Reply};
 use crate::support::request_log::Asked;
-use crate::yardstick::conclusively;
+use crate::yardstick::alone;
 
 const JOBS: usize = 300;
 /// What an origin bears: requests a second, and requests at once.
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fault_20_an_origin_that_refuses_costs_no_attempt() {
-    conclusively("fault 20", fault_20).await;
+    alone("fault 20", fault_20).await;
 }
 
 async fn fault_20() {

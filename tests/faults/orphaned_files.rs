@@ -86,7 +86,7 @@ impl Cast {
     async fn on(stage: &Stage) -> Self {
         let mut serve = stage.process("serve", "serve");
         serve.start();
-        let proxy = FaultProxy::start(stage.postgres().port).await;
+        let proxy = FaultProxy::start(stage.postgres().front_port()).await;
         let mut victim = stage.process_through_postgres("work", "victim", proxy.port());
         victim.start();
         Self {

@@ -24,7 +24,7 @@ pub fn start_workers(stage: &Stage, count: usize) -> Vec<ChildProcess> {
 }
 
 /// How many clients block on a list.
-fn waiting_workers(stage: &Stage) -> usize {
+pub fn waiting_workers(stage: &Stage) -> usize {
     let mut connection = stage.redis().connection();
     let clients: String = redis::cmd("CLIENT")
         .arg("LIST")
@@ -34,7 +34,7 @@ fn waiting_workers(stage: &Stage) -> usize {
 }
 
 /// How often ids were pushed to a server since its start.
-fn pushes(stage: &Stage) -> usize {
+pub fn pushes(stage: &Stage) -> usize {
     let statistics: String = redis::cmd("INFO")
         .arg("commandstats")
         .query(&mut stage.redis().connection())

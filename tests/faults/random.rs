@@ -124,7 +124,7 @@ struct Actors {
 
 async fn raise_the_curtain() -> Actors {
     let mut stage = Stage::own_servers().await;
-    let postgres = FaultProxy::start(stage.postgres().port).await;
+    let postgres = FaultProxy::start(stage.postgres().front_port()).await;
     let redis = FaultProxy::start(stage.redis().port).await;
     let urls = (
         stage.postgres_url(postgres.port()),

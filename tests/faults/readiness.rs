@@ -47,7 +47,7 @@ async fn claims_stuck() {
     let told = format!("SELECT count(*) FROM jobs WHERE id = '{id}' AND error_code IS NOT NULL");
     eventually_blocking("it waits", SOON, || stage.count(&told) == 1);
     // Claims wait for the lock, and give up; a ping only reads.
-    let url = stage.postgres_url(stage.postgres().port);
+    let url = stage.postgres_url(stage.postgres().front_port());
     let (client, connection) = tokio_postgres::connect(&url, NoTls)
         .await
         .expect("Postgres answers");

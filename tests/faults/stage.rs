@@ -9,7 +9,9 @@ use crate::load::Urls;
 use crate::support::child_process::ChildProcess;
 use crate::support::origin::{Origin, Reply};
 use crate::support::postgres::Postgres;
+use crate::support::receiver::{Manner, Receiver};
 use crate::support::redis::Redis;
+use crate::support::sentinels::Sentinels;
 
 /// A server that only this test uses, or one that tests share because none of them harms it.
 pub enum Server<T: 'static> {
@@ -49,9 +51,14 @@ pub const COMPLETIONS: &[u8] = b"thumbnail_path";
 pub struct Stage {
     pub postgres: Option<Server<Postgres>>,
     pub redis: Option<Server<Redis>>,
+    /// Instead of one Redis.
+    pub sentinels: Option<Sentinels>,
     pub key: String,
     pub ledger: Ledger,
     pub origin: Origin,
+    /// What is told what happens; its webhook is there unless an earlier version made the schema.
+    pub receiver: Receiver,
+    pub is_told: bool,
     pub storage: PathBuf,
     environment: Vec<(String, String)>,
     folder: tempfile::TempDir,
@@ -71,6 +78,16 @@ impl Stage {
     pub async fn own_redis() -> Self {
         let redis = Server::Own(Box::new(Redis::start()));
         Self::on(Server::Shared(Postgres::shared()), redis).await
+    }
+
+    /// With a master of Redis, its replica and the sentinels that watch both.
+    pub async fn sentinels() -> Self {
+        let mut stage = Self::shared().await;
+        let sentinels = Sentinels::start();
+        stage.set("THUMBFORGE_REDIS_URL", &sentinels.url());
+        stage.redis = None;
+        stage.sentinels = Some(sentinels);
+        stage
     }
 
     /// With a Postgres of its own.
@@ -94,7 +111,7 @@ impl Stage {
     }
 
     async fn on(postgres: Server<Postgres>, redis: Server<Redis>) -> Self {
-        let stage = Self::without_schema(postgres, redis).await;
+        let mut stage = Self::without_schema(postgres, redis).await;
         stage.make_schema();
         stage
     }
@@ -138,6 +155,8 @@ impl Stage {
             ("STORAGE_PATH", storage.to_str().expect("a plain path")),
             ("ALLOWED_SOURCE_NETWORKS", "127.0.0.0/8"),
             ("ALLOWED_SOURCE_PORTS", "*"),
+            ("ALLOWED_WEBHOOK_NETWORKS", "127.0.0.0/8"),
+            ("ALLOWED_WEBHOOK_PORTS", "*"),
             ("LEASE_SECONDS", "2"),
             ("WORKER_POLL_TIMEOUT", "1"),
             ("WORKER_CONCURRENCY", "8"),
@@ -153,9 +172,12 @@ impl Stage {
         Self {
             postgres: None,
             redis: None,
+            sentinels: None,
             key,
             ledger,
             origin,
+            receiver: Receiver::start(Manner::Answers(200, "")).await,
+            is_told: false,
             storage,
             environment,
             folder,
@@ -206,8 +228,16 @@ impl Stage {
         self.postgres.as_deref().expect("a Postgres")
     }
 
+    /// The Redis, or the present master.
     pub fn redis(&self) -> &Redis {
-        self.redis.as_deref().expect("a Redis")
+        match &self.sentinels {
+            Some(sentinels) => sentinels.master_server(),
+            None => self.redis.as_deref().expect("a Redis"),
+        }
+    }
+
+    pub fn own_sentinels(&mut self) -> &mut Sentinels {
+        self.sentinels.as_mut().expect("sentinels")
     }
 
     pub fn own_postgres_server(&mut self) -> &mut Postgres {
@@ -218,8 +248,11 @@ impl Stage {
         self.redis.as_mut().expect("a Redis").own()
     }
 
-    fn make_schema(&self) {
+    fn make_schema(&mut self) {
         self.make_schema_with(None);
+        let url = self.receiver.url();
+        self.ledger.add_webhook(self.postgres.as_deref(), &url);
+        self.is_told = true;
     }
 
     /// Brings the schema up to date.
@@ -244,6 +277,12 @@ impl Stage {
     /// Runs a query whose only column is a text named `line`.
     pub fn lines(&self, sql: &str) -> Vec<String> {
         self.ledger.lines(self.postgres.as_deref(), sql)
+    }
+
+    /// Lets the planner know how many rows there are: without that, joins of thousands of rows
+    /// take minutes, and hold up what else runs.
+    pub fn analyze(&self) {
+        self.lines("ANALYZE");
     }
 
     /// A query that gives one number.

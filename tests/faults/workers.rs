@@ -56,7 +56,7 @@ async fn fault_01() {
     serve.start();
     let mut workers = Vec::new();
     for n in 0..3 {
-        let proxy = FaultProxy::start(stage.postgres().port).await;
+        let proxy = FaultProxy::start(stage.postgres().front_port()).await;
         let name = format!("worker-{n}");
         let mut process = stage.process_through_postgres("work", &name, proxy.port());
         process.start();
@@ -235,7 +235,7 @@ async fn fault_02() {
     serve.start();
     let mut workers = Vec::new();
     for n in 0..2 {
-        let proxy = FaultProxy::start(stage.postgres().port).await;
+        let proxy = FaultProxy::start(stage.postgres().front_port()).await;
         let mut process = stage.process("work", &format!("worker-{n}"));
         process.start();
         workers.push(Worker { process, proxy });

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use thumbforge::db::{Database, Target};
 use thumbforge::fetch::{FetchSettings, Fetcher, Resolve, Resolving};
+use thumbforge::observe::WorkMeters;
 use thumbforge::queue::{Queue, RedisQueue};
 use thumbforge::storage::Storage;
+use thumbforge::traces::Traces;
 use thumbforge::worker::{DecodeLimits, Engine, Parts, WorkerSettings, Workers};
 use thumbforge_imaging::Variant;
 use tokio_util::sync::CancellationToken;
@@ -117,7 +119,7 @@ async fn fault_03() {
 }
 
 fn panicking_workers(stage: &Stage, resolver: PanickingResolver) -> Workers {
-    let target = Target::Postgres(stage.postgres_url(stage.postgres().port));
+    let target = Target::Postgres(stage.postgres_url(stage.postgres().front_port()));
     let fetch = FetchSettings {
         allowed_networks: vec!["127.0.0.0/8".parse().expect("a network")],
         allowed_ports: "*".parse().expect("all ports"),
@@ -135,8 +137,10 @@ fn panicking_workers(stage: &Stage, resolver: PanickingResolver) -> Workers {
         queue: Queue::Redis(queue),
         storage: Storage::open(&stage.storage).expect("a folder"),
         fetcher: Fetcher::with_resolver(fetch, Arc::new(resolver)).expect("a fetcher"),
-        engine: Engine::new(1, limits),
+        engine: Engine::new(1, limits, thumbforge::isolation::Decoders::default()),
         caps_of: Arc::new(|_| Default::default()),
+        meters: WorkMeters::default(),
+        traces: Traces::default(),
     };
     let settings = WorkerSettings {
         concurrency: Some(8),

@@ -25,7 +25,7 @@ async fn fault_04() {
     let stage = Stage::shared().await;
     let mut serve = stage.process("serve", "serve");
     serve.start();
-    let proxy = FaultProxy::start(stage.postgres().port).await;
+    let proxy = FaultProxy::start(stage.postgres().front_port()).await;
     let mut stale = stage.process_through_postgres("work", "stale", proxy.port());
     stale.start();
 
@@ -75,18 +75,28 @@ async fn fault_04() {
         // The stale worker asked first, so it is served first.
         gate.add_permits(1);
     }
-    eventually_blocking("the stale worker gives up", SOON, || {
+    let nothing_is_published = || {
         for (.., id) in &held {
             let file = stage.storage.join(format!("{id}.jpg"));
             assert!(!file.exists(), "published by who had lost it");
         }
-        stale.log().matches("nothing is published").count() >= held.len()
+    };
+    let unanswered = || stale.log().matches("leases not renewed").count();
+    let before = unanswered();
+    eventually_blocking("the stale worker has all, and asks in vain", SOON, || {
+        nothing_is_published();
+        let has_all = held.iter().all(|(path, ..)| stage.origin.served(path) >= 1);
+        has_all && unanswered() > before + 1
     });
     // The outcome of the stale attempt reaches the database while the fresh one works.
     proxy.set(Mode::Pass);
     let lifted = load::now();
     eventually_blocking("its late outcome is refused", SOON, || {
         stale.log().contains("was taken over")
+    });
+    eventually_blocking("the stale worker gives up", SOON, || {
+        nothing_is_published();
+        stale.log().matches("nothing is published").count() >= held.len()
     });
     let ids = held.iter().map(|(.., id)| id).chain([&late]);
     for id in ids {

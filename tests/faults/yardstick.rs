@@ -11,6 +11,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use tokio::sync::RwLock;
 use tokio_postgres::NoTls;
 
 use crate::report::line;
@@ -31,8 +32,23 @@ struct Commit {
 /// The slow ones; the last may be in progress.
 static COMMITS: Mutex<Vec<Commit>> = Mutex::new(Vec::new());
 
+/// Faults run side by side, except those whose promise is a rate.
+static MACHINE: RwLock<()> = RwLock::const_new(());
+
 /// Runs a fault, and again if it failed while the machine was held up.
 pub async fn conclusively<F: Future<Output = ()>>(name: &str, fault: impl Fn() -> F) {
+    let _shared = MACHINE.read().await;
+    repeatedly(name, fault).await;
+}
+
+/// The same for a fault that needs the whole machine: it keeps the workers busy, and promises how
+/// much is done in a time. No other fault runs beside it.
+pub async fn alone<F: Future<Output = ()>>(name: &str, fault: impl Fn() -> F) {
+    let _whole = MACHINE.write().await;
+    repeatedly(name, fault).await;
+}
+
+async fn repeatedly<F: Future<Output = ()>>(name: &str, fault: impl Fn() -> F) {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(begin);
     let mut repeats = 0;

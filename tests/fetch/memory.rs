@@ -35,6 +35,9 @@ async fn a_download_holds_its_bytes_until_it_is_dropped() {
     let first = fetcher.fetch(&target, &AnyHop).await.unwrap();
     assert!(fetcher.memory().is_scarce());
     assert_eq!(first.reserved_bytes(), 900_000);
+    assert_eq!(fetcher.memory().used(), 900_000);
+    assert_eq!(fetcher.memory().limit(), 1_000_000);
+    assert_eq!(fetcher.received_bytes(), 900_000);
     // The first one is whole: the second one waits for it.
     let second = fetcher.fetch(&target, &AnyHop);
     let later = async {
@@ -44,6 +47,8 @@ async fn a_download_holds_its_bytes_until_it_is_dropped() {
     let (second, ()) = tokio::join!(second, later);
     drop(second.unwrap());
     fetcher.memory().plentiful().await;
+    assert_eq!(fetcher.memory().used(), 0);
+    assert_eq!(fetcher.received_bytes(), 1_800_000);
 }
 
 #[tokio::test]

@@ -9,13 +9,18 @@ use proc_macro2::{TokenStream, TokenTree};
 const OWN_CRATE: &str = "thumbforge_";
 
 /// Crates that only these parts may name.
-const OWNED_CRATES: [(&str, &[&str]); 6] = [
+const OWNED_CRATES: [(&str, &[&str]); 11] = [
     ("diesel", &["db"]),
     ("tokio_postgres", &["db", "config"]),
-    ("actix_web", &["http"]),
-    ("reqwest", &["fetch"]),
+    ("actix_web", &["http", "ui"]),
+    ("reqwest", &["fetch", "traces"]),
     ("redis", &["queue", "config"]),
     ("clap", &["cli", "commands"]),
+    ("prometheus_client", &["observe"]),
+    ("opentelemetry", &["traces"]),
+    ("opentelemetry_http", &["traces"]),
+    ("opentelemetry_otlp", &["traces"]),
+    ("opentelemetry_sdk", &["traces"]),
 ];
 
 fn root() -> &'static Path {

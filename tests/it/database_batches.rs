@@ -21,7 +21,7 @@ fn request(path: &str, policy: DuplicateHandling) -> Request {
     Request::new(&url(path), policy, Schedule::default(), None)
 }
 
-fn plain(path: &str) -> Request {
+pub fn plain(path: &str) -> Request {
     request(path, DuplicateHandling::AllowRetry)
 }
 
@@ -35,7 +35,7 @@ fn explain(index: u32, active: JobId) -> ItemError {
     }
 }
 
-fn refused(index: u32) -> ItemError {
+pub fn refused(index: u32) -> ItemError {
     ItemError {
         index,
         code: "invalid_url".to_owned(),
@@ -45,7 +45,7 @@ fn refused(index: u32) -> ItemError {
     }
 }
 
-fn failed() -> Outcome {
+pub fn failed() -> Outcome {
     Outcome::Failed {
         code: FailureCode::SourceClientError,
         message: "no such image".to_owned(),
@@ -54,7 +54,7 @@ fn failed() -> Outcome {
     }
 }
 
-fn batch_of(requests: Vec<Request>, errors: Vec<ItemError>) -> NewBatch {
+pub fn batch_of(requests: Vec<Request>, errors: Vec<ItemError>) -> NewBatch {
     NewBatch {
         id: Uuid::now_v7(),
         items: (0..).zip(requests).collect(),
@@ -65,7 +65,7 @@ fn batch_of(requests: Vec<Request>, errors: Vec<ItemError>) -> NewBatch {
     }
 }
 
-async fn made(database: &Database, batch: NewBatch) -> MadeBatch {
+pub async fn made(database: &Database, batch: NewBatch) -> MadeBatch {
     match database.submit_batch(batch, None).await.unwrap() {
         Kept::New { made, .. } => made,
         other => panic!("not new: {other:?}"),
@@ -73,7 +73,7 @@ async fn made(database: &Database, batch: NewBatch) -> MadeBatch {
 }
 
 /// A batch of this many jobs.
-async fn running(database: &Database, count: usize) -> (Uuid, Vec<JobId>) {
+pub async fn running(database: &Database, count: usize) -> (Uuid, Vec<JobId>) {
     let requests = (0..count).map(|n| plain(&format!("{n}.jpg"))).collect();
     let made = made(database, batch_of(requests, vec![])).await;
     assert_eq!(made.created.len(), count);
@@ -84,7 +84,7 @@ async fn found(database: &Database, id: Uuid) -> Batch {
     database.find_batch(id).await.unwrap().expect("a batch")
 }
 
-async fn finish(database: &Database, id: JobId, outcome: &Outcome) {
+pub async fn finish(database: &Database, id: JobId, outcome: &Outcome) {
     let claim = claimed_now(database, id).await;
     assert!(database.finish(&claim, outcome).await.unwrap());
 }

@@ -81,7 +81,7 @@ on_both_databases! {
         assert!(database.renew(std::slice::from_ref(&claim), worker, LEASE).await.unwrap().is_empty());
         assert!(!database.finish(&claim, &completed()).await.unwrap());
         assert_eq!(found(&database, job.id).await.status, JobStatus::Cancelled);
-        let attempts = database.attempts_of(job.id).await.unwrap();
+        let attempts = database.find_with_attempts(job.id).await.unwrap().unwrap().1;
         assert_eq!(attempts.len(), 1);
         assert_eq!((attempts[0].outcome.as_str(), attempts[0].worker), ("cancelled", Some(worker)));
         assert!(attempts[0].began <= attempts[0].ended && attempts[0].began > 0);
@@ -108,7 +108,7 @@ on_both_databases! {
         assert_eq!(claim.attempt, 1);
         assert!(database.finish(&claim, &completed()).await.unwrap());
         assert_eq!(database.retry(&[job.id]).await.unwrap(), [], "it is completed");
-        let log = database.attempts_of(job.id).await.unwrap();
+        let log = database.find_with_attempts(job.id).await.unwrap().unwrap().1;
         let words: Vec<_> = log.iter().map(|attempt| attempt.outcome.as_str()).collect();
         assert_eq!(words, ["retried", "handed_back", "failed", "completed"]);
         assert_eq!(log[0].error_code.as_deref(), Some("source_timeout"));
@@ -124,7 +124,7 @@ on_both_databases! {
         }
         let claim = claimed_now(&database, job.id).await;
         assert!(database.finish(&claim, &failed()).await.unwrap());
-        let log = database.attempts_of(job.id).await.unwrap();
+        let log = database.find_with_attempts(job.id).await.unwrap().unwrap().1;
         assert!((15..50).contains(&log.len()), "{}", log.len());
         assert_eq!(log[log.len() - 1].outcome, "failed");
     }
@@ -197,6 +197,7 @@ on_both_databases! {
     async fn lists_are_filtered_and_paged_by_cursor(fixture: &Fixture) {
         let database = fixture.open().await;
         let tagged = |tags: &[&str], by: &str| Labels {
+            traceparent: None,
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
             metadata: Some(r#"{"a": [1]}"#.to_owned()),
             submitted_by: Some(by.to_owned()),

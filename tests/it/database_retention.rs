@@ -8,9 +8,10 @@ use thumbforge::domain::{
     DuplicateHandling, FailureCode, Job, JobId, JobStatus, Labels, Outcome, Request, Retention,
     Schedule,
 };
+use thumbforge::queue::{MemoryQueue, Queue};
 use thumbforge::storage::{NewFile, Storage, first_path};
 use thumbforge::upkeep::retention::{Over, Walk, count_expired, count_overdue, standing};
-use thumbforge::upkeep::{Upkeep, remove_due_files};
+use thumbforge::upkeep::{Sign, Upkeep, remove_due_files};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -252,7 +253,10 @@ on_both_databases! {
             let upkeep = Upkeep {
                 database: database.clone(),
                 storage: storage.clone(),
+                queue: Queue::Memory(MemoryQueue::default()),
+                sign: Sign::default(),
                 retention: rules(2, 0),
+                retain_events: None,
                 sweep_orphans: false,
             };
             tokio::spawn(upkeep.run(stop.clone()))
@@ -300,7 +304,10 @@ on_both_databases! {
         let upkeep = Upkeep {
             database: fixture.open().await,
             storage: Storage::open(folder.path()).unwrap(),
+            queue: Queue::Memory(MemoryQueue::default()),
+            sign: Sign::default(),
             retention: Retention::default(),
+            retain_events: None,
             sweep_orphans: false,
         };
         let database = upkeep.database.clone();

@@ -154,7 +154,7 @@ on_both_databases! {
         assert!(database.finish(&claimed[0], &retry).await.unwrap());
         database.claim(of_origin(), Uuid::now_v7(), Duration::ZERO).await.unwrap();
         crate::support::deadline::eventually("the lease expires", Duration::from_secs(5), async || {
-            database.take_over_expired(1, |_| Duration::ZERO).await.unwrap().1 == [job.id]
+            database.take_over_expired(1, |_| Duration::ZERO).await.unwrap().1 == [(job.id, FailureCode::Poison)]
         }).await;
         let job = database.find(job.id).await.unwrap().unwrap();
         assert_eq!((job.status, job.error_variant), (JobStatus::Failed, None));

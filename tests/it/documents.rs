@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
 
-use serde_json::Value;
 use thumbforge::config::{Loaded, PREFIX, Preset, Setting, Sources, TABLE, load};
+use thumbforge_imaging::formats::FORMATS;
 
-fn document(name: &str) -> String {
+pub fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -24,7 +24,7 @@ fn variables(text: &str) -> Vec<String> {
 }
 
 /// Without any file, and nothing else set.
-fn load_variables(variables: Vec<(OsString, OsString)>) -> Loaded {
+pub fn load_variables(variables: Vec<(OsString, OsString)>) -> Loaded {
     let folder = tempfile::TempDir::new().unwrap();
     let sources = Sources {
         environment: variables,
@@ -38,13 +38,17 @@ fn load_variables(variables: Vec<(OsString, OsString)>) -> Loaded {
 
 #[test]
 fn every_variable_in_the_documents_is_a_setting() {
-    let known: BTreeSet<_> = TABLE.iter().map(Setting::variable).collect();
+    let mut known: BTreeSet<_> = TABLE.iter().map(Setting::variable).collect();
+    known.extend(TABLE.iter().filter_map(Setting::file_variable));
     for name in [
         ".env.example",
         "compose.yaml",
         "Containerfile",
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
+        "deploy/nginx.conf",
+        "deploy/thumbforge.service",
+        "docs/OPERATING.md",
     ] {
         for variable in variables(&document(name)) {
             assert!(known.contains(&variable), "{name}: {variable}");
@@ -110,91 +114,72 @@ fn the_readme_tells_every_setting_with_its_default() {
     }
 }
 
-fn compose() -> Value {
-    serde_saphyr::from_str(&document("compose.yaml")).unwrap()
-}
-
+/// docs/FORMATS.md, and the description of the field in the API.
 #[test]
-fn the_services_of_compose_start_again_and_tell_their_health() {
-    let compose = compose();
-    let services = compose["services"].as_object().unwrap();
-    let names: Vec<_> = services.keys().map(String::as_str).collect();
-    assert_eq!(
-        BTreeSet::from_iter(names),
-        BTreeSet::from(["api", "postgres", "redis", "worker"])
-    );
-    for (name, service) in services {
-        assert_eq!(service["restart"], "unless-stopped", "{name}");
-        assert!(service["healthcheck"]["test"].is_array(), "{name}");
-    }
-    let published: Vec<_> = services
-        .values()
-        .filter_map(|service| service["ports"].as_array())
-        .flatten()
-        .filter_map(|port| port.as_str()?.rsplit(':').next())
+fn the_formats_in_the_documents_are_those_of_the_code() {
+    let yes = |is: bool| if is { "yes" } else { "no" };
+    let rows: Vec<String> = FORMATS
+        .iter()
+        .filter(|row| row.is_read)
+        .map(|row| {
+            format!(
+                "| {} | `{}` | `{}` | {} | {} | {} |",
+                row.prose,
+                row.name,
+                row.media_type,
+                yes(row.keeps_alpha),
+                yes(row.may_be_animated),
+                yes(row.is_written)
+            )
+        })
         .collect();
-    assert_eq!(
-        BTreeSet::from_iter(published),
-        BTreeSet::from(["5432", "6379", "8000"])
-    );
+    let text = document("docs/FORMATS.md");
+    let (_, table) = text.split_once("| --- |").unwrap();
+    let found = table.lines().skip(1);
+    let found: Vec<_> = found.take_while(|line| line.starts_with('|')).collect();
+    assert_eq!(found, rows);
+    let names: Vec<_> = FORMATS.iter().filter(|row| row.is_read).collect();
+    let names: Vec<_> = names.iter().map(|row| format!("`{}`", row.name)).collect();
+    let (last, first) = names.split_last().unwrap();
+    let described = document("src/http/result_dto.rs").replace("\n    /// ", " ");
+    let sentence = format!("{} or {last}.", first.join(", "));
+    assert!(described.contains(&sentence), "{sentence}");
 }
 
-#[test]
-fn api_and_worker_of_compose_have_settings_that_load_and_share_their_storage() {
-    let compose = compose();
-    for name in ["api", "worker"] {
-        let service = &compose["services"][name];
-        let variables = service["environment"].as_object().unwrap();
-        let text = |value: &Value| OsString::from(value.as_str().unwrap());
-        let variables = variables
-            .iter()
-            .map(|(name, value)| (OsString::from(name), text(value)));
-        let loaded = load_variables(variables.collect());
-        assert_eq!(loaded.notices, [""; 0], "{name}");
-        let settings = loaded.settings;
-        assert_eq!(
-            settings.database_url.to_string(),
-            "postgres://thumbforge:***@postgres:5432/thumbforge"
-        );
-        assert!(settings.redis_url.is_some(), "{name}");
-        let volume = service["volumes"][0].as_str().unwrap();
-        let (_, mount) = volume.split_once(':').unwrap();
-        assert!(settings.storage_path.starts_with(mount), "{name}");
-        assert_eq!(service["read_only"], true, "{name}");
-        assert_eq!(service["user"], "65532:65532", "{name}");
-    }
-    assert!(
-        compose["services"]["worker"]["ports"].is_null(),
-        "published ports forbid --scale"
-    );
-    assert!(compose["services"]["worker"]["container_name"].is_null());
-}
-
-#[test]
-fn health_checks_probe_where_the_services_listen() {
-    let compose = compose();
-    for (name, variable) in [
-        ("api", "THUMBFORGE_BIND"),
-        ("worker", "THUMBFORGE_WORKER_BIND"),
-    ] {
-        let service = &compose["services"][name];
-        let listens = service["environment"][variable].as_str().unwrap();
-        let (_, port) = listens.rsplit_once(':').unwrap();
-        let probe = service["healthcheck"]["test"].as_array().unwrap();
-        let url = probe.last().and_then(Value::as_str).unwrap();
-        assert!(
-            url.starts_with(&format!("http://127.0.0.1:{port}/")),
-            "{name}: {url}"
-        );
-        assert_eq!(probe[2], "probe", "{name}");
+/// Every Markdown file of the project, with its path.
+fn markdown(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // What is built, stored or fetched is not the project's own.
+        let is_foreign = ["target", "storage", "node_modules"].contains(&&*name);
+        if path.is_dir() && !is_foreign && !name.starts_with('.') {
+            markdown(&path, found);
+        } else if path.extension().is_some_and(|kind| kind == "md") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.push((path.display().to_string(), text));
+        }
     }
 }
 
 #[test]
-fn the_image_does_not_run_as_root() {
-    let containerfile = document("Containerfile");
-    let user = containerfile
-        .lines()
-        .rfind(|line| line.starts_with("USER "));
-    assert_eq!(user, Some("USER 65532:65532"));
+fn lines_of_the_documents_fit_a_terminal() {
+    let mut documents = Vec::new();
+    markdown(Path::new(env!("CARGO_MANIFEST_DIR")), &mut documents);
+    assert!(documents.len() > 10, "{documents:?}");
+    let mut long = Vec::new();
+    for (path, text) in documents {
+        let mut is_code = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            is_code ^= line.trim_start().starts_with("```");
+            let is_table = line.starts_with('|');
+            // An address can't be broken.
+            let longest = line.split(' ').map(|word| word.chars().count()).max();
+            let is_address = longest.is_some_and(|length| length > 90);
+            if !is_code && !is_table && !is_address && line.chars().count() > 100 {
+                long.push(format!("{path}:{number}"));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
 }

@@ -202,6 +202,81 @@ async fn all_in_one_process_makes_a_thumbnail_of_a_photograph() {
     assert!(program.wait_for_end(WORK).success());
 }
 
+/// The processes that a process started.
+fn children(pid: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let children = threads.filter_map(|thread| {
+        // Threads come and go.
+        std::fs::read_to_string(thread.ok()?.path().join("children")).ok()
+    });
+    let numbers: Vec<_> = children
+        .flat_map(|list| {
+            let numbers = list
+                .split_whitespace()
+                .map(|number| number.parse().unwrap());
+            numbers.collect::<Vec<_>>()
+        })
+        .collect();
+    numbers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_avif_is_decoded_in_a_child_and_a_child_that_hangs_costs_one_job() {
+    let origin = Origin::start().await;
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/avif");
+    let avif = std::fs::read(fixtures.join("grid.avif")).unwrap();
+    origin.on("/a.avif", [Reply::body("image/avif", avif)]);
+    let deployment = Deployment::alone()
+        .with("THUMBFORGE_DECODE_TIMEOUT_SECONDS", "2")
+        .with("THUMBFORGE_CPU_THREADS", "1");
+    let mut program = deployment.start("all");
+    deployment.ready().await;
+    let readiness = deployment.get("/readyz").await;
+    assert_eq!(readiness, json!({"status": "ok"}));
+    let decoders = children(program.pid());
+    assert_eq!(decoders.len(), 1, "{decoders:?}");
+
+    let submit = async || {
+        let id = deployment.accepted(&origin.url("/a.avif")).await;
+        deployment.ended(&id).await
+    };
+    let job = submit().await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_eq!(job["result"]["format"], "AVIF");
+    assert_eq!(job["result"]["width"], 100);
+    crate::support::child_process::kill("STOP", decoders[0]);
+    let job = submit().await;
+    assert_eq!(job["error_code"], "decode_timeout", "{job}");
+    let job = submit().await;
+    assert_eq!(job["status"], "completed", "{job}");
+    let others = children(program.pid());
+    assert!(others.len() == 1 && others != decoders, "{others:?}");
+
+    program.signal("TERM");
+    assert!(program.wait_for_end(WORK).success());
+    assert!(!Path::new(&format!("/proc/{}", others[0])).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_isolation_risky_formats_are_refused_and_readiness_says_so() {
+    let origin = Origin::start().await;
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/avif");
+    let avif = std::fs::read(fixtures.join("420.avif")).unwrap();
+    origin.on("/a.avif", [Reply::body("image/avif", avif)]);
+    let deployment = Deployment::alone().with("THUMBFORGE_DECODE_ISOLATION", "off");
+    let program = deployment.start("all");
+    deployment.ready().await;
+    let sentence = "AVIF and SVG images are refused: THUMBFORGE_DECODE_ISOLATION is off.";
+    let readiness = deployment.get("/readyz").await;
+    assert_eq!(readiness, json!({"status": "ok", "notes": [sentence]}));
+    assert!(program.log().contains(sentence), "{}", program.log());
+    assert!(children(program.pid()).is_empty());
+    let id = deployment.accepted(&origin.url("/a.avif")).await;
+    let job = deployment.ended(&id).await;
+    assert_eq!(job["error_code"], "unsupported_format", "{job}");
+    assert_eq!(job["attempts"], 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_mixed_images_through_two_workers_are_each_published_once() {
     let origin = Origin::start().await;

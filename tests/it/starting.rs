@@ -59,7 +59,10 @@ fn an_unreachable_database_is_one_line() {
     for command in ["all", "init-db"] {
         refused(
             command,
-            &[("THUMBFORGE_DATABASE_URL", &url)],
+            &[
+                ("THUMBFORGE_DATABASE_URL", &url),
+                ("THUMBFORGE_STARTUP_WAIT_SECONDS", "0"),
+            ],
             1,
             &["database is not available"],
         );
@@ -70,7 +73,15 @@ fn an_unreachable_database_is_one_line() {
 fn a_busy_port_is_one_line() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = holder.local_addr().unwrap().to_string();
-    refused("all", &[("THUMBFORGE_BIND", &address)], 1, &[&address]);
+    let said = format!("can't listen on {address}: the address is in use");
+    refused("all", &[("THUMBFORGE_BIND", &address)], 1, &[&said]);
+    let redis = Redis::shared().url();
+    let settings = [
+        ("THUMBFORGE_WORKER_BIND", address.as_str()),
+        ("THUMBFORGE_REDIS_URL", &redis),
+    ];
+    let output = refused("work", &settings, 1, &[&said]);
+    assert!(output.contains("set THUMBFORGE_WORKER_BIND"), "{output}");
 }
 
 #[test]
@@ -83,6 +94,67 @@ fn a_storage_that_is_a_file_is_one_line() {
         1,
         &["storage"],
     );
+}
+
+#[test]
+fn a_storage_that_can_not_be_written_is_named_whole_with_user_and_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    // Not even root may make folders there.
+    std::os::unix::fs::symlink("/sys", folder.path().join("there")).unwrap();
+    let environment = variables(
+        folder.path(),
+        &[("THUMBFORGE_STORAGE_PATH", "there/thumbs")],
+    );
+    let (exit, output) = ChildProcess::run("all", folder.path(), &environment);
+    assert_eq!(exit, Some(1), "{output}");
+    let path = folder.path().join("there/thumbs").display().to_string();
+    let user = rustix::process::geteuid().as_raw();
+    let words = format!("the storage {path} can't be used by this process (user {user}, group ");
+    assert!(output.contains(&words), "{output}");
+    assert!(
+        output.contains("not permitted") || output.contains("denied"),
+        "{output}"
+    );
+    assert!(output.contains(&format!("chown -R {user}:")), "{output}");
+}
+
+#[test]
+fn secrets_are_read_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("database-url");
+    std::fs::write(&secret, "sqlite://secret.db\n").unwrap();
+    let path = secret.display().to_string();
+    let named = vec![("THUMBFORGE_DATABASE_URL_FILE".to_owned(), path.clone())];
+    let (exit, output) = ChildProcess::run("init-db", folder.path(), &named);
+    assert_eq!(exit, Some(0), "{output}");
+    assert!(folder.path().join("secret.db").is_file(), "{output}");
+    std::fs::write(
+        folder.path().join("thumbforge.toml"),
+        "database_url_file = \"database-url\"",
+    )
+    .unwrap();
+    std::fs::write(&secret, "sqlite://from-toml.db").unwrap();
+    let (exit, output) = ChildProcess::run("init-db", folder.path(), &[]);
+    assert_eq!(exit, Some(0), "{output}");
+    assert!(folder.path().join("from-toml.db").is_file(), "{output}");
+
+    let twice = "THUMBFORGE_DATABASE_URL is set as well";
+    refused(
+        "all",
+        &[("THUMBFORGE_DATABASE_URL_FILE", &path)],
+        2,
+        &[twice],
+    );
+    for (variable, path) in [
+        ("THUMBFORGE_REDIS_URL_FILE", "missing"),
+        ("THUMBFORGE_EGRESS_PROXY_FILE", "."),
+    ] {
+        let output = refused("all", &[(variable, path)], 2, &[variable]);
+        let (_, rest) = output
+            .split_once(&format!("{variable}: /"))
+            .expect("a whole path");
+        assert!(rest.contains("can't be read: "), "{output}");
+    }
 }
 
 #[test]

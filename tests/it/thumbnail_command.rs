@@ -83,7 +83,7 @@ fn a_refused_image_is_typed_and_ends_with_one() {
     let target = folder.path().join("out.jpg");
     for (input, code) in [
         (&b""[..], "empty_source"),
-        (b"<svg/>", "unsupported_format"),
+        (b"<html/>", "unsupported_format"),
         (b"\xff\xd8\xff\xd9", "corrupt_image"),
         (
             &std::fs::read(fixture("png_claim_7fffffff.png")).unwrap(),
@@ -98,7 +98,7 @@ fn a_refused_image_is_typed_and_ends_with_one() {
         assert!(!target.exists());
     }
     // Nothing is written to standard output that a reader could take for a picture.
-    let output = thumbnail(&["-", "-"], b"<svg/>");
+    let output = thumbnail(&["-", "-"], b"<html/>");
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty(), "{output:?}");
     assert_eq!(json(&output.stderr)["error_code"], "unsupported_format");

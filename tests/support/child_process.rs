@@ -236,7 +236,7 @@ fn blank(binary: &Path, command: &str, folder: &Path, environment: &[(String, St
     child
 }
 
-fn kill(signal: &str, pid: u32) {
+pub fn kill(signal: &str, pid: u32) {
     let status = Command::new("kill")
         .args([format!("-{signal}"), pid.to_string()])
         .status()

@@ -73,12 +73,26 @@ pub async fn request(
 
 /// A blocking `GET` that may fail: the server may be away.
 pub fn try_get(address: SocketAddr, target: &str, limit: Duration) -> std::io::Result<Answer> {
+    try_get_with(address, target, &[], limit)
+}
+
+/// The same with more headers.
+pub fn try_get_with(
+    address: SocketAddr,
+    target: &str,
+    headers: &[(&str, &str)],
+    limit: Duration,
+) -> std::io::Result<Answer> {
     use std::io::{Read, Write};
+    let lines = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"));
+    let lines: String = lines.collect();
     let mut stream = std::net::TcpStream::connect_timeout(&address, limit)?;
     stream.set_read_timeout(Some(limit))?;
     write!(
         stream,
-        "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{lines}\r\n"
     )?;
     let mut received = Vec::new();
     stream.read_to_end(&mut received)?;

@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::authority::CertifiedKey;
 use super::deadline::eventually_blocking;
+use super::pgbouncer::{self, Pooler};
 use super::server_process::{ServerProcess, find_program, free_port, run_as};
 
 pub struct Postgres {
@@ -14,7 +16,19 @@ pub struct Postgres {
     folder: PathBuf,
     binaries: PathBuf,
     user: Option<(u32, u32)>,
+    more: Vec<String>,
     pub port: u16,
+    /// What the service connects to instead, if the tests are run so.
+    pooler: OnceLock<Pooler>,
+}
+
+/// What a server that speaks TLS is given.
+pub struct ServerTls<'a> {
+    pub own: &'a CertifiedKey,
+    /// The authority of its clients.
+    pub clients: &'a Path,
+    /// Lines of `pg_hba.conf` before the one that trusts everybody.
+    pub rules: &'a str,
 }
 
 static NEXT_DATABASE: AtomicU32 = AtomicU32::new(0);
@@ -28,6 +42,15 @@ impl Postgres {
 
     /// A new server with an empty data folder.
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// A server that speaks TLS, too.
+    pub fn with_tls(tls: &ServerTls<'_>) -> Self {
+        Self::start_with(Some(tls))
+    }
+
+    fn start_with(tls: Option<&ServerTls<'_>>) -> Self {
         let binaries = binaries();
         let user = unprivileged_user();
         let folder = tempfile::Builder::new()
@@ -52,13 +75,16 @@ impl Postgres {
             String::from_utf8_lossy(&output.stderr)
         );
         let port = free_port();
-        let process = launch(&binaries, &folder, port, user);
+        let more = tls.map_or(Vec::new(), |tls| set_up_tls(tls, &folder, user));
+        let process = launch(&binaries, &folder, port, user, &more);
         let server = Self {
             process,
+            more,
             folder,
             binaries,
             user,
             port,
+            pooler: OnceLock::new(),
         };
         server.wait_until_ready();
         server
@@ -73,7 +99,34 @@ impl Postgres {
         );
         let output = self.psql("postgres", &format!("CREATE DATABASE {name}"));
         assert!(output.status.success(), "{output:?}");
-        self.url(&name, self.port)
+        self.url(&name, self.front_port())
+    }
+
+    /// The port that the service connects to: the server's, or that of a pooler before it.
+    pub fn front_port(&self) -> u16 {
+        match std::env::var(pgbouncer::VARIABLE) {
+            Ok(mode) if !mode.is_empty() => {
+                let pooler = self.pooler.get_or_init(|| self.new_pooler(&mode));
+                pooler.port
+            }
+            _ => self.port,
+        }
+    }
+
+    /// Whether the service reaches all databases of the tests through a pooler.
+    pub fn is_behind_a_pooler() -> bool {
+        std::env::var(pgbouncer::VARIABLE).is_ok_and(|mode| !mode.is_empty())
+    }
+
+    /// A pooler before this server, with few connections of it for many clients, so that they are
+    /// exchanged.
+    pub fn new_pooler(&self, mode: &str) -> Pooler {
+        self.pooler_of_size(mode, 6)
+    }
+
+    /// The same, with so many connections of the server.
+    pub fn pooler_of_size(&self, mode: &str, size: u32) -> Pooler {
+        Pooler::start(self.port, mode, size, self.user)
     }
 
     /// URL of a database, through another port (a proxy) if wanted.
@@ -96,8 +149,10 @@ impl Postgres {
 
     /// Stops all processes of the server with SIGSTOP, until the answer is dropped.
     pub fn freeze(&self) -> Frozen {
+        // The first one starts the others: once it stands, no more come.
+        signal(&self.processes()[..1], "-STOP");
         let frozen = Frozen(self.processes());
-        frozen.signal("-STOP");
+        signal(&frozen.0, "-STOP");
         frozen
     }
 
@@ -134,7 +189,13 @@ impl Postgres {
     }
 
     pub fn restart(&mut self) {
-        self.process = launch(&self.binaries, &self.folder, self.port, self.user);
+        self.process = launch(
+            &self.binaries,
+            &self.folder,
+            self.port,
+            self.user,
+            &self.more,
+        );
         self.wait_until_ready();
     }
 
@@ -150,20 +211,18 @@ impl Postgres {
 /// A server that stands still; dropped, it goes on.
 pub struct Frozen(Vec<String>);
 
-impl Frozen {
-    fn signal(&self, name: &str) {
-        // One that has ended meanwhile is no fault.
-        let _ = Command::new("kill")
-            .arg(name)
-            .args(&self.0)
-            .stderr(std::process::Stdio::null())
-            .status();
-    }
+fn signal(pids: &[String], name: &str) {
+    // One that has ended meanwhile is no fault.
+    let _ = Command::new("kill")
+        .arg(name)
+        .args(pids)
+        .stderr(std::process::Stdio::null())
+        .status();
 }
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        self.signal("-CONT");
+        signal(&self.0, "-CONT");
     }
 }
 
@@ -174,8 +233,42 @@ impl Drop for Postgres {
     }
 }
 
-fn launch(binaries: &Path, folder: &Path, port: u16, user: Option<(u32, u32)>) -> ServerProcess {
-    let arguments = [
+/// Puts the files where the server wants them; returns what its command line says of them.
+fn set_up_tls(tls: &ServerTls<'_>, folder: &Path, user: Option<(u32, u32)>) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let files = [
+        ("ssl_cert_file", tls.own.certificate.as_path()),
+        ("ssl_key_file", &tls.own.key),
+        ("ssl_ca_file", tls.clients),
+    ];
+    let mut arguments = vec!["--ssl=on".to_owned()];
+    for (setting, file) in files {
+        let copy = folder.join(setting);
+        std::fs::copy(file, &copy).expect("our own folder");
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o600)).expect("our file");
+        if let Some((uid, gid)) = user {
+            std::os::unix::fs::chown(&copy, Some(uid), Some(gid)).expect("root may chown");
+        }
+        arguments.push(format!("--{setting}={}", copy.display()));
+    }
+    let rules = format!(
+        "local all all trust\n{}\nhost all thumbforge 127.0.0.1/32 trust\n",
+        tls.rules
+    );
+    let file = folder.join("hba.conf");
+    std::fs::write(&file, rules).expect("our own folder");
+    arguments.push(format!("--hba_file={}", file.display()));
+    arguments
+}
+
+fn launch(
+    binaries: &Path,
+    folder: &Path,
+    port: u16,
+    user: Option<(u32, u32)>,
+    more: &[String],
+) -> ServerProcess {
+    let mut arguments = vec![
         "-D".to_owned(),
         folder.join("data").display().to_string(),
         format!("--port={port}"),
@@ -183,6 +276,7 @@ fn launch(binaries: &Path, folder: &Path, port: u16, user: Option<(u32, u32)>) -
         format!("--unix_socket_directories={}", folder.display()),
         "--max_connections=200".to_owned(),
     ];
+    arguments.extend_from_slice(more);
     ServerProcess::start(&binaries.join("postgres"), &arguments, folder, user, "QUIT")
 }
 

@@ -1,10 +1,11 @@
 //! A Redis server of the tests' own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::authority::CertifiedKey;
 use super::deadline::eventually_blocking;
 use super::server_process::{ServerProcess, find_program, free_port};
 
@@ -13,7 +14,10 @@ pub struct Redis {
     folder: PathBuf,
     program: PathBuf,
     password: Option<&'static str>,
+    more: Vec<String>,
     pub port: u16,
+    /// Where it speaks TLS.
+    pub tls_port: Option<u16>,
 }
 
 static NEXT_KEY: AtomicU32 = AtomicU32::new(0);
@@ -31,30 +35,62 @@ impl Redis {
     }
 
     pub fn start() -> Self {
-        Self::start_with(None)
+        Self::start_with(None, &[])
     }
 
     /// A server that serves no client without this password.
     pub fn with_password(password: &'static str) -> Self {
-        Self::start_with(Some(password))
+        Self::start_with(Some(password), &[])
     }
 
-    fn start_with(password: Option<&'static str>) -> Self {
-        let program = find_program("redis-server", &[]).expect(
-            "Redis is needed for the tests: run scripts/test, or install the package redis-server",
-        );
+    /// A server with more words on its command line.
+    pub fn with_arguments(more: &[&str]) -> Self {
+        Self::start_with(None, more)
+    }
+
+    /// A server that speaks TLS, too, and there may ask its clients for certificates of `authority`.
+    pub fn with_tls(own: &CertifiedKey, authority: &Path, asks_clients: bool) -> Self {
+        let asks = if asks_clients { "yes" } else { "no" };
+        Self::with_tls_and(own, authority, &["--tls-auth-clients", asks])
+    }
+
+    /// The same, with more words on its command line.
+    pub fn with_tls_and(own: &CertifiedKey, authority: &Path, more: &[&str]) -> Self {
+        let tls_port = free_port();
+        let port = tls_port.to_string();
+        let path = |path: &Path| path.to_str().expect("a plain path").to_owned();
+        let (certificate, key) = (path(&own.certificate), path(&own.key));
+        let authority = path(authority);
+        let of_tls = [
+            ["--tls-port", &port],
+            ["--tls-cert-file", &certificate],
+            ["--tls-key-file", &key],
+            ["--tls-ca-cert-file", &authority],
+        ];
+        let arguments = [of_tls.as_flattened(), more].concat();
+        let mut server = Self::start_with(None, &arguments);
+        server.tls_port = Some(tls_port);
+        server
+    }
+
+    /// A server with a password, if given, and more words on its command line.
+    pub fn start_with(password: Option<&'static str>, more: &[&str]) -> Self {
+        let program = program();
         let folder = tempfile::Builder::new()
             .prefix("thumbforge-redis-")
             .tempdir()
             .expect("a temporary folder")
             .keep();
         let port = free_port();
+        let more: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
         let server = Self {
-            process: launch(&program, &folder, port, password),
+            process: launch(&program, &folder, port, password, &more),
             password,
+            more,
             folder,
             program,
             port,
+            tls_port: None,
         };
         server.wait_until_ready();
         server
@@ -77,6 +113,15 @@ impl Redis {
             .expect("the test server answers")
     }
 
+    /// Sends a command, its words separated by spaces.
+    pub fn tell(&self, command: &str) {
+        let words: Vec<&str> = command.split(' ').collect();
+        redis::cmd(words[0])
+            .arg(&words[1..])
+            .exec(&mut self.connection())
+            .expect("the server obeys");
+    }
+
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
     }
@@ -88,7 +133,13 @@ impl Redis {
     }
 
     pub fn restart(&mut self) {
-        self.process = launch(&self.program, &self.folder, self.port, self.password);
+        self.process = launch(
+            &self.program,
+            &self.folder,
+            self.port,
+            self.password,
+            &self.more,
+        );
         self.wait_until_ready();
     }
 
@@ -109,11 +160,18 @@ impl Drop for Redis {
     }
 }
 
+pub fn program() -> PathBuf {
+    find_program("redis-server", &[]).expect(
+        "Redis is needed for the tests: run scripts/test, or install the package redis-server",
+    )
+}
+
 fn launch(
-    program: &std::path::Path,
-    folder: &std::path::Path,
+    program: &Path,
+    folder: &Path,
     port: u16,
     password: Option<&str>,
+    more: &[String],
 ) -> ServerProcess {
     let mut arguments = vec![
         "--port".to_owned(),
@@ -130,5 +188,6 @@ fn launch(
     if let Some(password) = password {
         arguments.extend(["--requirepass".to_owned(), password.to_owned()]);
     }
+    arguments.extend_from_slice(more);
     ServerProcess::start(program, &arguments, folder, None, "KILL")
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Runs under a shell that ends the server when our end of the pipe closes, i.e. also when the
 /// test process is killed.
@@ -88,12 +89,25 @@ pub fn run_as(command: &mut Command, user: Option<(u32, u32)>) {
     }
 }
 
-/// A port that was free a moment ago.
+/// Below those that Linux gives to clients, and to servers that ask for any: one of these would
+/// otherwise take a port between its choice and its use.
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u16 = 20_000;
+
+/// A port that was free a moment ago, and that this process has not chosen before.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("loopback has free ports")
-        .port()
+    static CHOSEN: AtomicU16 = AtomicU16::new(0);
+    // Processes of tests begin at different places.
+    let begin = u64::from(std::process::id()) * 997;
+    let begin = u16::try_from(begin % u64::from(PORTS)).expect("below that");
+    for _ in 0..PORTS {
+        let chosen = CHOSEN.fetch_add(1, Ordering::Relaxed) % PORTS;
+        let port = FIRST_PORT + (begin + chosen) % PORTS;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("loopback has no free port");
 }
 
 /// Finds a program on the PATH or in one of `folders`.

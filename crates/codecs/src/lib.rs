@@ -10,7 +10,7 @@
 //! | `simd` | the vectors of all of them |
 //!
 //! They hold no more than they declare, check the clock if they get a deadline, and never panic on
-//! what they read. This is the only crate of the project with `unsafe` code.
+//! what they read.
 
 pub mod gif;
 pub mod jpeg;

@@ -1,6 +1,6 @@
 //! Everything that can go wrong between bytes and thumbnail.
 
-use crate::formats::Format;
+use crate::formats::{Format, names_read};
 
 /// Why an image gives no thumbnail. Every variant is final: another attempt on the same bytes ends
 /// alike, except for [`ImagingError::Internal`].
@@ -9,11 +9,15 @@ pub enum ImagingError {
     #[error("the source is empty")]
     Empty,
     /// `looks_like` names what the bytes seem to be, with its article, e.g. `a PDF document`.
-    #[error("the source is {looks_like}; JPEG, PNG, GIF, WebP and BMP images are supported")]
+    #[error("the source is {looks_like}; {} images are supported", names_read())]
     Unsupported { looks_like: &'static str },
     /// A format that is supported, in a kind that is not; `kind` with its article.
     #[error("the source is {kind}, a kind of {} that is not supported", .format.name())]
     UnsupportedKind { format: Format, kind: &'static str },
+    #[error(
+        "{} images are decoded only in a locked-down process, and there is none", .format.name()
+    )]
+    NeedsLockdown { format: Format },
     #[error("the image has {width} × {height} pixels; at most {max_pixels} pixels are allowed")]
     TooManyPixels {
         width: u32,
@@ -65,6 +69,9 @@ pub enum ImagingError {
     },
     #[error("decoding took longer than allowed")]
     Timeout,
+    /// What a decoder in a process of its own said.
+    #[error("{sentence}")]
+    Confined { kind: ErrorKind, sentence: String },
     /// A fault of the engine, not of the image.
     #[error("the image engine failed: {0}")]
     Internal(String),
@@ -81,7 +88,10 @@ impl ImagingError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Empty => ErrorKind::Empty,
-            Self::Unsupported { .. } | Self::UnsupportedKind { .. } => ErrorKind::Unsupported,
+            Self::Confined { kind, .. } => *kind,
+            Self::Unsupported { .. }
+            | Self::UnsupportedKind { .. }
+            | Self::NeedsLockdown { .. } => ErrorKind::Unsupported,
             Self::TooManyPixels { .. } | Self::TooMuchMemory { .. } | Self::TooMany { .. } => {
                 ErrorKind::TooLarge
             }

@@ -5,9 +5,12 @@ use std::io::Read;
 
 use flate2::read::ZlibDecoder;
 
-use super::decode::{BmpFacts, GifFacts, JpegFacts, PngFacts, WebpFacts};
+use super::decode::{
+    AvifFacts, BmpFacts, EmbeddedFacts, GifFacts, HeifFacts, Jpeg2000Facts, JpegFacts, JxlFacts,
+    PngFacts, PsdFacts, SvgFacts, TiffFacts, WebpFacts, WholeFacts,
+};
 use super::geometry::Size;
-use super::metadata::{ExifFacts, icc_tags};
+use super::metadata::{Colorimetry, ExifFacts, icc_tags};
 use crate::formats::Format;
 
 /// The facts of a file's header and chunks.
@@ -31,16 +34,35 @@ pub(crate) enum Kind {
     Gif(GifFacts),
     Webp(WebpFacts),
     Bmp(BmpFacts),
+    Tiff(TiffFacts),
+    Heif(HeifFacts),
+    Jxl(JxlFacts),
+    Jpeg2000(Jpeg2000Facts),
+    Psd(PsdFacts),
+    Whole(WholeFacts),
+    /// A JPEG or PNG within a file of another format.
+    Embedded(EmbeddedFacts),
+    Avif(AvifFacts),
+    Svg(SvgFacts),
 }
 
 impl Header<'_> {
     pub(crate) const fn format(&self) -> Format {
-        match self.kind {
+        match &self.kind {
             Kind::Jpeg(_) => Format::Jpeg,
             Kind::Png(_) => Format::Png,
             Kind::Gif(_) => Format::Gif,
             Kind::Webp(_) => Format::Webp,
             Kind::Bmp(_) => Format::Bmp,
+            Kind::Tiff(_) => Format::Tiff,
+            Kind::Heif(_) => Format::Heif,
+            Kind::Jxl(_) => Format::Jxl,
+            Kind::Jpeg2000(_) => Format::Jpeg2000,
+            Kind::Psd(_) => Format::Psd,
+            Kind::Whole(facts) => facts.format,
+            Kind::Embedded(facts) => facts.format,
+            Kind::Avif(_) => Format::Avif,
+            Kind::Svg(_) => Format::Svg,
         }
     }
 
@@ -65,19 +87,22 @@ pub(crate) struct ChunkPlace {
     pub declared_bytes: usize,
 }
 
-/// An ICC profile as the file holds it.
+/// An ICC profile as the file holds it, or what stands in its place.
 #[derive(Debug)]
 pub enum EmbeddedProfile<'a> {
     None,
     Plain(Cow<'a, [u8]>),
     /// A zlib stream.
     Deflated(Cow<'a, [u8]>),
+    /// Numbers in place of a profile.
+    Described(Colorimetry),
 }
 
 impl EmbeddedProfile<'_> {
     fn into_owned(self) -> EmbeddedProfile<'static> {
         match self {
             Self::None => EmbeddedProfile::None,
+            Self::Described(colorimetry) => EmbeddedProfile::Described(colorimetry),
             Self::Plain(bytes) => EmbeddedProfile::Plain(Cow::Owned(bytes.into_owned())),
             Self::Deflated(stream) => EmbeddedProfile::Deflated(Cow::Owned(stream.into_owned())),
         }
@@ -89,7 +114,7 @@ impl EmbeddedProfile<'_> {
     pub fn memory_bytes(&self, max_bytes: usize) -> usize {
         const TIMES_PARSED: usize = 6;
         let bytes = match self {
-            Self::None => 0,
+            Self::None | Self::Described(_) => 0,
             Self::Plain(bytes) => bytes.len(),
             Self::Deflated(stream) => {
                 declared_bytes(&mut ZlibDecoder::new(stream.as_ref())).unwrap_or(0)

@@ -21,23 +21,29 @@ pub struct Limits {
     pub max_output_pixels: u64,
     /// Pixels of one AVIF, whose encoder takes about half a microsecond for each.
     pub max_avif_pixels: u64,
+    /// Frames of an animation that is made; those beyond are left out.
+    pub max_animation_frames: u32,
+    /// Pixels of all of its frames together.
+    pub max_animation_pixels: u64,
     /// When to give up. Checked between rows where the decoder works in rows (PNG, GIF, the
     /// JPEG and VP8 decoders of this crate), else between the stages.
     pub deadline: Option<Instant>,
 }
 
 impl Default for Limits {
-    /// 100 megapixels, 512 MiB, 4 MiB of ICC profile, 100 scans, 100,000 chunks,
-    /// 50 megapixels of outputs, 4 of an AVIF, no deadline.
+    /// 200 megapixels, 512 MiB, 4 MiB of ICC profile, 100 scans, 100,000 chunks,
+    /// 50 megapixels of outputs, 4 of an AVIF, 500 frames and 20 megapixels of an animation, no deadline.
     fn default() -> Self {
         Self {
-            max_pixels: 100_000_000,
+            max_pixels: 200_000_000,
             max_memory_bytes: 512 << 20,
             max_icc_bytes: 4 << 20,
             max_jpeg_scans: 100,
             max_chunks: 100_000,
             max_output_pixels: 50_000_000,
             max_avif_pixels: 4_000_000,
+            max_animation_frames: 500,
+            max_animation_pixels: 20_000_000,
             deadline: None,
         }
     }

@@ -37,7 +37,7 @@ pub fn make(bytes: &[u8], variants: &[Variant], limits: &Limits) -> Result<Made,
         let picture = source.decode(&plan, limits, scratch)?;
         let renditions = variants
             .iter()
-            .map(|variant| picture.render(variant, limits))
+            .map(|variant| source.render(&picture, variant, limits))
             .collect::<Result<_, _>>()?;
         Ok(Made {
             source: picture.source().clone(),

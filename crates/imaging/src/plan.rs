@@ -1,5 +1,6 @@
 //! The needs of a set of variants of one source, before any pixel is decoded.
 
+use super::animation;
 use super::decode::{self, Target};
 use super::encode;
 use super::error::ImagingError;
@@ -47,7 +48,12 @@ impl Plan {
                 error,
             };
             let seen = orient::seen_size(header.size, header.exif.orientation);
-            let geometry = Geometry::new(variant, seen);
+            let is_drawn = header.format().is_vector();
+            let geometry = if is_drawn {
+                Geometry::drawn(variant, seen)
+            } else {
+                Geometry::new(variant, seen)
+            };
             let formats = variant.formats.of_source(header.has_alpha);
             check_output(geometry.output(), &formats, limits).map_err(at_fault)?;
             let needed = needed_size(&geometry, header);
@@ -65,6 +71,13 @@ impl Plan {
             for format in formats {
                 own_files = own_files.saturating_add(encode::file_bytes(format, area));
                 working = working.max(encode::memory_bytes(format, area));
+            }
+            if variant.animated {
+                working = working.saturating_add(animation::memory_bytes(
+                    header,
+                    geometry.output(),
+                    limits,
+                ));
             }
             files = files.saturating_add(own_files);
             dearest = dearest.max(working);
@@ -136,19 +149,36 @@ fn check_output(size: Size, formats: &[Format], limits: &Limits) -> Result<(), I
     Ok(())
 }
 
+/// Pixels of a picture that is drawn; larger variants are scaled up from it.
+const MAX_DRAWN_PIXELS: f64 = 16e6;
+/// A longer side, of a strip, is drawn with fewer pixels than it has.
+const MAX_DRAWN_SIDE: u32 = 16_384;
+
 /// The size of the whole source, as stored, at the scale at which a variant shows its part; never
-/// larger than the source.
-fn needed_size(geometry: &Geometry, header: &Header<'_>) -> Size {
+/// larger than the source, unless that is drawn.
+pub(crate) fn needed_size(geometry: &Geometry, header: &Header<'_>) -> Size {
     let seen = orient::seen_size(header.size, header.exif.orientation);
+    let region = &geometry.region;
+    if header.format().is_vector() {
+        return drawn_size(geometry, seen);
+    }
     let side = |shown: u32, part: f64, whole: u32| {
         let needed = f64::from(shown) / part * f64::from(whole);
         (needed.round() as u32).clamp(1, whole)
     };
-    let region = &geometry.region;
     let needed = Size::new(
         side(geometry.size.width, region.width, seen.width),
         side(geometry.size.height, region.height, seen.height),
     );
     // Two quarter turns swap the sides back.
     orient::seen_size(needed, header.exif.orientation)
+}
+
+fn drawn_size(geometry: &Geometry, seen: Size) -> Size {
+    let region = &geometry.region;
+    let width = f64::from(geometry.size.width) / region.width * f64::from(seen.width);
+    let height = f64::from(geometry.size.height) / region.height * f64::from(seen.height);
+    let part = (MAX_DRAWN_PIXELS / (width * height)).sqrt().min(1.0);
+    let side = |side: f64| ((side * part).round() as u32).clamp(1, MAX_DRAWN_SIDE);
+    Size::new(side(width), side(height))
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::decode;
+use super::decode::{self, Decoded};
 use super::error::ImagingError;
 use super::header::Header;
 use super::limits::Limits;
@@ -15,8 +15,8 @@ use super::variant::Variant;
 
 /// The bytes of an image, and what their header declares.
 pub struct Source<'a> {
-    bytes: &'a [u8],
-    header: Header<'a>,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) header: Header<'a>,
 }
 
 /// The contents of a header, apart from the bytes: for a source that waits.
@@ -47,6 +47,11 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The bytes that it was opened with.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The facts in the header; whether the file is truncated shows only when it is decoded.
     pub fn facts(&self) -> SourceImage {
         self.describe(None, false)
@@ -63,19 +68,29 @@ impl<'a> Source<'a> {
     /// Decodes the (first) picture, once for all variants of the plan.
     ///
     /// # Errors
-    /// A corrupt file, one of which fewer than half of the rows could be decoded, or the deadline.
+    /// A corrupt file, one of which fewer than half of the rows could be decoded, the deadline, or a
+    /// format that only a locked-down process may decode.
     pub fn decode<'s>(
         &self,
         plan: &Plan,
         limits: &Limits,
         scratch: &'s mut Scratch,
     ) -> Result<Picture<'s>, ImagingError> {
+        if self.format().needs_lockdown() {
+            return Err(ImagingError::NeedsLockdown {
+                format: self.format(),
+            });
+        }
         let decoded = decode::decode(self.bytes, &self.header, plan.target, limits, scratch)?;
+        Ok(self.picture_of(decoded, limits))
+    }
+
+    pub(crate) fn picture_of<'s>(&self, decoded: Decoded<'s>, limits: &Limits) -> Picture<'s> {
         let profile = self.profile(limits);
         let name = profile.as_ref().and_then(|profile| profile.name.clone());
         let source = self.describe(name, decoded.truncated);
         let profile = profile.filter(|profile| !profile.is_srgb());
-        Ok(Picture::new(&self.header, decoded, profile, source))
+        Picture::new(&self.header, decoded, profile, source)
     }
 
     fn profile(&self, limits: &Limits) -> Option<Rc<IccProfile>> {

@@ -30,6 +30,30 @@ pub struct ExifSummary {
     /// Make and model, e.g. `NIKON CORPORATION NIKON D750`, without a make that the model repeats.
     pub camera: Option<String>,
     pub lens: Option<String>,
-    /// `DateTimeOriginal` as `YYYY-MM-DDTHH:MM:SS`, with an offset where the file has one.
+    /// As `YYYY-MM-DDTHH:MM:SS`, with an offset where the file has one.
     pub taken_at: Option<String>,
+    /// Which date that is.
+    pub taken_at_source: Option<TakenAt>,
+}
+
+/// The dates of a picture, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenAt {
+    /// `DateTimeOriginal`: when it was taken.
+    Original,
+    /// `DateTimeDigitized`: when it was scanned.
+    Digitized,
+    /// `DateTime`: when the file was changed, by which it was there at the latest.
+    Modified,
+}
+
+impl TakenAt {
+    /// The word for it in results.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Digitized => "digitized",
+            Self::Modified => "modified",
+        }
+    }
 }

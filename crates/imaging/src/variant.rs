@@ -34,6 +34,8 @@ pub struct Variant {
     /// Strength of an unsharp mask of radius 1: 1 doubles the contrast of details.
     pub sharpen: Option<f32>,
     pub grayscale: bool,
+    /// Whether a WebP shows all frames of a source that moves.
+    pub animated: bool,
 }
 
 /// How a source is brought into the box of width × height.
@@ -156,6 +158,7 @@ impl Variant {
             blur: None,
             sharpen: None,
             grayscale: false,
+            animated: false,
         }
     }
 }

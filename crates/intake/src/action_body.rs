@@ -84,15 +84,35 @@ pub struct FilterSchema {
     created_after: Option<String>,
     #[schema(nullable = false, format = DateTime)]
     created_before: Option<String>,
-    #[schema(nullable = false, min_length = 1, max_length = 512)]
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 512,
+        pattern = "^[^\\x00]*$"
+    )]
     error_code: Option<String>,
-    #[schema(nullable = false, min_length = 1, max_length = 512)]
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 512,
+        pattern = "^[^\\x00]*$"
+    )]
     host: Option<String>,
-    #[schema(nullable = false, min_length = 1, max_length = 512)]
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 512,
+        pattern = "^[^\\x00]*$"
+    )]
     tag: Option<String>,
     #[schema(nullable = false)]
     batch_id: Option<Uuid>,
-    #[schema(nullable = false, min_length = 1, max_length = 512)]
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 512,
+        pattern = "^[^\\x00]*$"
+    )]
     submitted_by: Option<String>,
 }
 

@@ -61,6 +61,8 @@ failure_codes! {
     OutputTooLarge = "output_too_large", false;
     /// Decoding took longer than allowed.
     DecodeTimeout = "decode_timeout", false;
+    /// The process that decoded the image died, or answered nonsense.
+    DecoderCrashed = "decoder_crashed", true;
     /// The thumbnail could not be stored.
     StorageFailed = "storage_failed", true;
     /// A fault of the service (a panic inside the job).

@@ -59,15 +59,17 @@ fn tags(value: &Value) -> Result<Tags, &'static str> {
     let mut tags: Vec<String> = Vec::with_capacity(list.len());
     for tag in list {
         let tag = tag.as_str().ok_or(NO_TAGS)?;
-        let is_sound = !tag.is_empty()
-            && tag.chars().count() <= LONGEST_TAG
-            && !tag.contains(char::is_control);
-        if !is_sound || tags.iter().any(|known| known == tag) {
+        if !is_tag(tag) || tags.iter().any(|known| known == tag) {
             return Err(NO_TAGS);
         }
         tags.push(tag.to_owned());
     }
     Ok(Tags(tags))
+}
+
+/// Whether a job may have this tag.
+pub(crate) fn is_tag(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= LONGEST_TAG && !text.contains(char::is_control)
 }
 
 fn metadata(value: &Value) -> Result<Option<Metadata>, &'static str> {

@@ -116,14 +116,14 @@ pub fn read_cursor(text: &str) -> Option<ListPlace> {
     })
 }
 
-/// The longest text that a filter compares with.
-const MAX_WORD_BYTES: usize = 512;
+/// The longest text that a filter compares with, as JSON Schema counts it.
+const MAX_WORD_CHARS: usize = 512;
 
 /// Neither database stores the character 0.
-fn word(value: &str) -> Result<String, &'static str> {
+pub(super) fn word(value: &str) -> Result<String, &'static str> {
     match value {
         "" => Err("must not be empty"),
-        long if long.len() > MAX_WORD_BYTES => Err("may have at most 512 bytes"),
+        long if long.chars().count() > MAX_WORD_CHARS => Err("may have at most 512 characters"),
         strange if strange.contains('\0') => Err("must not contain the character U+0000"),
         word => Ok(word.to_owned()),
     }
@@ -173,7 +173,7 @@ fn status(value: &str) -> Result<JobStatus, &'static str> {
 
 /// In a query `+` stands for a space, so `…T12:00:00+02:00` arrives with a space where the sign
 /// was.
-fn moment(value: &str) -> Result<Timestamp, &'static str> {
+pub(crate) fn moment(value: &str) -> Result<Timestamp, &'static str> {
     let mut text = value.to_owned();
     if let (Some(space), Some(colon)) = (value.rfind(' '), value.find(':'))
         && space > colon
@@ -267,6 +267,13 @@ mod tests {
             assert_eq!(faults.len(), 1, "{query}");
             assert_eq!(faults[0].parameter.as_deref(), Some(name), "{query}");
         }
+    }
+
+    #[test]
+    fn a_word_has_at_most_512_characters() {
+        let longest = "%C3%A9".repeat(512);
+        assert!(parse(&format!("tag={longest}")).is_ok());
+        assert!(parse(&format!("tag={longest}x")).is_err());
     }
 
     #[test]

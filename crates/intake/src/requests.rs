@@ -18,7 +18,7 @@ const LONGEST_AHEAD: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
 
 const NO_STRING: &str = "must be a string";
 const NO_PRIORITY: &str = "must be a whole number from 0 to 9";
-const NO_MOMENT: &str =
+pub(crate) const NO_MOMENT: &str =
     "must be an RFC 3339 date and time with its offset, e.g. 2026-01-31T12:00:00Z";
 const TOO_FAR: &str = "must be at most ten years ahead";
 const NO_POLICY: &str = "must be allow-retry, reuse-completed or reject-active";
@@ -246,12 +246,18 @@ fn priority(number: &Number) -> Result<Priority, &'static str> {
 }
 
 /// Without its offset a moment would be read as UTC, which is seldom meant.
-fn moment(text: &str) -> Result<Timestamp, &'static str> {
+pub(crate) fn whole_moment(text: &str) -> Result<Timestamp, &'static str> {
     let moment: Timestamp = text.parse().map_err(|_| NO_MOMENT)?;
     let (_, time) = text.split_once(['T', 't', ' ']).ok_or(NO_MOMENT)?;
-    if !time.contains(['Z', 'z', '+', '-']) {
-        return Err(NO_MOMENT);
+    match time.contains(['Z', 'z', '+', '-']) {
+        true => Ok(moment),
+        false => Err(NO_MOMENT),
     }
+}
+
+/// Not so far ahead that it can't be meant.
+fn moment(text: &str) -> Result<Timestamp, &'static str> {
+    let moment = whole_moment(text)?;
     #[expect(
         clippy::disallowed_methods,
         reason = "ten years are not held to the second"

@@ -42,7 +42,7 @@ impl Timestamp {
     pub fn elapsed(self) -> std::time::Duration {
         #[expect(
             clippy::disallowed_methods,
-            reason = "measured against an hour of waiting, never against a lease"
+            reason = "measured against an hour of waiting, and shown; never against a lease"
         )]
         let now = jiff::Timestamp::now().as_microsecond();
         std::time::Duration::from_micros(u64::try_from(now - self.0).unwrap_or(0))

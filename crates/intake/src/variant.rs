@@ -166,7 +166,7 @@ pub fn is_name(text: &str) -> bool {
 /// The rule for a name, as the end of a sentence.
 pub const NAME_RULE: &str = "must be 1 to 32 of a-z, 0-9, _ and -";
 
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 16] = [
     "name",
     "width",
     "height",
@@ -181,6 +181,7 @@ const MEMBERS: [&str; 15] = [
     "sharpen",
     "grayscale",
     "progressive",
+    "animated",
     "optional",
 ];
 
@@ -269,6 +270,7 @@ impl<'a> Members<'a> {
         let blur = self.number("blur", 0.3, 100.0);
         let sharpen = self.number("sharpen", 0.0, 10.0);
         let grayscale = self.boolean("grayscale");
+        let animated = self.boolean("animated");
         let jpeg_coding = if self.boolean("progressive") {
             JpegCoding::Progressive
         } else {
@@ -288,6 +290,7 @@ impl<'a> Members<'a> {
             blur,
             sharpen: sharpen.filter(|strength| *strength > 0.0),
             grayscale,
+            animated,
         })
     }
 
@@ -474,6 +477,8 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "is_false")]
     progressive: bool,
     #[serde(skip_serializing_if = "is_false")]
+    animated: bool,
+    #[serde(skip_serializing_if = "is_false")]
     optional: bool,
 }
 
@@ -525,6 +530,7 @@ impl<'a> Written<'a> {
             sharpen: variant.sharpen,
             grayscale: variant.grayscale,
             progressive: variant.jpeg_coding == JpegCoding::Progressive,
+            animated: variant.animated,
             optional: *optional,
         }
     }

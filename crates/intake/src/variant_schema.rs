@@ -123,7 +123,7 @@ struct Members {
         example = json!(null)
     )]
     background: Option<String>,
-    /// Whether smaller sources are scaled up.
+    /// Whether smaller sources are scaled up. An SVG is drawn in the size of the variant anyway.
     #[schema(default = false, example = false)]
     enlarge: Option<bool>,
     /// Standard deviation of a Gaussian blur, in pixels.
@@ -137,6 +137,10 @@ struct Members {
     /// A JPEG in scans that each show more of it: mostly the smallest file.
     #[schema(default = false, example = false)]
     progressive: Option<bool>,
+    /// The WebP of a source that moves (GIF, WebP, APNG) moves too; other formats show the first
+    /// frame. Without `webp` among the formats it changes nothing.
+    #[schema(default = false, example = false)]
+    animated: Option<bool>,
     /// The job completes even if this one can't be made. Not for the first.
     #[schema(default = false, example = false)]
     optional: Option<bool>,

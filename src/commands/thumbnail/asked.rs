@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 use thumbforge_imaging::Limits;
+use thumbforge_intake::variant_members;
 
 use super::STANDARD_STREAM;
 use crate::cli::ThumbnailArguments;
 use crate::config::{self, Sources};
-use crate::domain::Variants;
+use crate::domain::{DecodeIsolation, Variants};
 
 /// As the service's default of `DECODE_TIMEOUT_SECONDS`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -20,6 +21,7 @@ pub(super) struct Asked {
     pub limits: Limits,
     /// Of the decode and all renditions.
     pub timeout: Duration,
+    pub isolation: DecodeIsolation,
 }
 
 /// The limits of a decode are those of the settings that a preset comes from, else the defaults.
@@ -43,12 +45,14 @@ pub(super) fn asked(arguments: &ThumbnailArguments) -> anyhow::Result<Asked> {
                 ..Limits::default()
             },
             timeout: settings.decode_timeout,
+            isolation: settings.decode_isolation,
         });
     }
     Ok(Asked {
         variants: listed(&arguments.variants)?,
         limits: Limits::default(),
         timeout: DEFAULT_TIMEOUT,
+        isolation: DecodeIsolation::Risky,
     })
 }
 
@@ -57,7 +61,9 @@ fn listed(texts: &[String]) -> anyhow::Result<Option<Variants>> {
     if texts.is_empty() {
         return Ok(None);
     }
-    let list = texts.iter().map(|text| members(text));
+    let list = texts.iter().map(|text| {
+        variant_members(text).map_err(|reason| anyhow::anyhow!("--variant {text:?}: {reason}"))
+    });
     let list = list.collect::<anyhow::Result<_>>()?;
     Variants::read(&Value::Array(list))
         .map(Some)
@@ -65,41 +71,6 @@ fn listed(texts: &[String]) -> anyhow::Result<Option<Variants>> {
             let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("--variant: {}", lines.join("; "))
         })
-}
-
-/// `name=card,width=320,gravity=0.3,0.5` as JSON: in a list of formats or a focal point, what has
-/// no `=` belongs to the member before.
-fn members(text: &str) -> anyhow::Result<Value> {
-    let mut members: Vec<(&str, Vec<&str>)> = Vec::new();
-    for part in text.split(',') {
-        match (part.split_once('='), members.last_mut()) {
-            (Some((name, value)), _) => {
-                let name = name.trim();
-                let is_new = members.iter().all(|(known, _)| *known != name);
-                anyhow::ensure!(is_new, "--variant {text:?}: {name} is there twice");
-                members.push((name, vec![value.trim()]));
-            }
-            (None, Some((name, values))) if ["format", "gravity"].contains(name) => {
-                values.push(part.trim());
-            }
-            (None, _) => anyhow::bail!("--variant {text:?}: {:?} has no value", part.trim()),
-        }
-    }
-    let value = |name: &str, values: &[&str]| match values {
-        [] => Value::Null,
-        ["true"] => true.into(),
-        ["false"] => false.into(),
-        [text] if !["name", "background"].contains(&name) => text
-            .parse::<serde_json::Number>()
-            .map_or_else(|_| Value::from(*text), Value::Number),
-        [text] => Value::from(*text),
-        several if name == "format" => several.iter().copied().collect(),
-        several => Value::from(several.join(",")),
-    };
-    let members = members.iter();
-    Ok(members
-        .map(|(name, values)| ((*name).to_owned(), value(name, values)))
-        .collect())
 }
 
 #[cfg(test)]

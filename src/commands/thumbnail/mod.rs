@@ -12,14 +12,17 @@ use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use thumbforge_imaging::{Limits, Variant};
+use thumbforge_imaging::{Limits, Source, Variant};
 
 use super::WRONG_USAGE;
 use crate::cli::ThumbnailArguments;
+use crate::config::LogFormat;
+use crate::domain::DecodeIsolation;
+use crate::isolation::{CHILD_BYTES, ChildLimits, Decoders};
 use crate::worker::{Made, Opened, Wanted};
 use asked::{Asked, asked};
 use report::{first, metadata, refusal};
@@ -33,10 +36,11 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
         variants,
         limits,
         timeout,
+        isolation,
     } = match asked(arguments) {
         Ok(asked) => asked,
         Err(error) => {
-            super::complain(super::one_line(&format!("{error:#}")));
+            super::complain(LogFormat::Text, &super::one_line(&format!("{error:#}")));
             return Ok(ExitCode::from(WRONG_USAGE));
         }
     };
@@ -53,8 +57,9 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
         deadline: Some(begun + timeout),
         ..limits
     };
-    let made =
-        Opened::new(&bytes, &wanted, &limits).and_then(|opened| opened.make(&wanted, &limits));
+    let decoders = decoders(&bytes, isolation, &limits, timeout)?;
+    let made = Opened::new(&bytes, &wanted, &limits, &decoders)
+        .and_then(|opened| opened.make(&wanted, &limits));
     let millis = begun.elapsed().as_secs_f64() * 1e3;
     let made = match made {
         Ok(made) => made,
@@ -83,6 +88,26 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
     }
     report(&arguments.target, &known)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A child only for an image that needs one: starting it takes longer than most thumbnails.
+fn decoders(
+    bytes: &[u8],
+    isolation: DecodeIsolation,
+    limits: &Limits,
+    timeout: Duration,
+) -> anyhow::Result<Decoders> {
+    let needs_one =
+        Source::open(bytes, limits).is_ok_and(|source| source.format().needs_lockdown());
+    if isolation != DecodeIsolation::All && !needs_one {
+        return Ok(Decoders::default());
+    }
+    let memory_bytes = limits.max_memory_bytes.saturating_add(bytes.len());
+    let limits = ChildLimits {
+        memory_bytes: (memory_bytes as u64).saturating_add(CHILD_BYTES),
+        timeout,
+    };
+    Ok(Decoders::open(isolation, &limits)?)
 }
 
 /// Writes each file under the name of its variant, and reports what was written.
@@ -181,8 +206,8 @@ mod tests {
             optional: false,
         }];
         let limits = Limits::default();
-        let made =
-            Opened::new(bytes, &wanted, &limits).and_then(|opened| opened.make(&wanted, &limits));
+        let made = Opened::new(bytes, &wanted, &limits, &Decoders::default())
+            .and_then(|opened| opened.make(&wanted, &limits));
         made.map_err(|failed| failed.failure)
     }
 
@@ -204,7 +229,7 @@ mod tests {
         let code = run(&arguments("svg_as.png", &target)).unwrap();
         assert_eq!(code, ExitCode::FAILURE);
         assert!(!target.exists());
-        let failure = made(b"<svg/>").err().unwrap();
+        let failure = made(b"<html/>").err().unwrap();
         assert_eq!(refusal(&failure, None)["error_code"], "unsupported_format");
     }
 

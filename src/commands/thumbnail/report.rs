@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use thumbforge_imaging::Rendition;
+use thumbforge_imaging::{Rendition, TakenAt};
 
 use crate::domain::Failure;
 use crate::worker::Made;
@@ -34,7 +34,12 @@ pub(super) fn metadata(bytes: &[u8], made: &Made, millis: f64) -> Value {
         "orientation": source.orientation,
         "icc_profile": source.icc_profile,
         "exif": source.exif.as_ref().map(|exif| {
-            json!({"camera": exif.camera, "lens": exif.lens, "taken_at": exif.taken_at})
+            json!({
+                "camera": exif.camera,
+                "lens": exif.lens,
+                "taken_at": exif.taken_at,
+                "taken_at_source": exif.taken_at_source.map(TakenAt::word),
+            })
         }),
         "dominant_color": made.dominant_color,
         "thumbhash": BASE64_STANDARD.encode(&made.thumbhash),

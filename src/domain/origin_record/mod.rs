@@ -67,6 +67,8 @@ pub enum ParkReason {
 }
 
 impl ParkReason {
+    pub const ALL: [Self; 3] = [Self::RetryAfter, Self::RateLimited, Self::Breaker];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RetryAfter => "retry_after",
@@ -76,9 +78,7 @@ impl ParkReason {
     }
 
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::RetryAfter, Self::RateLimited, Self::Breaker]
-            .into_iter()
-            .find(|reason| reason.as_str() == word)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }
 }
 

@@ -46,27 +46,51 @@ pub async fn begin(
         (Some(Filter(filter)), _) => ActionTarget::Filter(filter),
         (None, ids) => ActionTarget::Ids(ids.unwrap_or_default().into_iter().map(JobId).collect()),
     };
-    let database = state.database.clone();
-    let freezing = async move { database.freeze(target).await };
-    let (target, matched) = state.bounded("database", freezing).await?;
-    if let Some(expected) = body.expected_count
+    if body.dry_run == Some(true) {
+        let (target, matched) = frozen(&state, target, body.expected_count).await?;
+        return Ok(HttpResponse::Ok().json(DryRunAnswer::new(kind, &target, matched)));
+    }
+    let caller = Caller::of(&request);
+    let action = begin_on(&state, kind, target, body.expected_count, &caller).await?;
+    let place = format!("/v1/actions/{}", action.id);
+    Ok(HttpResponse::Accepted()
+        .insert_header((header::LOCATION, place))
+        .json(ActionAnswer::from(action)))
+}
+
+/// Begins an action on `target`.
+///
+/// # Errors
+/// If another number of jobs matches than is expected.
+pub(crate) async fn begin_on(
+    state: &ApiState,
+    kind: ActionKind,
+    target: ActionTarget,
+    expected: Option<u64>,
+    caller: &Caller,
+) -> Result<Action, Problem> {
+    let (target, matched) = frozen(state, target, expected).await?;
+    let (database, label) = (state.database.clone(), caller.label());
+    let beginning = async move { database.begin_action(kind, &target, matched, label).await };
+    state.bounded("database", beginning).await
+}
+
+/// What is concerned from now on, and how many jobs that are.
+async fn frozen(
+    state: &ApiState,
+    target: ActionTarget,
+    expected: Option<u64>,
+) -> Result<(ActionTarget, u64), Problem> {
+    let freezing = state.ask(|database| async move { database.freeze(target).await });
+    let (target, matched) = freezing.await?;
+    if let Some(expected) = expected
         && expected != matched
     {
         let fault = RequestFault::in_body("#/expected_count", format!("{matched} jobs match"));
         let detail = format!("{matched} jobs match, and not {expected}: nothing is done.");
         return Err(Problem::new(ProblemKind::CountMismatch, detail).with_errors(vec![fault]));
     }
-    if body.dry_run == Some(true) {
-        return Ok(HttpResponse::Ok().json(DryRunAnswer::new(kind, &target, matched)));
-    }
-    let database = state.database.clone();
-    let caller = Caller::of(&request).label();
-    let beginning = async move { database.begin_action(kind, &target, matched, caller).await };
-    let action = state.bounded("database", beginning).await?;
-    let place = format!("/v1/actions/{}", action.id);
-    Ok(HttpResponse::Accepted()
-        .insert_header((header::LOCATION, place))
-        .json(ActionAnswer::from(action)))
+    Ok((target, matched))
 }
 
 /// Show an action
@@ -113,7 +137,7 @@ pub async fn abort(
     Ok(HttpResponse::Ok().json(ActionAnswer::from(action)))
 }
 
-fn action_id(request: &HttpRequest) -> Result<uuid::Uuid, Problem> {
+pub(crate) fn action_id(request: &HttpRequest) -> Result<uuid::Uuid, Problem> {
     let text = request.match_info().query("action_id");
     text.parse().map_err(|_| {
         let fault = RequestFault::in_parameter("action_id", "must be a UUID");
@@ -122,7 +146,7 @@ fn action_id(request: &HttpRequest) -> Result<uuid::Uuid, Problem> {
     })
 }
 
-async fn find(state: &ApiState, id: uuid::Uuid) -> Result<Action, Problem> {
+pub(crate) async fn find(state: &ApiState, id: uuid::Uuid) -> Result<Action, Problem> {
     let database = state.database.clone();
     let finding = async move { database.find_action(id).await };
     let found = state.bounded("database", finding).await?;

@@ -22,7 +22,7 @@ use crate::http::idempotency::{self, IdempotencyKey};
 use crate::http::problem::Problem;
 use crate::http::problem_kind::ProblemKind;
 use crate::http::state::ApiState;
-use crate::http::submission::count_pending;
+use crate::http::submission::{count_pending, traceparent};
 
 /// Most bytes of a JSON batch.
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
@@ -78,7 +78,8 @@ pub async fn submit(
     {
         return Ok(response);
     }
-    let read = read(&state, &caller, bytes).await?;
+    let mut read = read(&state, &caller, bytes).await?;
+    read.items.trace(traceparent(&request));
     drop(memory);
     let place = match &state.backlog {
         Some(limit) => {

@@ -11,6 +11,7 @@ use crate::http::batch_dto::{
     BatchAnswer, BatchImageBody, BatchImagesBody, BatchStatusBody, BatchesBody,
 };
 use crate::http::origin_dto::CursorPagination;
+use crate::http::prefix::Prefix;
 use crate::http::problem::Problem;
 use crate::http::problem_kind::ProblemKind;
 use crate::http::state::ApiState;
@@ -115,8 +116,12 @@ pub async fn images(
     };
     let page = state.bounded("database", listing).await?;
     let page = page.ok_or_else(no_such_batch)?;
+    let prefix = Prefix::of(&request);
+    let items = page.items.into_iter();
     Ok(HttpResponse::Ok().json(BatchImagesBody {
-        items: page.items.into_iter().map(BatchImageBody::from).collect(),
+        items: items
+            .map(|item| BatchImageBody::new(item, &prefix))
+            .collect(),
         pagination: CursorPagination {
             limit,
             next_cursor: page.next.map(cursor),
@@ -125,7 +130,7 @@ pub async fn images(
 }
 
 /// The `{batch_id}` of the path.
-pub(super) fn batch_id(request: &HttpRequest) -> Result<Uuid, Problem> {
+pub(crate) fn batch_id(request: &HttpRequest) -> Result<Uuid, Problem> {
     let text = request.match_info().query("batch_id");
     Uuid::parse_str(text).map_err(|_| {
         let fault = RequestFault::in_parameter("batch_id", "must be a UUID");
@@ -134,7 +139,7 @@ pub(super) fn batch_id(request: &HttpRequest) -> Result<Uuid, Problem> {
     })
 }
 
-pub(super) async fn find(state: &ApiState, id: Uuid) -> Result<Batch, Problem> {
+pub(crate) async fn find(state: &ApiState, id: Uuid) -> Result<Batch, Problem> {
     let database = state.database.clone();
     let finding = async move { database.find_batch(id).await };
     let batch = state.bounded("database", finding).await?;

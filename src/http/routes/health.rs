@@ -1,5 +1,7 @@
 //! `GET /v1/healthz`, `/livez`, `/readyz`
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web};
 use tokio::runtime::Handle;
 
@@ -21,14 +23,14 @@ use crate::http::state::ApiState;
 )]
 pub async fn healthy(state: web::Data<ApiState>) -> Result<HttpResponse, Problem> {
     let failing = state.into_inner().failing(|state| &state.health).await;
-    verdict(failing)
+    verdict(failing, &[])
 }
 
 /// Check readiness
 ///
 /// Whether requests should be sent here: the database and the storage can be written, workers in
 /// this process (`all`) consume, and no shutdown has begun. A queue that fails does not count: jobs
-/// are accepted, and found, without it.
+/// are accepted, and found, without it. `notes` says what this process can't do although it is ready.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -37,12 +39,13 @@ pub async fn healthy(state: web::Data<ApiState>) -> Result<HttpResponse, Problem
     responses((status = 200, description = "Ready", body = Health))
 )]
 pub async fn ready(state: web::Data<ApiState>) -> Result<HttpResponse, Problem> {
+    let state = state.into_inner();
     if state.is_draining() {
         let detail = "The service is shutting down.";
         return Err(Problem::new(ProblemKind::Unavailable, detail));
     }
-    let failing = state.into_inner().failing(|state| &state.readiness).await;
-    verdict(failing)
+    let failing = Arc::clone(&state).failing(|state| &state.readiness).await;
+    verdict(failing, state.readiness.notes())
 }
 
 /// Check liveness
@@ -56,7 +59,7 @@ pub async fn ready(state: web::Data<ApiState>) -> Result<HttpResponse, Problem> 
     responses((status = 200, description = "Alive", body = Health))
 )]
 pub async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(Health { status: "ok" })
+    HttpResponse::Ok().json(Health::ok())
 }
 
 /// Readiness of a process without the API.
@@ -65,16 +68,22 @@ pub async fn parts_ready(
     runtime: web::Data<Handle>,
 ) -> Result<HttpResponse, Problem> {
     let check = check.into_inner();
-    let asked = runtime.spawn(async move { check.failing().await });
-    verdict(asked.await.unwrap_or_else(|error| {
+    let asked = Arc::clone(&check);
+    let asked = runtime.spawn(async move { asked.failing().await });
+    let failing = asked.await.unwrap_or_else(|error| {
         tracing::error!(%error, "readiness check failed");
         vec!["readiness check"]
-    }))
+    });
+    verdict(failing, check.notes())
 }
 
-fn verdict(failing: Vec<&'static str>) -> Result<HttpResponse, Problem> {
+fn verdict(failing: Vec<&'static str>, notes: &[String]) -> Result<HttpResponse, Problem> {
     if failing.is_empty() {
-        return Ok(HttpResponse::Ok().json(Health { status: "ok" }));
+        let notes = notes.to_vec();
+        return Ok(HttpResponse::Ok().json(Health {
+            notes,
+            ..Health::ok()
+        }));
     }
     let detail = format!("Failing: {}.", failing.join(", "));
     Err(Problem::new(ProblemKind::Unavailable, detail).with_failing(failing))

@@ -8,6 +8,7 @@ use super::show::find;
 use crate::domain::{Job, JobId, JobStatus, transition};
 use crate::http::caller::Caller;
 use crate::http::dto::JobBody;
+use crate::http::prefix::Prefix;
 use crate::http::problem::Problem;
 use crate::http::problem_kind::ProblemKind;
 use crate::http::state::ApiState;
@@ -37,7 +38,7 @@ pub async fn cancel(
         let detail = format!("The job is {}.", job.status.as_str());
         return Err(Problem::new(ProblemKind::AlreadyEnded, detail));
     }
-    Ok(HttpResponse::Ok().json(JobBody::from(job)))
+    Ok(HttpResponse::Ok().json(JobBody::new(job, &Prefix::of(&request))))
 }
 
 /// Retry a job
@@ -70,7 +71,7 @@ pub async fn retry(
     if retried.is_empty() {
         return Err(not_retried(&state, &job).await);
     }
-    Ok(HttpResponse::Ok().json(JobBody::from(job)))
+    Ok(HttpResponse::Ok().json(JobBody::new(job, &Prefix::of(&request))))
 }
 
 async fn not_retried(state: &web::Data<ApiState>, job: &Job) -> Problem {

@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use thumbforge_intake::query::{ListQuery, cursor};
 
 use crate::http::dto::{JobBody, ListBody, Pagination, StatusBody};
+use crate::http::prefix::Prefix;
 use crate::http::problem::Problem;
 use crate::http::state::ApiState;
 
@@ -32,13 +33,17 @@ use crate::http::state::ApiState;
             pattern = "^[A-Za-z0-9_-]{32}$",
             description = "The `next_cursor` of the page before"),
         ("error_code" = Option<String>, Query, min_length = 1, max_length = 512,
+            pattern = "^[^\\x00]*$",
             description = "Only jobs whose last failure is this one"),
         ("host" = Option<String>, Query, min_length = 1, max_length = 512,
+            pattern = "^[^\\x00]*$",
             description = "Only jobs whose URL has this host", example = "images.example.org"),
         ("tag" = Option<String>, Query, min_length = 1, max_length = 512,
+            pattern = "^[^\\x00]*$",
             description = "Only jobs with this tag"),
         ("batch_id" = Option<uuid::Uuid>, Query, description = "Only jobs of this batch"),
         ("submitted_by" = Option<String>, Query, min_length = 1, max_length = 512,
+            pattern = "^[^\\x00]*$",
             description = "Only jobs that the API key of this name submitted"),
     ),
     responses((status = 200, description = "A page of jobs", body = ListBody))
@@ -61,8 +66,10 @@ pub async fn list(
         tokio::try_join!(page, database.total_of(&filter))
     };
     let (page, total) = state.bounded("database", listing).await?;
+    let prefix = Prefix::of(&request);
+    let bodies = page.jobs.into_iter().map(|job| JobBody::new(job, &prefix));
     Ok(HttpResponse::Ok().json(ListBody {
-        items: page.jobs.into_iter().map(JobBody::from).collect(),
+        items: bodies.collect(),
         pagination: Pagination {
             total: total.total,
             total_is_exact: total.is_exact,

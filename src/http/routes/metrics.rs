@@ -16,11 +16,15 @@ use crate::http::state::ApiState;
     responses((status = 200, description = "The counts", body = Metrics))
 )]
 pub async fn metrics(state: web::Data<ApiState>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(count(&state).await?))
+}
+
+pub(super) async fn count(state: &ApiState) -> Result<Metrics, Problem> {
     let database = state.database.clone();
     let counting = async move { database.counts().await };
     let counts = state.bounded("database", counting).await?;
     let by_status = counts.by_status;
-    Ok(HttpResponse::Ok().json(Metrics {
+    Ok(Metrics {
         total: by_status.total(),
         pending: by_status.of(JobStatus::Pending),
         processing: by_status.of(JobStatus::Processing),
@@ -30,5 +34,5 @@ pub async fn metrics(state: web::Data<ApiState>) -> Result<HttpResponse, Problem
         oldest_pending_seconds: counts.oldest_pending_seconds,
         oldest_parked_seconds: counts.oldest_parked_seconds,
         workers_alive: counts.workers_alive,
-    }))
+    })
 }

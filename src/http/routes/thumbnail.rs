@@ -96,9 +96,9 @@ pub(super) async fn send(
         .set_content_type(content_type)
         .disable_content_disposition()
         .into_response(request);
-    let caching = match state.settings.api_keys {
-        None => CACHING,
-        Some(_) => PRIVATE_CACHING,
+    let caching = match state.settings.api_keys.are_needed() {
+        false => CACHING,
+        true => PRIVATE_CACHING,
     };
     if !response.status().is_client_error() {
         let headers = response.headers_mut();
@@ -127,7 +127,10 @@ fn not_there(status: JobStatus) -> Problem {
         JobStatus::Pending | JobStatus::Processing => "The job has not ended yet.",
         JobStatus::Failed => "The job failed; its record says why.",
         JobStatus::Cancelled => "The job was cancelled.",
-        JobStatus::Completed => "The thumbnail was removed.",
+        JobStatus::Completed => {
+            let detail = "The job made it, but the storage no longer has it.";
+            return Problem::new(ProblemKind::ThumbnailRemoved, detail);
+        }
     };
     Problem::new(ProblemKind::ThumbnailNotFound, detail)
 }

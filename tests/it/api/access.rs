@@ -10,7 +10,7 @@ const KEYS: &str = "one:ea77193cc4e6f18656f3130e296203880c4b9b3772afc855211b82fd
 
 pub fn keyed() -> ApiSettings {
     ApiSettings {
-        api_keys: Some(ApiKeys::parse(KEYS).unwrap()),
+        api_keys: ApiKeys::parse(KEYS).unwrap().into(),
         ..settings()
     }
 }
@@ -28,7 +28,11 @@ async fn without_a_key_nothing_but_health_and_docs_is_open() {
         format!("/v1/images/{id}"),
         format!("/v1/images/{id}/thumbnail"),
         "/v1/metrics".to_owned(),
+        "/metrics".to_owned(),
         "/v1/origins".to_owned(),
+        "/v1/failures".to_owned(),
+        "/v1/workers".to_owned(),
+        "/v1/flow".to_owned(),
         "/v1/nothing".to_owned(),
     ];
     for path in &paths {
@@ -90,7 +94,7 @@ async fn a_key_may_do_what_its_scopes_say() {
         (":read,submit,operate", &["read", "submit", "operate"]),
     ] {
         let scoped = ApiSettings {
-            api_keys: Some(ApiKeys::parse(&format!("{KEYS}{scopes}")).unwrap()),
+            api_keys: ApiKeys::parse(&format!("{KEYS}{scopes}")).unwrap().into(),
             ..settings()
         };
         let api = Api::on_sqlite(scoped).await;
@@ -100,13 +104,22 @@ async fn a_key_may_do_what_its_scopes_say() {
             ("GET", format!("/v1/images/{id}"), "read"),
             ("GET", format!("/v1/images/{id}/thumbnail"), "read"),
             ("GET", "/v1/metrics".to_owned(), "read"),
+            ("GET", "/metrics".to_owned(), "read"),
             ("GET", "/v1/origins".to_owned(), "read"),
+            ("GET", "/v1/failures".to_owned(), "read"),
+            ("GET", "/v1/workers".to_owned(), "read"),
+            ("GET", "/v1/flow".to_owned(), "read"),
             ("POST", "/v1/images".to_owned(), "submit"),
             ("POST", "/v1/origins/pause".to_owned(), "operate"),
             ("POST", "/v1/origins/resume".to_owned(), "operate"),
             ("POST", "/v1/origins/reset".to_owned(), "operate"),
             ("POST", "/v1/queue/pause".to_owned(), "operate"),
             ("POST", "/v1/queue/resume".to_owned(), "operate"),
+            ("GET", "/v1/webhooks".to_owned(), "operate"),
+            // The router decodes letters.
+            ("GET", "/v1/%77ebhooks".to_owned(), "operate"),
+            ("GET", format!("/v1/w%65bhooks/{id}/deliveries"), "operate"),
+            ("POST", "/v1/%69mages".to_owned(), "submit"),
         ] {
             let headers = [JSON, ("Authorization", "Bearer secret-one")];
             let answer = request(api.address, method, &path, &headers, b"").await;
@@ -142,7 +155,7 @@ async fn pages_of_other_origins_are_let_in_by_setting_only() {
 
     let open = ApiSettings {
         cors_origins: vec!["https://app.example".to_owned()],
-        api_keys: Some(ApiKeys::parse(KEYS).unwrap()),
+        api_keys: ApiKeys::parse(KEYS).unwrap().into(),
         ..settings()
     };
     let open = Api::on_sqlite(open).await;

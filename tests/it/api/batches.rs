@@ -300,9 +300,9 @@ async fn a_batch_belongs_to_the_key_that_submitted_it() {
         "one:ea77193cc4e6f18656f3130e296203880c4b9b3772afc855211b82fdd46e9185",
         "two:cebdf378f2d2bd60d3e3693349e8f20f329daf11a276f849996f0a6377e2155b",
     ];
-    let api_keys = Some(thumbforge::http::ApiKeys::parse(&hashes.join("\n")).unwrap());
+    let keys = thumbforge::http::ApiKeys::parse(&hashes.join("\n")).unwrap();
     let api = Api::on_sqlite(ApiSettings {
-        api_keys,
+        api_keys: keys.into(),
         ..settings()
     })
     .await;

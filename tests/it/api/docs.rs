@@ -62,6 +62,7 @@ async fn the_description_names_every_operation_and_status() {
         statuses,
         [
             ("get /livez", "200 414 431 500"),
+            ("get /metrics", "200 414 431 500"),
             ("get /readyz", "200 414 431 500 503"),
             (
                 "post /v1/actions",
@@ -83,6 +84,10 @@ async fn the_description_names_every_operation_and_status() {
                 "200 403 404 414 422 431 500 503"
             ),
             (
+                "get /v1/batches/{batch_id}/events",
+                "200 204 404 414 422 431 500 503"
+            ),
+            (
                 "get /v1/batches/{batch_id}/images",
                 "200 404 414 422 431 500 503"
             ),
@@ -90,11 +95,14 @@ async fn the_description_names_every_operation_and_status() {
                 "post /v1/batches/{batch_id}/retry",
                 "200 403 404 414 422 431 500 503"
             ),
+            ("get /v1/events", "200 414 422 431 500 503"),
+            ("get /v1/failures", "200 414 422 431 500 503"),
+            ("get /v1/flow", "200 414 422 431 500 503"),
             ("get /v1/healthz", "200 414 431 500 503"),
             ("get /v1/images", "200 414 422 431 500 503"),
             (
                 "post /v1/images",
-                "202 400 403 408 409 413 414 415 422 429 431 500 503"
+                "200 202 400 403 408 409 413 414 415 422 429 431 500 503"
             ),
             (
                 "delete /v1/images/{job_id}",
@@ -104,6 +112,10 @@ async fn the_description_names_every_operation_and_status() {
             (
                 "post /v1/images/{job_id}/cancel",
                 "200 403 404 409 414 422 431 500 503"
+            ),
+            (
+                "get /v1/images/{job_id}/events",
+                "200 204 404 414 422 431 500 503"
             ),
             (
                 "post /v1/images/{job_id}/retry",
@@ -124,6 +136,44 @@ async fn the_description_names_every_operation_and_status() {
             ("post /v1/origins/resume", BRAKE),
             ("post /v1/queue/pause", BRAKE),
             ("post /v1/queue/resume", BRAKE),
+            ("get /v1/webhooks", "200 414 431 500 503"),
+            (
+                "post /v1/webhooks",
+                "201 400 403 408 409 413 414 415 422 431 500 503"
+            ),
+            (
+                "delete /v1/webhooks/{webhook_id}",
+                "204 403 404 414 422 431 500 503"
+            ),
+            (
+                "get /v1/webhooks/{webhook_id}",
+                "200 404 414 422 431 500 503"
+            ),
+            (
+                "patch /v1/webhooks/{webhook_id}",
+                "200 400 403 404 408 413 414 415 422 431 500 503"
+            ),
+            (
+                "get /v1/webhooks/{webhook_id}/deliveries",
+                "200 404 414 422 431 500 503"
+            ),
+            (
+                "post /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/resend",
+                "202 403 404 414 422 431 500 503"
+            ),
+            (
+                "post /v1/webhooks/{webhook_id}/recover",
+                "202 400 403 404 408 413 414 415 422 431 500 503"
+            ),
+            (
+                "post /v1/webhooks/{webhook_id}/secret/rotate",
+                "200 400 403 404 408 413 414 415 422 431 500 503"
+            ),
+            (
+                "post /v1/webhooks/{webhook_id}/test",
+                "202 400 403 404 408 413 414 415 422 431 500 503"
+            ),
+            ("get /v1/workers", "200 414 422 431 500 503"),
         ]
     );
 }
@@ -158,12 +208,13 @@ async fn every_error_is_described_with_an_example_and_every_reference_resolves()
 async fn keys_are_described_where_they_are_asked_for() {
     let key = "one:ea77193cc4e6f18656f3130e296203880c4b9b3772afc855211b82fdd46e9185";
     let keyed = ApiSettings {
-        api_keys: Some(ApiKeys::parse(key).unwrap()),
+        api_keys: ApiKeys::parse(key).unwrap().into(),
         ..settings()
     };
     let description = description(keyed).await;
     for (name, operation) in operations(&description) {
-        let guarded = name.contains("/v1/") && !name.contains("healthz");
+        let is_of_the_api = name.contains("/v1/") && !name.contains("healthz");
+        let guarded = is_of_the_api || name.ends_with(" /metrics");
         assert_eq!(operation.get("security").is_some(), guarded, "{name}");
         assert_eq!(
             operation["responses"].get("401").is_some(),
@@ -171,6 +222,7 @@ async fn keys_are_described_where_they_are_asked_for() {
             "{name}"
         );
         let scope = match name.as_str() {
+            _ if name.contains("/v1/webhooks") => "operate",
             _ if name.starts_with("get") => "read",
             _ if name.contains("/v1/images") || name.contains("/v1/batches") => "submit",
             _ if name.starts_with("post") => "operate",
@@ -193,7 +245,7 @@ async fn swagger_ui_is_served_whole_from_inside() {
         let answer = api.get(path).await;
         assert_eq!(
             (answer.status, answer.header("location")),
-            (307, Some("/docs/")),
+            (307, Some("docs/")),
             "{path}"
         );
     }
@@ -202,6 +254,7 @@ async fn swagger_ui_is_served_whole_from_inside() {
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("script-src 'self';"), "{policy}");
     let html = String::from_utf8(page.body).unwrap();
+    assert!(html.contains("<title>ThumbForge API</title>"), "{html}");
     assert!(!html.contains("https://"), "a foreign asset: {html}");
     let mut assets = 0;
     for attribute in ["src=\"", "href=\""] {

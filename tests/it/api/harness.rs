@@ -9,7 +9,7 @@ use thumbforge::db::{ClaimSource, Database};
 use thumbforge::domain::{
     Claim, DuplicateHandling, JobId, JobResult, Outcome, SourceUrl, ThumbnailInfo, VariantRecord,
 };
-use thumbforge::http::{ApiSettings, ApiState, Pace, Probe, run};
+use thumbforge::http::{ApiSettings, ApiState, LiveKeys, Pace, Probe, run};
 use thumbforge::queue::{MemoryQueue, Queue};
 use thumbforge::storage::{NewFile, Storage, TemporaryFile, first_path};
 use tokio::sync::oneshot;
@@ -39,10 +39,12 @@ pub fn settings() -> ApiSettings {
         default_page_size: 20,
         max_page_size: 100,
         max_pending: None,
-        api_keys: None,
+        api_keys: LiveKeys::default(),
         rate_limit_per_key: None,
         cors_origins: Vec::new(),
         public_url: None,
+        trusted_proxies: Vec::new(),
+        max_connections: 10_000,
         pace: Pace::default(),
     }
 }
@@ -89,14 +91,23 @@ impl Api {
             storage.clone(),
             Arc::new(source_check),
             settings,
-        );
+        )
+        .with_pages(thumbforge::ui::pages(true));
         if let Some(workers) = workers {
-            state = state.with_workers(workers);
+            state = state.with_workers(workers, Vec::new());
         }
         let (shutdown, asked) = oneshot::channel::<()>();
         let stop = async move {
             let _ = asked.await;
         };
+        let numbered = database.clone();
+        // As every process does.
+        tokio::spawn(async move {
+            loop {
+                let _ = numbered.number_events().await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
         let server = tokio::spawn(run(listener, state, stop, Duration::from_secs(10)));
         Self {
             address,

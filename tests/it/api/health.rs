@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use thumbforge::domain::JobStatus;
-use thumbforge::http::{probe, run_probes};
+use thumbforge::http::{HealthCheck, probe, run_probes};
+use thumbforge::observe::Exposition;
 use thumbforge::queue::{MemoryQueue, Queue, RedisQueue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -116,7 +117,14 @@ async fn a_process_without_the_api_serves_its_probes() {
     let shutdown = async {
         let _ = stopped.await;
     };
-    let server = tokio::spawn(run_probes(listener, vec![("consumer", failing)], shutdown));
+    let exposition = Arc::new(Exposition::of_this_process());
+    let parts = vec![("consumer", failing)];
+    let server = tokio::spawn(run_probes(
+        listener,
+        HealthCheck::new(parts),
+        exposition,
+        shutdown,
+    ));
     let get = async |path| request(address, "GET", path, &[], b"").await;
     assert_eq!(get("/livez").await.status, 200);
     let answer = get("/readyz").await;

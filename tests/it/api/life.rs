@@ -107,7 +107,7 @@ on_both_databases! {
 
 fn keyed(rate: Option<f64>) -> ApiSettings {
     ApiSettings {
-        api_keys: Some(ApiKeys::parse(KEYS).unwrap()),
+        api_keys: ApiKeys::parse(KEYS).unwrap().into(),
         rate_limit_per_key: rate,
         ..settings()
     }

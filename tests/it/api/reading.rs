@@ -1,6 +1,6 @@
 //! `GET /v1/images`, `/v1/images/{job_id}`, `/v1/metrics`
 
-use thumbforge::domain::{FailureCode, JobId, Outcome};
+use thumbforge::domain::{FailureCode, JobId, Outcome, WorkerSign};
 use uuid::Uuid;
 
 use super::harness::{Api, on_both_databases};
@@ -128,7 +128,7 @@ on_both_databases! {
         let id = api.accepted(URL).await;
         api.complete(id, b"jpeg").await;
         api.accepted(URL).await;
-        api.database.mark_worker_alive(Uuid::now_v7()).await.unwrap();
+        api.database.mark_worker_alive(&WorkerSign::ready(Uuid::now_v7())).await.unwrap();
         let counts = api.get("/v1/metrics").await.json();
         for (member, expected) in [("total", 2), ("pending", 1), ("completed", 1), ("workers_alive", 1)] {
             assert_eq!(counts[member], expected, "{member}");

@@ -76,12 +76,13 @@ on_both_databases! {
         assert_eq!(api.get_with(&path, &stale).await.status, 200);
     }
 
-    async fn a_thumbnail_that_was_removed_is_not_found(fixture: &Fixture) {
+    async fn a_thumbnail_that_was_removed_says_so(fixture: &Fixture) {
         let api = Api::start(fixture).await;
         let id = api.accepted(URL).await;
         api.complete(id, JPEG).await;
         api.storage.remove(id).await.unwrap();
         let answer = api.get(&format!("/v1/images/{id}/thumbnail")).await;
-        assert_eq!(answer.problem(), (404, "thumbnail_not_found".to_owned()));
+        assert_eq!(answer.problem(), (404, "thumbnail_removed".to_owned()));
+        assert_eq!(answer.json()["title"], "The thumbnail was removed");
     }
 }

@@ -52,7 +52,7 @@ async fn pointers(api: &Api, members: &Value) -> Vec<String> {
 }
 
 /// Completes a job as a worker would: `card` in WebP and JPEG, `tile` in PNG, and `big` failed.
-async fn complete(api: &Api, id: JobId) {
+pub async fn complete(api: &Api, id: JobId) {
     let claim = api.claimed(id).await;
     let file = |path: String, content_type: &str| FileRecord {
         size_bytes: path.len() as u64,

@@ -77,6 +77,14 @@ impl Bits {
     }
 }
 
+/// Where an interval begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    Here,
+    /// Its marker is lost: the next marker belongs to one of the two intervals after it.
+    Later,
+}
+
 /// The entropy-coded data of one scan: taken from the file in windows, byte stuffing removed, up to
 /// the next marker.
 pub struct Input<'a> {
@@ -135,16 +143,15 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Call after each row of MCUs: as [`check_overrun`](Self::check_overrun), and looks at the
-    /// clock.
-    pub fn end_row(&self, bits: Bits) -> Result<(), JpegError> {
+    /// [`JpegError::TimedOut`] once the deadline is over.
+    pub fn check_deadline(&self) -> Result<(), JpegError> {
         if self
             .deadline
             .is_some_and(|deadline| Instant::now() >= deadline)
         {
             return Err(JpegError::TimedOut);
         }
-        self.check_overrun(bits)
+        Ok(())
     }
 
     /// Call after the last MCU of an interval: [`JpegError::Truncated`] if it took bits that are
@@ -171,26 +178,45 @@ impl<'a> Input<'a> {
         Ok(bits)
     }
 
-    /// Steps over restart marker number `index` (modulo 8) and starts anew after it.
-    pub fn restart(&mut self, index: u32) -> Result<Bits, JpegError> {
-        let marker = self.end_of_data();
-        match self.source.get(marker + 1) {
-            None => Err(JpegError::Truncated),
-            Some(&code) if code == markers::RST0 + (index % 8) as u8 => {
-                self.next = marker + 2;
-                self.end = 0;
-                self.exhausted = false;
-                self.fill();
-                Ok(Bits::default())
+    /// Looks for restart marker number `index` (modulo 8), and starts anew after it.
+    ///
+    /// Where another one is found, it is judged by its number, as libjpeg does: one of the next two
+    /// is left where it is, for the one looked for is lost; one of the last two is stepped over; any
+    /// other has a wrong number.
+    ///
+    /// # Errors
+    /// [`JpegError::Truncated`] if there is none before the next marker of another kind.
+    pub fn restart(&mut self, index: u32) -> Result<Restart, JpegError> {
+        loop {
+            let marker = self.end_of_data();
+            self.next = marker;
+            self.end = 0;
+            self.exhausted = true;
+            let code = match self.source.get(marker + 1) {
+                Some(&code @ markers::RST0..=markers::RST7) => code - markers::RST0,
+                _ => return Err(JpegError::Truncated),
+            };
+            match code.wrapping_sub(index as u8) & 7 {
+                1 | 2 => return Ok(Restart::Later),
+                6 | 7 => self.next += 2,
+                _ => {
+                    self.next += 2;
+                    self.exhausted = false;
+                    self.fill();
+                    return Ok(Restart::Here);
+                }
             }
-            Some(markers::RST0..=markers::RST7) => {
-                Err(JpegError::Corrupt("restart marker out of order"))
-            }
-            Some(_) => Err(JpegError::Truncated),
         }
     }
 
-    /// Position in the file of the marker after the data, or of the end of the file.
+    /// Whether the next marker is a restart marker.
+    pub fn restart_follows(&self) -> bool {
+        let code = self.source.get(self.end_of_data() + 1);
+        matches!(code, Some(markers::RST0..=markers::RST7))
+    }
+
+    /// Position in the file of the marker after the data, or of the end of the file. What no
+    /// marker begins with (T.81, table B.1: below SOF0) is damaged data.
     pub fn end_of_data(&self) -> usize {
         let mut at = self.next;
         while let Some(found) = self
@@ -200,8 +226,8 @@ impl<'a> Input<'a> {
         {
             at += found;
             match self.source.get(at + 1) {
-                Some(0x00) => at += 2,
                 Some(0xFF) => at += 1,
+                Some(..markers::SOF0) => at += 2,
                 _ => return at,
             }
         }
@@ -286,14 +312,44 @@ mod tests {
         assert_eq!(end, stuffed.len());
     }
 
-    #[test]
-    fn a_restart_needs_its_own_marker() {
-        let source = [1, 0xFF, 0xD0, 2, 0xFF, 0xD2];
+    /// What is found for the marker `index`, and the byte after it.
+    fn restarted(source: &[u8], index: u32) -> Option<(Restart, Option<u8>)> {
         let mut window = Box::default();
-        let mut input = Input::new(&source, 0, &mut window, None);
-        let mut bits = input.restart(8).unwrap();
+        let mut input = Input::new(source, 0, &mut window, None);
+        let found = input.restart(index).ok()?;
+        let mut bits = Bits::default();
         bits.refill(input.window());
-        assert_eq!(bits.peek() >> 56, 2);
-        assert!(matches!(input.restart(1), Err(JpegError::Corrupt(_))));
+        let is_here = found == Restart::Here;
+        Some((found, is_here.then_some((bits.peek() >> 56) as u8)))
+    }
+
+    #[test]
+    fn a_restart_marker_is_judged_by_its_number() {
+        let source = |number: u8| [1, 0xFF, 0xD0 + number, 2, 0xFF, 0xD9];
+        let here = Some((Restart::Here, Some(2)));
+        for (number, found) in [
+            (3, here),
+            // Too far away to be another one's.
+            (6, here),
+            (7, here),
+            (0, here),
+            // The next two: the one looked for is lost.
+            (4, Some((Restart::Later, None))),
+            (5, Some((Restart::Later, None))),
+            // The last two are stepped over, and none follows.
+            (1, None),
+            (2, None),
+        ] {
+            assert_eq!(restarted(&source(number), 3 + 8), found, "{number}");
+        }
+        assert_eq!(restarted(&[1, 0xFF, 0xD2, 9, 0xFF, 0xD3, 2], 3), here);
+        assert_eq!(restarted(&[1, 0xFF, 0xD9, 0xFF, 0xD3], 3), None);
+        assert_eq!(restarted(&[1], 3), None);
+    }
+
+    #[test]
+    fn a_reserved_code_is_damaged_data_and_no_marker() {
+        let source = [1, 0xFF, 0x45, 0xFF, 0x01, 7, 0xFF, 0xD3, 2];
+        assert_eq!(restarted(&source, 3), Some((Restart::Here, Some(2))));
     }
 }

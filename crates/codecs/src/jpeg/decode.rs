@@ -8,11 +8,12 @@ use super::header::{ColorKind, Header, parse_restart_interval};
 use super::idct::{Transform, last_needed};
 use super::markers::{self, MarkerReader};
 use super::plane::{Layout, Plane, Scale, check_size};
-use super::progression::Plan;
+use super::progression::{Plan, PlannedScan};
 use super::progressive::{Coefficients, ProgressiveScan};
 use super::scan::{Progress, Scan};
 use super::sequential::SequentialScan;
-use super::tables::Tables;
+use super::smoothing::{Smoothing, precision};
+use super::tables::{Quantization, Tables};
 
 /// A sample that no scan has given: mid-grey, as libjpeg shows too.
 const MISSING: u8 = 128;
@@ -35,8 +36,11 @@ pub struct Decoded<'s> {
     pub planes: Vec<Plane<'s>>,
     /// Rows of the full picture that were decoded, at most its height; those below are mid-grey.
     pub rows_decoded: u32,
-    /// Why decoding ended before the end, if it did.
+    /// Why decoding ended before the end, if it did; or what was wrong in a restart interval after
+    /// which it went on.
     pub stopped: Option<JpegError>,
+    /// Low frequencies that no scan has, or only coarsely, were estimated from their neighbours.
+    pub is_smoothed: bool,
 }
 
 /// Decodes the picture at `scale`. `header` is what [`super::read_header`] gave for the same bytes.
@@ -79,6 +83,7 @@ pub fn decode_scaled_until<'s>(
         scale,
         tables: Tables::default(),
         transforms: [const { None }; 4],
+        quantization: [None; 4],
         restart_interval: 0,
         deadline,
     };
@@ -96,7 +101,8 @@ pub fn decode_scaled_until<'s>(
         color: header.color_kind(),
         planes: planes.collect(),
         rows_decoded: header.height.min(progress.rows as u32),
-        stopped: progress.stopped,
+        stopped: progress.stopped.or(progress.damage),
+        is_smoothed: progress.is_smoothed,
     })
 }
 
@@ -107,6 +113,8 @@ struct Decoder<'a> {
     scale: Scale,
     tables: Tables,
     transforms: [Option<Transform>; 4],
+    /// Of each component, once it is latched.
+    quantization: [Option<Quantization>; 4],
     restart_interval: u16,
     deadline: Option<Instant>,
 }
@@ -139,6 +147,7 @@ impl Decoder<'_> {
         let mut reader = MarkerReader::new(self.bytes)?;
         // Rows of each component, once its scan has been read.
         let mut rows = vec![None; self.header.components.len()];
+        let mut damage = None;
         loop {
             let stopped = match self.next_scan(&mut reader) {
                 Ok(Some(scan)) => {
@@ -150,6 +159,7 @@ impl Decoder<'_> {
                     scan.components
                         .iter()
                         .for_each(|c| rows[c.index] = Some(progress.rows));
+                    damage = damage.or(progress.damage);
                     progress.stopped
                 }
                 Ok(None) => Some(JpegError::Truncated),
@@ -161,6 +171,8 @@ impl Decoder<'_> {
                 return Ok(Progress {
                     rows: least(&rows),
                     stopped,
+                    damage,
+                    is_smoothed: false,
                 });
             }
         }
@@ -173,11 +185,7 @@ impl Decoder<'_> {
         scratch: &mut Scratch,
     ) -> Result<Progress, JpegError> {
         for part in &scan.components {
-            let (dc, ac) = (
-                self.tables.dc[part.dc].as_ref(),
-                self.tables.ac[part.ac].as_ref(),
-            );
-            let (dc, ac) = (dc.ok_or(NO_TABLE)?, ac.ok_or(NO_TABLE)?);
+            let (dc, ac) = (self.tables.dc(part.dc)?, self.tables.ac(part.ac)?);
             if N == 1 {
                 scratch.cache.steps.prepare_dc(part.dc, dc);
                 scratch.cache.steps.prepare_ac(part.ac, ac);
@@ -227,8 +235,10 @@ impl Decoder<'_> {
         let mut reader = MarkerReader::new(self.bytes)?;
         // Rows for which each component has DC coefficients.
         let mut rows = vec![None; self.header.components.len()];
-        let mut stopped = plan.stopped;
-        for planned in &plan.scans {
+        let (mut stopped, mut damage) = (plan.stopped, None);
+        // Scans that were read to their end or need not be, and the rows of one that was not.
+        let (mut known, mut rows_of_next) = (plan.scans.len(), 0);
+        for (index, planned) in plan.scans.iter().enumerate() {
             self.next_scan(&mut reader)?;
             let scan = &planned.scan;
             if planned.needed {
@@ -242,23 +252,60 @@ impl Decoder<'_> {
                 {
                     rows[part.index] = Some(progress.rows);
                 }
+                damage = damage.or(progress.damage);
                 if progress.stopped.is_some() {
                     stopped = progress.stopped;
+                    (known, rows_of_next) = (index, progress.rows);
                     break;
                 }
             }
             reader.seek(planned.end);
         }
-        scratch
-            .coefficients
-            .transform::<N>(self.layout, &self.transforms, &mut scratch.samples);
+        let smoothing = self.smoothing(&plan.scans, known, rows_of_next);
+        let is_smoothed = N > 1
+            && stopped != Some(JpegError::TimedOut)
+            && smoothing.iter().any(Smoothing::is_useful);
+        let smoothing = Some(smoothing).filter(|_| is_smoothed).unwrap_or_default();
+        let transformed = scratch.coefficients.transform::<N>(
+            self.layout,
+            &self.transforms,
+            &smoothing,
+            self.deadline,
+            &mut scratch.samples,
+        );
         let rows = least(&rows);
         // All scans and the end marker met, but not all components.
         let missing = (rows == 0).then_some(JpegError::Truncated);
         Ok(Progress {
             rows,
-            stopped: stopped.or(missing),
+            stopped: transformed.err().or(stopped).or(missing),
+            damage,
+            is_smoothed,
         })
+    }
+
+    /// For each component, after the first `known` scans and so many rows of the next; none if a
+    /// component has no scan.
+    fn smoothing(&self, scans: &[PlannedScan], known: usize, rows: usize) -> Vec<Smoothing<'_>> {
+        let components = self.layout.components.iter().enumerate();
+        let smoothing = components.map(|(index, layout)| {
+            let next = scans.len().min(known + 1);
+            Some(Smoothing {
+                layout,
+                quantization: self.quantization[index].as_ref()?,
+                precision: precision(&scans[..next], index),
+                before: (
+                    if next > known {
+                        rows * layout.v / self.layout.mcu_rows
+                    } else {
+                        layout.padded_h
+                    },
+                    precision(&scans[..known], index),
+                ),
+            })
+            .filter(Smoothing::has_means)
+        });
+        smoothing.collect::<Option<_>>().unwrap_or_default()
     }
 
     fn decode_progressive_scan<const N: usize>(
@@ -269,15 +316,11 @@ impl Decoder<'_> {
     ) -> Result<Progress, JpegError> {
         for part in &scan.components {
             if scan.first > 0 {
-                scratch
-                    .cache
-                    .symbols
-                    .prepare(part.ac, self.tables.ac[part.ac].as_ref().ok_or(NO_TABLE)?);
+                let code = self.tables.ac(part.ac)?;
+                scratch.cache.symbols.prepare(part.ac, code);
             } else if scan.high == 0 {
-                scratch
-                    .cache
-                    .dc
-                    .prepare(part.dc, self.tables.dc[part.dc].as_ref().ok_or(NO_TABLE)?);
+                let code = self.tables.dc(part.dc)?;
+                scratch.cache.dc.prepare(part.dc, code);
             }
         }
         let progressive =
@@ -318,14 +361,12 @@ impl Decoder<'_> {
                     .ok_or(JpegError::Corrupt("no quantisation table"))?;
                 let n = self.layout.components[part.index].n;
                 self.transforms[part.index] = Some(Transform::new(n, quantization));
+                self.quantization[part.index] = Some(*quantization);
             }
         }
         Ok(())
     }
 }
-
-/// Motion JPEG frames leave the well-known tables out.
-const NO_TABLE: JpegError = JpegError::Unsupported("no Huffman table");
 
 fn least(rows: &[Option<usize>]) -> usize {
     rows.iter().map(|rows| rows.unwrap_or(0)).min().unwrap_or(0)

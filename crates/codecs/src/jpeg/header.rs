@@ -35,7 +35,8 @@ pub struct Header {
     pub components: Vec<Component>,
     pub progressive: bool,
     pub jfif: bool,
-    /// Colour transform of the Adobe marker: 0 none, 1 YCbCr, 2 YCCK.
+    /// Colour transform of the Adobe marker: 0 none, 1 YCbCr, 2 YCCK. Others count as the one that
+    /// the number of components allows.
     pub adobe_transform: Option<u8>,
     /// MCUs between restart markers, 0 for none.
     pub restart_interval: u16,
@@ -47,7 +48,7 @@ impl Header {
     pub fn color_kind(&self) -> ColorKind {
         match (self.components.len(), self.adobe_transform) {
             (1, _) => return ColorKind::Grey,
-            (4, Some(2)) => return ColorKind::Ycck,
+            (4, Some(1..)) => return ColorKind::Ycck,
             (4, _) => return ColorKind::Cmyk,
             _ => {}
         }
@@ -96,7 +97,7 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, JpegError> {
             // SOF3 and above: lossless, hierarchical, arithmetic.
             0xC3..=0xCF => return Err(JpegError::Unsupported("coding process")),
             markers::DRI => restart_interval = parse_restart_interval(reader.segment()?)?,
-            markers::APP0 => jfif |= reader.segment()?.starts_with(b"JFIF\0"),
+            markers::APP0 => jfif |= reader.loose_segment()?.starts_with(b"JFIF\0"),
             markers::APP14 => {
                 if let [
                     b'A',
@@ -112,7 +113,7 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, JpegError> {
                     _,
                     transform,
                     ..,
-                ] = reader.segment()?
+                ] = reader.loose_segment()?
                 {
                     adobe_transform = Some(*transform);
                 }
@@ -181,18 +182,12 @@ fn parse_components(bytes: &[u8], count: usize) -> Result<Vec<Component>, JpegEr
     if components.len() < count {
         return Err(JpegError::Corrupt("short frame header"));
     }
-    for (index, component) in components.iter().enumerate() {
+    for component in &components {
         if !(1..=4).contains(&component.h) || !(1..=4).contains(&component.v) {
             return Err(JpegError::Corrupt("sampling factor not in 1 to 4"));
         }
         if component.tq > 3 {
             return Err(JpegError::Corrupt("quantisation table number above 3"));
-        }
-        if components[..index]
-            .iter()
-            .any(|other| other.id == component.id)
-        {
-            return Err(JpegError::Corrupt("two components with one id"));
         }
     }
     if let [only] = components.as_mut_slice() {
@@ -234,6 +229,34 @@ mod tests {
             }
         );
         assert_eq!(header.color_kind(), ColorKind::YCbCr);
+    }
+
+    #[test]
+    fn any_adobe_transform_but_0_means_ycck_or_ycbcr() {
+        let kind = |count: usize, transform| {
+            let mut frame = vec![8, 0, 9, 0, 9, count as u8];
+            frame.extend((1..=count as u8).flat_map(|id| [id, 0x11, 0]));
+            let mut bytes = file(&frame, 0xC0);
+            let marker = [0xFF, markers::APP14, 0, 14];
+            let adobe = [&marker[..], b"Adobe\0\x64\0\0\0\0", &[transform]].concat();
+            bytes.splice(2..2, adobe);
+            read_header(&bytes).unwrap().color_kind()
+        };
+        assert_eq!(kind(4, 0), ColorKind::Cmyk);
+        assert_eq!([1, 2, 5].map(|t| kind(4, t)), [ColorKind::Ycck; 3]);
+        assert_eq!(kind(3, 0), ColorKind::Rgb);
+        assert_eq!([1, 2, 5].map(|t| kind(3, t)), [ColorKind::YCbCr; 3]);
+    }
+
+    #[test]
+    fn segments_too_short_for_their_own_length_are_stepped_over() {
+        for length in [0, 1] {
+            for code in [markers::APP0, 0xE1, markers::APP14, markers::COM] {
+                let mut bytes = file(&[8, 0, 9, 0, 9, 1, 1, 0x11, 0], 0xC0);
+                bytes.splice(2..2, [0xFF, code, 0, length]);
+                assert!(read_header(&bytes).is_ok(), "{code:x} of length {length}");
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use super::bits::Bits;
 use super::error::JpegError;
+use super::symbols::NO_CODE_BITS;
 
 /// Bits that the fast tables look at. 12 hold nearly two symbols on average, and leave the tables
 /// in the first cache.
@@ -274,14 +275,15 @@ impl LookupTable for SymbolTable {
 }
 
 impl SymbolTable {
-    /// The next symbol, consumed; `None` if there is no such code. Wants 16 valid bits.
+    /// The next symbol, consumed; `None` if there is no such code, of which [`NO_CODE_BITS`] are
+    /// consumed. Wants 17 valid bits.
     #[inline(always)]
     pub fn take(&self, bits: &mut Bits) -> Option<u8> {
         let entry = self.entries[(bits.peek() >> (64 - LOOKUP_BITS)) as usize];
         if entry == 0 {
-            let (length, symbol) = self.code.decode(bits.peek())?;
-            bits.consume(length);
-            return Some(symbol);
+            let found = self.code.decode(bits.peek());
+            bits.consume(found.map_or(NO_CODE_BITS, |(length, _)| length));
+            return found.map(|(_, symbol)| symbol);
         }
         bits.consume(u32::from(entry & 0xFF));
         Some((entry >> 8) as u8)

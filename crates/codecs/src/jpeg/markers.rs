@@ -59,13 +59,16 @@ impl<'a> MarkerReader<'a> {
         }
     }
 
-    /// Where the next marker is, over entropy-coded data and restart markers; the end of the file
-    /// if there is none.
+    /// Where the next marker is, over entropy-coded data, also damaged, and restart markers; the
+    /// end of the file if there is none.
     pub fn end_of_data(&self) -> usize {
         let mut ahead = self.clone();
-        match ahead.next_marker() {
-            Ok(_) => ahead.position - 2,
-            Err(_) => self.bytes.len(),
+        loop {
+            match ahead.next_marker() {
+                Ok(..SOF0) => {}
+                Ok(_) => return ahead.position - 2,
+                Err(_) => return self.bytes.len(),
+            }
         }
     }
 
@@ -75,9 +78,20 @@ impl<'a> MarkerReader<'a> {
     /// table the rest decodes to something else.
     pub fn skip_segment(&mut self, code: u8) -> Result<(), JpegError> {
         match code {
-            APP0..=APP15 | COM | DNL => self.segment().map(|_| ()),
+            APP0..=APP15 | COM | DNL => self.loose_segment().map(|_| ()),
             _ => Err(JpegError::Corrupt("unexpected marker")),
         }
+    }
+
+    /// As [`segment`](Self::segment), for a segment that the picture can do without: one that is
+    /// too short for its own length is empty.
+    pub fn loose_segment(&mut self) -> Result<&'a [u8], JpegError> {
+        let rest = self.bytes.get(self.position..).unwrap_or_default();
+        if let &[0, 0 | 1, ..] = rest {
+            self.position += 2;
+            return Ok(&[]);
+        }
+        self.segment()
     }
 
     /// The payload of the segment that follows the marker just read, without its length.

@@ -12,10 +12,11 @@ use super::bits::{Bits, Input, Window};
 use super::error::JpegError;
 use super::huffman::HuffmanCode;
 use super::idct::Transform;
+use super::intervals::Intervals;
 use super::scan::Progress;
 use super::sequential::SequentialScan;
 use super::steps::{ENTRIES, StepTables, TABLES, difference, slow_difference};
-use super::symbols::{BadCode, slow_ac, slow_dc};
+use super::symbols::{BadCode, slow_ac, slow_dc, step_over_bad};
 
 impl SequentialScan<'_> {
     /// Decodes at 1/8 into `samples`, the buffer that all planes share.
@@ -41,7 +42,7 @@ impl SequentialScan<'_> {
         entries.resize(columns * places.len() + 1, 0);
         let mut predictions = [0_i32; 4];
         let mut bits = Bits::default();
-        let (mut until_restart, mut restarts) = (self.restart_interval as usize, 0);
+        let mut intervals = Intervals::new(self.restart_interval);
         for row in 0..rows {
             // Where the next MCU's blocks go.
             let mut ats: Vec<usize> = places
@@ -51,42 +52,44 @@ impl SequentialScan<'_> {
             let mut column = 0;
             let mut decode_row = || -> Result<(), JpegError> {
                 while column < columns {
-                    let mut run = columns - column;
-                    if self.restart_interval > 0 {
-                        if until_restart == 0 {
-                            input.check_overrun(bits)?;
-                            bits = input.restart(restarts)?;
-                            predictions = [0; 4];
-                            (until_restart, restarts) =
-                                (self.restart_interval as usize, restarts + 1);
-                        }
-                        run = run.min(until_restart);
-                        until_restart -= run;
+                    let run = intervals.next_run(columns - column, input, &mut bits)?;
+                    column += run.mcus;
+                    if run.is_new {
+                        predictions = [0; 4];
                     }
-                    let run_entries = &mut entries[..run * places.len() + 1];
-                    bits = step_over(bits, input, &mcu, run_entries)?;
-                    for entries in run_entries.chunks_exact(places.len()).take(run) {
-                        for ((place, at), &entry) in places.iter().zip(&mut ats).zip(entries) {
-                            let prediction = &mut predictions[place.coder & 3];
-                            *prediction = prediction.wrapping_add(i32::from(difference(entry)));
-                            samples[*at] = transforms[place.coder].mean(*prediction as i16);
-                            *at += place.mcu_step;
+                    let mut read = 0;
+                    if !run.is_lost {
+                        let run_entries = &mut entries[..run.mcus * places.len() + 1];
+                        read = step_over(&mut bits, input, &mcu, run_entries, &mut intervals)?;
+                        for entries in run_entries.chunks_exact(places.len()).take(read) {
+                            for ((place, at), &entry) in places.iter().zip(&mut ats).zip(entries) {
+                                let prediction = &mut predictions[place.coder & 3];
+                                *prediction = prediction.wrapping_add(i32::from(difference(entry)));
+                                samples[*at] = transforms[place.coder].mean(*prediction as i16);
+                                *at += place.mcu_step;
+                            }
                         }
                     }
-                    column += run;
+                    for (place, at) in places.iter().zip(&mut ats) {
+                        *at += (run.mcus - read) * place.mcu_step;
+                    }
                 }
-                input.end_row(bits)
+                intervals.end_row(input, bits)
             };
             if let Err(error) = decode_row() {
                 return Ok(Progress {
                     rows: self.pixel_rows(row),
                     stopped: Some(error),
+                    damage: intervals.damage(),
+                    is_smoothed: false,
                 });
             }
         }
         Ok(Progress {
             rows: self.pixel_rows(rows),
             stopped: None,
+            damage: intervals.damage(),
+            is_smoothed: false,
         })
     }
 }
@@ -148,18 +151,20 @@ struct Step {
 }
 
 /// Decodes as many blocks as `entries` has places, less one, to which the loop writes without
-/// meaning to. It writes entries of DC tables.
+/// meaning to. It writes entries of DC tables. Returns how many whole MCUs there were: fewer only if
+/// the data ends and another interval follows.
 #[inline(never)]
 fn step_over(
-    bits: Bits,
+    bits: &mut Bits,
     input: &mut Input<'_>,
     mcu: &Mcu<'_>,
     entries: &mut [u16],
-) -> Result<Bits, JpegError> {
+    intervals: &mut Intervals,
+) -> Result<usize, JpegError> {
     let total = entries.len() - 1;
     let first_dc = (mcu.tables[mcu.last & 15] >> 32) as u32;
     let mut step = Step {
-        bits,
+        bits: *bits,
         table: first_dc,
         dc: 1,
         k: 0,
@@ -169,13 +174,23 @@ fn step_over(
     loop {
         step = fast_steps(step, input, mcu, entries);
         if step.done == total && step.dc == 1 {
-            return Ok(step.bits);
+            *bits = step.bits;
+            return Ok(total / (mcu.last + 1));
         }
-        input.begin_mcu(&mut step.bits)?;
+        if let Err(error) = input.begin_mcu(&mut step.bits) {
+            intervals.lose(error, input)?;
+            return Ok(step.done / (mcu.last + 1));
+        }
         step.bits.refill(input.window());
         step = match advance(step, mcu, entries) {
             Some(next) => next,
-            None => slow_step(step, input.window(), mcu, entries)?,
+            None => match slow_step(step, input.window(), mcu, entries) {
+                Ok(next) => next,
+                Err(BadCode) => {
+                    intervals.tolerate(JpegError::Corrupt("entropy-coded data"), input)?;
+                    step_on(step, input.window(), mcu, entries)
+                }
+            },
         };
     }
 }
@@ -235,27 +250,15 @@ fn slow_step(
     window: &Window,
     mcu: &Mcu<'_>,
     entries: &mut [u16],
-) -> Result<Step, JpegError> {
-    const CORRUPT: JpegError = JpegError::Corrupt("entropy-coded data");
+) -> Result<Step, BadCode> {
     let (ac_code, next_dc_code) = mcu.codes[step.block & 15];
     step.bits.refill(window);
     if step.dc == 1 {
-        let code = next_dc_code.ok_or(CORRUPT)?;
-        let (bits, difference) = slow_dc(step.bits, window, code).map_err(|BadCode| CORRUPT)?;
+        let (bits, difference) = slow_dc(step.bits, window, next_dc_code.ok_or(BadCode)?)?;
         entries[step.done] = slow_difference(difference);
-        let block = step.block ^ mcu.to_next[step.block & 15];
-        return Ok(Step {
-            bits,
-            table: mcu.tables[block & 15] as u32,
-            dc: 0,
-            k: 1,
-            block,
-            done: step.done + 1,
-        });
+        return Ok(step.after_dc(bits, mcu));
     }
-    let code = ac_code.ok_or(CORRUPT)?;
-    let (bits, next, _) =
-        slow_ac(step.bits, window, code, step.k as u32).map_err(|BadCode| CORRUPT)?;
+    let (bits, next, _) = slow_ac(step.bits, window, ac_code.ok_or(BadCode)?, step.k as u32)?;
     if next <= 63 {
         return Ok(Step {
             bits,
@@ -263,11 +266,44 @@ fn slow_step(
             ..step
         });
     }
-    Ok(Step {
-        bits,
-        table: (mcu.tables[step.block & 15] >> 32) as u32,
-        dc: 1,
-        k: 0,
-        ..step
-    })
+    Ok(step.after_block(bits, mcu))
+}
+
+/// The step after a symbol that breaks the code, as libjpeg does it: a DC coefficient stays what it
+/// was, and AC coefficients end.
+#[cold]
+#[inline(never)]
+fn step_on(step: Step, window: &Window, mcu: &Mcu<'_>, entries: &mut [u16]) -> Step {
+    let (ac_code, next_dc_code) = mcu.codes[step.block & 15];
+    let code = if step.dc == 1 { next_dc_code } else { ac_code };
+    let bits = code.map_or(step.bits, |code| step_over_bad(step.bits, window, code));
+    if step.dc == 1 {
+        entries[step.done] = slow_difference(0);
+        return step.after_dc(bits, mcu);
+    }
+    step.after_block(bits, mcu)
+}
+
+impl Step {
+    fn after_dc(self, bits: Bits, mcu: &Mcu<'_>) -> Self {
+        let block = self.block ^ mcu.to_next[self.block & 15];
+        Self {
+            bits,
+            table: mcu.tables[block & 15] as u32,
+            dc: 0,
+            k: 1,
+            block,
+            done: self.done + 1,
+        }
+    }
+
+    fn after_block(self, bits: Bits, mcu: &Mcu<'_>) -> Self {
+        Self {
+            bits,
+            table: (mcu.tables[self.block & 15] >> 32) as u32,
+            dc: 1,
+            k: 0,
+            ..self
+        }
+    }
 }

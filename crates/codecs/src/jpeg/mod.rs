@@ -9,8 +9,10 @@
 //! header ─ markers      what the file declares
 //! tables ─ huffman ─ steps ─ cache   the file's tables → look-up tables
 //! bits ─ symbols        unstuffed bits → coefficients
+//! intervals             where each begins after a restart marker, also after damage
 //! sequential            scans of sequential files → samples, and means for them at 1/8
 //! progression ─ progressive ─ progressive_dc   which scans matter; those → coefficients
+//! smoothing             coefficients that no scan has, or coarsely
 //! idct                  N × N coefficients → N × N samples
 //! plane ─ edges         output geometry; samples in the padding
 //! decode                the door
@@ -30,6 +32,7 @@ mod error;
 mod header;
 mod huffman;
 mod idct;
+mod intervals;
 mod markers;
 mod means;
 mod plane;
@@ -38,6 +41,7 @@ mod progressive;
 mod progressive_dc;
 mod scan;
 mod sequential;
+mod smoothing;
 mod steps;
 mod symbols;
 mod tables;

@@ -1,12 +1,16 @@
 //! Scans of progressive pictures (ITU-T T.81, annex G). Only the lowest coefficients are kept.
 
+use std::time::Instant;
+
 use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
 use super::error::JpegError;
 use super::huffman::{DcTable, SymbolTable, extend};
 use super::idct::{LAST_OF_4, Transform, block_len, last_needed, slots};
+use super::intervals::Intervals;
 use super::plane::{ComponentLayout, Layout};
 use super::scan::{Progress, Scan, ScanComponent};
+use super::smoothing::Smoothing;
 use super::symbols::BadCode;
 
 /// The significance of a block is below this if it has no coefficient after [`LAST_OF_4`].
@@ -31,18 +35,21 @@ impl Coefficients {
     }
 
     /// Turns all blocks into samples, exactly like those of a sequential file, which knows the same
-    /// of each block.
+    /// of each block. `smoothing` has all components, or none; it takes time, and looks at the
+    /// clock.
     #[inline(never)]
     pub fn transform<const N: usize>(
         &self,
         layout: &Layout,
         transforms: &[Option<Transform>; 4],
+        smoothing: &[Smoothing<'_>],
+        deadline: Option<Instant>,
         samples: &mut [u8],
-    ) {
+    ) -> Result<(), JpegError> {
         let mut values = self.values.as_slice();
         // None at all for N = 1.
         let mut significance = self.significance.iter().copied();
-        for (c, transform) in layout.components.iter().zip(transforms) {
+        for (index, (c, transform)) in layout.components.iter().zip(transforms).enumerate() {
             let (own, others) = values.split_at(c.blocks() * block_len(N));
             values = others;
             let mut significance = significance.by_ref().take(c.blocks());
@@ -51,6 +58,19 @@ impl Coefficients {
                 continue;
             };
             let lines = samples[c.start..c.start + c.samples()].chunks_exact_mut(N * c.stride());
+            if let Some(smoothing) = smoothing.get(index) {
+                significance.by_ref().for_each(drop);
+                for (row, lines) in lines.enumerate() {
+                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                        return Err(JpegError::TimedOut);
+                    }
+                    for column in 0..c.padded_w {
+                        let block = smoothing.block::<N>(own, row, column);
+                        transform.write::<N>(&block, &mut lines[column * N..], c.stride());
+                    }
+                }
+                continue;
+            }
             for (row, lines) in own.chunks_exact(c.padded_w * block_len(N)).zip(lines) {
                 for (column, block) in row.chunks_exact(block_len(N)).enumerate() {
                     let (out, stride) = (&mut lines[column * N..], c.stride());
@@ -64,6 +84,7 @@ impl Coefficients {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -151,41 +172,57 @@ impl<'a> ProgressiveScan<'a> {
             return Progress {
                 rows: 0,
                 stopped: Some(CORRUPT),
+                damage: None,
+                is_smoothed: false,
             };
         };
         let mut state = State::default();
-        let (mut until_restart, mut restarts) = (self.restart_interval, 0);
+        let mut intervals = Intervals::new(self.restart_interval);
         for row in 0..layout.blocks_h {
             let mut decode_row = || -> Result<(), JpegError> {
-                let start = first_block + row * layout.padded_w;
-                for block in start..start + layout.blocks_w {
-                    if self.restart_interval > 0 {
-                        if until_restart == 0 {
-                            input.check_overrun(state.bits)?;
-                            state = State {
-                                bits: input.restart(restarts)?,
-                                ..State::default()
-                            };
-                            (until_restart, restarts) = (self.restart_interval, restarts + 1);
-                        }
-                        until_restart -= 1;
+                let mut block = first_block + row * layout.padded_w;
+                let end = block + layout.blocks_w;
+                while block < end {
+                    let run = intervals.next_run(end - block, input, &mut state.bits)?;
+                    if run.is_new {
+                        state.end_of_band_run = 0;
                     }
-                    input.begin_mcu(&mut state.bits)?;
-                    self.decode_block::<N>(input.window(), &mut state, coefficients, block, table)
-                        .map_err(|BadCode| CORRUPT)?;
+                    let blocks = block..block + run.mcus;
+                    block = blocks.end;
+                    for block in blocks.skip(if run.is_lost { run.mcus } else { 0 }) {
+                        if let Err(error) = input.begin_mcu(&mut state.bits) {
+                            intervals.lose(error, input)?;
+                            break;
+                        }
+                        let decoded = self.decode_block::<N>(
+                            input.window(),
+                            &mut state,
+                            coefficients,
+                            block,
+                            table,
+                        );
+                        if decoded.is_err() {
+                            intervals.tolerate(CORRUPT, input)?;
+                            state.end_of_band_run = 0;
+                        }
+                    }
                 }
-                input.end_row(state.bits)
+                intervals.end_row(input, state.bits)
             };
             if let Err(error) = decode_row() {
                 return Progress {
                     rows: self.pixel_rows(row),
                     stopped: Some(error),
+                    damage: intervals.damage(),
+                    is_smoothed: false,
                 };
             }
         }
         Progress {
             rows: self.pixel_rows(layout.blocks_h),
             stopped: None,
+            damage: intervals.damage(),
+            is_smoothed: false,
         }
     }
 

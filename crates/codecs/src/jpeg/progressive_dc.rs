@@ -3,10 +3,11 @@
 
 use super::bits::{Bits, Input};
 use super::error::JpegError;
-use super::huffman::DcTable;
+use super::huffman::{DcTable, LookupTable};
+use super::intervals::Intervals;
 use super::progressive::{CORRUPT, ProgressiveScan};
 use super::scan::Progress;
-use super::symbols::{BadCode, dc_difference};
+use super::symbols::{BadCode, dc_difference, step_over_bad};
 
 /// A block of the MCU.
 struct Place<'t> {
@@ -37,7 +38,7 @@ impl ProgressiveScan<'_> {
         let low = self.scan.low;
         let mut predictions = [0_i32; 4];
         let mut bits = Bits::default();
-        let (mut until_restart, mut restarts) = (self.restart_interval as usize, 0);
+        let mut intervals = Intervals::new(self.restart_interval);
         for row in 0..rows {
             // Where the next MCU's coefficients go.
             let mut ats: Vec<usize> = places
@@ -47,21 +48,18 @@ impl ProgressiveScan<'_> {
             let mut decode_row = || -> Result<(), JpegError> {
                 let mut column = 0;
                 while column < columns {
-                    let mut run = columns - column;
-                    if self.restart_interval > 0 {
-                        if until_restart == 0 {
-                            input.check_overrun(bits)?;
-                            bits = input.restart(restarts)?;
-                            predictions = [0; 4];
-                            (until_restart, restarts) =
-                                (self.restart_interval as usize, restarts + 1);
-                        }
-                        run = run.min(until_restart);
-                        until_restart -= run;
+                    let run = intervals.next_run(columns - column, input, &mut bits)?;
+                    column += run.mcus;
+                    if run.is_new {
+                        predictions = [0; 4];
                     }
-                    column += run;
-                    for _ in 0..run {
-                        input.begin_mcu(&mut bits)?;
+                    let mut missing = if run.is_lost { run.mcus } else { 0 };
+                    for done in missing..run.mcus {
+                        if let Err(error) = input.begin_mcu(&mut bits) {
+                            intervals.lose(error, input)?;
+                            missing = run.mcus - done;
+                            break;
+                        }
                         if self.scan.high > 0 {
                             // An MCU has no more blocks than a refill has bits.
                             bits.refill(input.window());
@@ -74,27 +72,40 @@ impl ProgressiveScan<'_> {
                         for (place, at) in places.iter().zip(&mut ats) {
                             let table = place.table.ok_or(CORRUPT)?;
                             bits.refill(input.window());
-                            let difference = dc_difference(&mut bits, input.window(), table)
-                                .map_err(|BadCode| CORRUPT)?;
+                            let difference = match dc_difference(&mut bits, input.window(), table) {
+                                Ok(difference) => difference,
+                                Err(BadCode) => {
+                                    intervals.tolerate(CORRUPT, input)?;
+                                    bits = step_over_bad(bits, input.window(), table.code());
+                                    0
+                                }
+                            };
                             let prediction = &mut predictions[place.part & 3];
                             *prediction = prediction.wrapping_add(difference);
                             values[*at] = (*prediction << low) as i16;
                             *at += place.mcu_step;
                         }
                     }
+                    for (place, at) in places.iter().zip(&mut ats) {
+                        *at += missing * place.mcu_step;
+                    }
                 }
-                input.end_row(bits)
+                intervals.end_row(input, bits)
             };
             if let Err(error) = decode_row() {
                 return Progress {
                     rows: self.pixel_rows(row),
                     stopped: Some(error),
+                    damage: intervals.damage(),
+                    is_smoothed: false,
                 };
             }
         }
         Progress {
             rows: self.pixel_rows(rows),
             stopped: None,
+            damage: intervals.damage(),
+            is_smoothed: false,
         }
     }
 

@@ -33,13 +33,14 @@ impl Scan {
         }
         let mut components: Vec<ScanComponent> = Vec::with_capacity(count);
         for pair in rest[..2 * count].chunks_exact(2) {
-            let index = header
-                .components
-                .iter()
-                .position(|c| c.id == pair[0])
+            // Some writers give all components one id: they are meant in their order.
+            let is_free = |index: usize| components.iter().all(|c| c.index != index);
+            let mut ids = header.components.iter().map(|c| c.id).enumerate();
+            let (index, _) = ids
+                .find(|(index, id)| *id == pair[0] && is_free(*index))
                 .ok_or(CORRUPT)?;
             let (dc, ac) = (usize::from(pair[1] >> 4), usize::from(pair[1] & 15));
-            if dc > 3 || ac > 3 || components.iter().any(|c| c.index == index) {
+            if dc > 3 || ac > 3 {
                 return Err(CORRUPT);
             }
             components.push(ScanComponent { index, dc, ac });
@@ -88,4 +89,8 @@ pub struct Progress {
     /// Whole rows of the full picture, in pixels, for which the scan's components have samples.
     pub rows: usize,
     pub stopped: Option<JpegError>,
+    /// What was wrong in restart intervals after which it went on.
+    pub damage: Option<JpegError>,
+    /// What no scan had was estimated.
+    pub is_smoothed: bool,
 }

@@ -3,11 +3,14 @@
 use super::bits::{Bits, Input, Window};
 use super::cache::TableCache;
 use super::error::JpegError;
-use super::huffman::{AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK};
+use super::huffman::{AcSkipTable, AcValueTable, DcTable, END_OF_BLOCK, LookupTable};
 use super::idct::{LAST_OF_4, Transform, block_len, last_needed, slots};
+use super::intervals::Intervals;
 use super::plane::Layout;
 use super::scan::{Progress, Scan, ScanComponent};
 use super::symbols::{self, BadCode};
+
+const CORRUPT: JpegError = JpegError::Corrupt("entropy-coded data");
 
 /// What one component needs while its blocks are decoded.
 struct Coder<'t> {
@@ -51,7 +54,7 @@ impl SequentialScan<'_> {
         let mut coefficients = [0_i16; 64];
         let mut predictions = [0_i32; 4];
         let mut bits = Bits::default();
-        let (mut until_restart, mut restarts) = (self.restart_interval, 0);
+        let mut intervals = Intervals::new(self.restart_interval);
         for row in 0..rows {
             // Where the next MCU's blocks go.
             let mut ats: Vec<usize> = places
@@ -59,46 +62,70 @@ impl SequentialScan<'_> {
                 .map(|place| place.start + row * place.row_step)
                 .collect();
             let mut decode_row = || -> Result<(), JpegError> {
-                for _ in 0..columns {
-                    if self.restart_interval > 0 {
-                        if until_restart == 0 {
-                            input.check_overrun(bits)?;
-                            bits = input.restart(restarts)?;
-                            predictions = [0; 4];
-                            (until_restart, restarts) = (self.restart_interval, restarts + 1);
-                        }
-                        until_restart -= 1;
+                let mut column = 0;
+                while column < columns {
+                    let run = intervals.next_run(columns - column, input, &mut bits)?;
+                    column += run.mcus;
+                    if run.is_new {
+                        predictions = [0; 4];
                     }
-                    input.begin_mcu(&mut bits)?;
-                    for (place, at) in places.iter().zip(&mut ats) {
-                        let coder = &coders[place.coder & 3];
-                        let out = &mut samples[*at..];
-                        *at += place.mcu_step;
-                        let prediction = &mut predictions[place.coder & 3];
-                        bits.refill(input.window());
-                        let end = coder
-                            .decode_block::<N>(
+                    let mut missing = if run.is_lost { run.mcus } else { 0 };
+                    for done in missing..run.mcus {
+                        if let Err(error) = input.begin_mcu(&mut bits) {
+                            intervals.lose(error, input)?;
+                            missing = run.mcus - done;
+                            break;
+                        }
+                        for (place, at) in places.iter().zip(&mut ats) {
+                            let coder = &coders[place.coder & 3];
+                            let out = &mut samples[*at..];
+                            *at += place.mcu_step;
+                            let prediction = &mut predictions[place.coder & 3];
+                            bits.refill(input.window());
+                            let end = match coder.decode_block::<N>(
                                 &mut bits,
                                 input.window(),
                                 prediction,
                                 &mut coefficients,
-                            )
-                            .map_err(|BadCode| JpegError::Corrupt("entropy-coded data"))?;
-                        coder.write::<N>(end, &mut coefficients, out, place.stride);
+                            ) {
+                                Ok(end) => end,
+                                Err(at) => {
+                                    intervals.tolerate(CORRUPT, input)?;
+                                    let end;
+                                    // By value: else the bits would leave their registers.
+                                    (bits, end) = coder.decode_on::<N>(
+                                        at,
+                                        bits,
+                                        input.window(),
+                                        *prediction,
+                                        &mut coefficients,
+                                    );
+                                    end
+                                }
+                            };
+                            coder.write::<N>(end, &mut coefficients, out, place.stride);
+                        }
+                    }
+                    for (place, at) in places.iter().zip(&mut ats) {
+                        *at += missing * place.mcu_step;
                     }
                 }
-                input.end_row(bits)
+                intervals.end_row(input, bits)
             };
             if let Err(error) = decode_row() {
                 return Ok(Progress {
                     rows: self.pixel_rows(row),
                     stopped: Some(error),
+                    damage: intervals.damage(),
+                    is_smoothed: false,
                 });
             }
         }
         Ok(Progress {
             rows: self.pixel_rows(rows),
             stopped: None,
+            damage: intervals.damage(),
+            is_smoothed: false,
         })
     }
 
@@ -169,6 +196,12 @@ enum AcEnd {
     Any,
 }
 
+/// Where a block breaks the code.
+enum BadCodeAt {
+    Dc,
+    Ac,
+}
+
 impl Coder<'_> {
     #[inline(always)]
     fn decode_block<const N: usize>(
@@ -177,9 +210,22 @@ impl Coder<'_> {
         window: &Window,
         prediction: &mut i32,
         coefficients: &mut [i16; 64],
-    ) -> Result<AcEnd, BadCode> {
-        *prediction = prediction.wrapping_add(symbols::dc_difference(bits, window, self.dc)?);
+    ) -> Result<AcEnd, BadCodeAt> {
+        let difference =
+            symbols::dc_difference(bits, window, self.dc).map_err(|BadCode| BadCodeAt::Dc)?;
+        *prediction = prediction.wrapping_add(difference);
         coefficients[0] = *prediction as i16;
+        self.decode_ac::<N>(bits, window, coefficients)
+            .map_err(|BadCode| BadCodeAt::Ac)
+    }
+
+    #[inline(always)]
+    fn decode_ac<const N: usize>(
+        &self,
+        bits: &mut Bits,
+        window: &Window,
+        coefficients: &mut [i16; 64],
+    ) -> Result<AcEnd, BadCode> {
         let k = symbols::ac_values(
             bits,
             window,
@@ -197,6 +243,29 @@ impl Coder<'_> {
             1..=LAST_OF_4 => AcEnd::Low,
             _ => AcEnd::Any,
         })
+    }
+
+    /// Goes on with a block that breaks the code, as libjpeg does: a DC coefficient stays what it
+    /// was, and AC coefficients end.
+    #[cold]
+    #[inline(never)]
+    fn decode_on<const N: usize>(
+        &self,
+        at: BadCodeAt,
+        mut bits: Bits,
+        window: &Window,
+        prediction: i32,
+        coefficients: &mut [i16; 64],
+    ) -> (Bits, AcEnd) {
+        if matches!(at, BadCodeAt::Dc) {
+            bits = symbols::step_over_bad(bits, window, self.dc.code());
+            coefficients[0] = prediction as i16;
+            if let Ok(end) = self.decode_ac::<N>(&mut bits, window, coefficients) {
+                return (bits, end);
+            }
+        }
+        bits = symbols::step_over_bad(bits, window, self.values.code());
+        (bits, AcEnd::Any)
     }
 
     /// Turns the coefficients into samples, and clears them.

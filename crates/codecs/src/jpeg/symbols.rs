@@ -116,6 +116,23 @@ pub fn ac_values(
     }
 }
 
+/// Steps over a symbol that breaks the code, as libjpeg does: the length of the longest code and one
+/// bit where there is no such code, else the symbol with its magnitude.
+#[cold]
+#[inline(never)]
+pub fn step_over_bad(mut bits: Bits, window: &Window, code: &HuffmanCode) -> Bits {
+    bits.refill(window);
+    match code.decode(bits.peek()) {
+        Some((length, symbol)) => bits.consume(length + u32::from(symbol & 15)),
+        None => bits.consume(NO_CODE_BITS),
+    }
+    bits.refill(window);
+    bits
+}
+
+/// What is taken for a symbol where there is no code.
+pub const NO_CODE_BITS: u32 = 17;
+
 /// One AC symbol: the state after it, the index it moves `k` to (END_OF_BLOCK added for that), the
 /// value.
 #[cold]

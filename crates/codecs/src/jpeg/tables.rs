@@ -15,9 +15,12 @@ pub const ZIGZAG: [u8; 64] = [
 #[derive(Default)]
 pub struct Tables {
     pub quantization: [Option<Quantization>; 4],
-    pub dc: [Option<HuffmanCode>; 4],
-    pub ac: [Option<HuffmanCode>; 4],
+    dc: [Option<Result<HuffmanCode, JpegError>>; 4],
+    ac: [Option<Result<HuffmanCode, JpegError>>; 4],
 }
+
+/// Motion JPEG frames leave the well-known tables out.
+const NO_TABLE: JpegError = JpegError::Unsupported("no Huffman table");
 
 impl Tables {
     /// A DQT segment (B.2.4.1).
@@ -40,20 +43,35 @@ impl Tables {
         Ok(())
     }
 
-    /// A DHT segment (B.2.4.2).
+    /// The code of a scan's DC coefficients.
+    pub fn dc(&self, number: usize) -> Result<&HuffmanCode, JpegError> {
+        let table = self.dc.get(number).and_then(Option::as_ref);
+        table.ok_or(NO_TABLE)?.as_ref().map_err(|error| *error)
+    }
+
+    /// The code of a scan's AC coefficients.
+    pub fn ac(&self, number: usize) -> Result<&HuffmanCode, JpegError> {
+        let table = self.ac.get(number).and_then(Option::as_ref);
+        table.ok_or(NO_TABLE)?.as_ref().map_err(|error| *error)
+    }
+
+    /// A DHT segment (B.2.4.2). A table that is no code is an error only to the scan that uses it.
     pub fn read_huffman(&mut self, mut segment: &[u8]) -> Result<(), JpegError> {
         const CORRUPT: JpegError = JpegError::Corrupt("Huffman table");
         while let [head, rest @ ..] = segment {
             let counts: &[u8; 16] = rest.first_chunk().ok_or(CORRUPT)?;
             let total: usize = counts.iter().map(|&n| usize::from(n)).sum();
             let symbols = rest.get(16..16 + total).ok_or(CORRUPT)?;
+            if total > 256 {
+                return Err(CORRUPT);
+            }
             let class = match head >> 4 {
                 0 => &mut self.dc,
                 1 => &mut self.ac,
                 _ => return Err(CORRUPT),
             };
             *class.get_mut(usize::from(head & 15)).ok_or(CORRUPT)? =
-                Some(HuffmanCode::new(counts, symbols)?);
+                Some(HuffmanCode::new(counts, symbols));
             segment = &rest[16 + total..];
         }
         Ok(())
@@ -74,6 +92,20 @@ mod tests {
         tables.read_quantization(&segment).unwrap();
         assert_eq!(tables.quantization[0].unwrap()[63], 64);
         assert_eq!(tables.quantization[1].unwrap()[1], 258);
+    }
+
+    #[test]
+    fn a_table_that_is_no_code_is_an_error_to_the_scan_that_uses_it() {
+        let mut overfull = vec![0x00, 3];
+        overfull.extend([0; 15]);
+        overfull.extend([1, 2, 3]);
+        let mut tables = Tables::default();
+        tables.read_huffman(&overfull).unwrap();
+        assert!(matches!(tables.dc(0), Err(JpegError::Corrupt(_))));
+        assert!(matches!(tables.dc(1), Err(JpegError::Unsupported(_))));
+        (overfull[1], overfull[2]) = (1, 2);
+        tables.read_huffman(&overfull).unwrap();
+        assert!(tables.dc(0).is_ok());
     }
 
     #[test]

@@ -1,19 +1,43 @@
 //! One file a format: `inspect` reads the header, `decode` gives the picture in the size of the
 //! thumbnail.
 
+mod avif;
 mod bmp;
+mod boxes;
 mod deadline_reader;
+mod embedded;
 mod gif;
+mod heif;
+pub(crate) mod ico;
 mod jpeg;
+mod jpeg2000;
+mod jxl;
+mod lab;
 mod png;
+mod psd;
+pub(crate) mod raw;
+mod samples;
+pub(crate) mod svg;
+mod tiff;
 mod webp;
+mod whole;
 
+pub(crate) use avif::AvifFacts;
 pub(crate) use bmp::BmpFacts;
+pub(crate) use embedded::EmbeddedFacts;
 pub(crate) use gif::GifFacts;
+pub(crate) use heif::HeifFacts;
 pub(crate) use jpeg::JpegFacts;
+pub(crate) use jpeg2000::Jpeg2000Facts;
+pub(crate) use jxl::JxlFacts;
 pub(crate) use png::PngFacts;
+pub(crate) use psd::PsdFacts;
+pub(crate) use svg::SvgFacts;
+pub(crate) use tiff::TiffFacts;
 pub(crate) use webp::WebpFacts;
+pub(crate) use whole::WholeFacts;
 
+use super::animation::frames::Animation;
 use super::error::ImagingError;
 use super::formats::Format;
 use super::geometry::Size;
@@ -28,7 +52,8 @@ use super::sniff::sniff;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     /// The size of the whole picture at the largest scale that any variant needs, before its
-    /// orientation. The decoded picture is at least twice as large, or as large as the source.
+    /// orientation. The decoded picture is at least twice as large, or as large as the source; one
+    /// that is drawn is exactly as large.
     pub size: Size,
     /// Chroma planes are needed only in half of that size.
     pub halve_chroma: bool,
@@ -54,9 +79,18 @@ pub(crate) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         Format::Gif => gif::inspect(bytes, limits),
         Format::Webp => webp::inspect(bytes, limits),
         Format::Bmp => bmp::inspect(bytes),
-        Format::Avif => Err(ImagingError::Unsupported {
-            looks_like: "an AVIF image",
-        }),
+        Format::Tiff => tiff::inspect(bytes, limits),
+        Format::Ico => ico::inspect(bytes, limits),
+        format @ (Format::Pnm | Format::Tga | Format::Qoi | Format::Dds) => {
+            whole::inspect(bytes, format)
+        }
+        Format::Raw => raw::inspect(bytes, limits),
+        Format::Heif => heif::inspect(bytes, limits),
+        Format::Jxl => jxl::inspect(bytes, limits),
+        Format::Jpeg2000 => jpeg2000::inspect(bytes, limits),
+        Format::Psd => psd::inspect(bytes, limits),
+        Format::Avif => avif::inspect(bytes, limits),
+        Format::Svg => svg::inspect(bytes),
     }?;
     if header.size.width == 0 || header.size.height == 0 {
         return Err(ImagingError::corrupt(
@@ -76,6 +110,15 @@ pub(crate) fn memory_bytes(header: &Header<'_>, target: Size) -> usize {
         Kind::Gif(facts) => facts.memory_bytes(header.size, target),
         Kind::Webp(facts) => facts.memory_bytes(header.size, header.has_alpha, target),
         Kind::Bmp(facts) => facts.memory_bytes(header.size, target),
+        Kind::Tiff(facts) => facts.memory_bytes(header.size, target),
+        Kind::Heif(facts) => facts.memory_bytes(header.size, target),
+        Kind::Jxl(facts) => facts.memory_bytes(header.size, target),
+        Kind::Jpeg2000(facts) => facts.memory_bytes(header.size, target),
+        Kind::Psd(facts) => facts.memory_bytes(header.size, target),
+        Kind::Whole(facts) => facts.memory_bytes(header.size, target),
+        Kind::Embedded(facts) => facts.memory_bytes(header.size, target),
+        Kind::Avif(facts) => facts.memory_bytes(header.size, target),
+        Kind::Svg(facts) => facts.memory_bytes(target),
     }
 }
 
@@ -97,6 +140,33 @@ pub(crate) fn decode<'s>(
         Kind::Gif(facts) => facts.decode(bytes, size, target.size, limits),
         Kind::Webp(facts) => facts.decode(bytes, size, target, limits, &mut scratch.vp8),
         Kind::Bmp(facts) => facts.decode(bytes, size, target.size, limits),
+        Kind::Tiff(facts) => facts.decode(bytes, size, target.size, limits),
+        Kind::Heif(facts) => facts.decode(bytes, size, target.size, limits),
+        Kind::Jxl(facts) => facts.decode(bytes, size, target.size, limits),
+        Kind::Jpeg2000(facts) => facts.decode(bytes, size, target.size, limits),
+        Kind::Psd(facts) => facts.decode(bytes, size, target.size, limits),
+        Kind::Whole(facts) => facts.decode(bytes, size, target.size, limits),
+        Kind::Embedded(facts) => facts.decode(bytes, size, target, limits, &mut scratch.jpeg),
+        Kind::Avif(facts) => facts.decode(bytes, target.size, limits),
+        Kind::Svg(facts) => facts.decode(bytes, size, target.size, limits),
+    }
+}
+
+/// Shows the frames of an animation in their order, and returns how often they play (0: for ever).
+///
+/// # Errors
+/// A broken frame, the deadline, or that of `animation`.
+pub(crate) fn frames(
+    bytes: &[u8],
+    header: &Header<'_>,
+    limits: &Limits,
+    animation: &mut dyn Animation,
+) -> Result<u32, ImagingError> {
+    match &header.kind {
+        Kind::Gif(_) => gif::frames::frames(bytes, limits, animation),
+        Kind::Webp(_) => webp::frames::frames(bytes, header.has_alpha, limits, animation),
+        Kind::Png(_) => png::frames::frames(bytes, header.size, limits, animation),
+        _ => Ok(0),
     }
 }
 
@@ -151,7 +221,7 @@ fn reduce_picture(
 }
 
 /// Rows between two looks at the clock.
-const ROWS_PER_DEADLINE_CHECK: usize = 32;
+pub(crate) const ROWS_PER_DEADLINE_CHECK: usize = 32;
 
 /// Big-endian integers at `offset`, for the container formats.
 fn be_u32(bytes: &[u8], offset: usize) -> Option<u32> {

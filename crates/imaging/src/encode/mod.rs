@@ -29,7 +29,8 @@ pub(crate) const fn max_side(format: Format) -> u32 {
         Format::Webp => 16_383,
         // AV1 has 16 bits (section 5.5.1), but libavif reads no more by default.
         Format::Avif => 32_768,
-        Format::Png | Format::Gif | Format::Bmp => i32::MAX as u32,
+        // PNG, and what is only read.
+        _ => i32::MAX as u32,
     }
 }
 
@@ -40,7 +41,7 @@ pub(crate) const fn memory_bytes(format: Format, area: usize) -> usize {
         Format::Png => (16, 1 << 20),
         Format::Webp => (16, 1 << 20),
         Format::Avif => (80, 16 << 20),
-        Format::Gif | Format::Bmp => (0, 0),
+        _ => (0, 0),
     };
     area.saturating_mul(a_pixel).saturating_add(fixed)
 }
@@ -102,7 +103,7 @@ fn encode(
         Format::Png => png::encode(raster.ok_or_else(missing)?),
         Format::Webp => webp::encode(raster.ok_or_else(missing)?, quality),
         Format::Avif => avif::encode(raster.ok_or_else(missing)?, quality),
-        Format::Gif | Format::Bmp => Err(ImagingError::Internal(format!(
+        _ => Err(ImagingError::Internal(format!(
             "{} is not written",
             format.name()
         ))),

@@ -2,7 +2,8 @@
 
 use super::shown_text;
 use super::tiff::{Directory, Tiff};
-use crate::source_image::ExifSummary;
+use crate::ifd::Ifds;
+use crate::source_image::{ExifSummary, TakenAt};
 
 /// Larger blocks are ignored: a JPEG segment holds 64 KiB.
 const MAX_EXIF_BYTES: usize = 1 << 20;
@@ -14,8 +15,12 @@ const MODEL: u16 = 0x0110;
 const ORIENTATION: u16 = 0x0112;
 /// Points at the directory that holds the fields below.
 const EXIF_DIRECTORY: u16 = 0x8769;
+const DATE_TIME: u16 = 0x0132;
 const DATE_TIME_ORIGINAL: u16 = 0x9003;
+const DATE_TIME_DIGITIZED: u16 = 0x9004;
+const OFFSET_TIME: u16 = 0x9010;
 const OFFSET_TIME_ORIGINAL: u16 = 0x9011;
+const OFFSET_TIME_DIGITIZED: u16 = 0x9012;
 const LENS_MODEL: u16 = 0xa434;
 
 /// The part of an EXIF block that is used.
@@ -46,10 +51,48 @@ impl ExifFacts {
         let Some(image) = Tiff::read(tiff).and_then(Tiff::first) else {
             return Self::default();
         };
+        Self::of_directory(image)
+    }
+
+    /// Of a TIFF, whose first directory is what an EXIF block has, or of a file like it. Of a
+    /// BigTIFF only the orientation is read.
+    pub(crate) fn of_file(file: Ifds<'_>) -> Self {
+        if file.is_big {
+            let turned = file.first().and_then(|image| image.number(ORIENTATION));
+            return Self {
+                orientation: turned.map_or(1, valid_orientation),
+                summary: None,
+            };
+        }
+        let image = Tiff::of_file(file.bytes).and_then(Tiff::first);
+        image.map(Self::of_directory).unwrap_or_default()
+    }
+
+    fn of_directory(image: Directory<'_>) -> Self {
+        let shot = image.directory(EXIF_DIRECTORY);
         Self {
             orientation: orientation(image),
-            summary: summary(image),
+            summary: summary(image, shot),
         }
+    }
+
+    /// Of a file that keeps both directories as TIFF structures of their own.
+    pub(crate) fn of_parts(image: &[u8], shot: Option<&[u8]>) -> Self {
+        let Some(directory) = Tiff::read(image).and_then(Tiff::first) else {
+            return Self::default();
+        };
+        let shot = shot.and_then(|part| Tiff::read(part)?.first());
+        Self {
+            orientation: orientation(directory),
+            summary: summary(directory, shot),
+        }
+    }
+}
+
+fn valid_orientation(value: u64) -> u8 {
+    match value {
+        1..=8 => value as u8,
+        _ => 1,
     }
 }
 
@@ -61,12 +104,13 @@ fn orientation(image: Directory<'_>) -> u8 {
         .unwrap_or(1)
 }
 
-fn summary(image: Directory<'_>) -> Option<ExifSummary> {
-    let shot = image.directory(EXIF_DIRECTORY);
+fn summary(image: Directory<'_>, shot: Option<Directory<'_>>) -> Option<ExifSummary> {
+    let dated = taken_at(image, shot);
     let summary = ExifSummary {
         camera: camera(text(image, MAKE), text(image, MODEL)),
         lens: shot.and_then(|shot| text(shot, LENS_MODEL)),
-        taken_at: shot.and_then(taken_at),
+        taken_at_source: dated.as_ref().map(|(source, _)| *source),
+        taken_at: dated.map(|(_, moment)| moment),
     };
     (summary != ExifSummary::default()).then_some(summary)
 }
@@ -94,11 +138,27 @@ fn camera(make: Option<String>, model: Option<String>) -> Option<String> {
     }
 }
 
-/// `DateTimeOriginal` with `OffsetTimeOriginal`. A camera without a clock writes zeros or
-/// spaces; those count as no date.
-fn taken_at(shot: Directory<'_>) -> Option<String> {
-    let mut moment =
-        exif::DateTime::from_ascii(shot.text(DATE_TIME_ORIGINAL, MAX_TEXT_BYTES)?).ok()?;
+/// The best date that there is: when the picture was taken, else digitised, else the file changed.
+fn taken_at(image: Directory<'_>, shot: Option<Directory<'_>>) -> Option<(TakenAt, String)> {
+    let in_shot =
+        |date, offset| shot.and_then(|shot| moment(shot.text(date, MAX_TEXT_BYTES)?, shot, offset));
+    let original = in_shot(DATE_TIME_ORIGINAL, OFFSET_TIME_ORIGINAL);
+    let digitized = || in_shot(DATE_TIME_DIGITIZED, OFFSET_TIME_DIGITIZED);
+    // Its offset is in the other directory.
+    let modified = || {
+        let date = image.text(DATE_TIME, MAX_TEXT_BYTES)?;
+        moment(date, shot.unwrap_or(image), OFFSET_TIME)
+    };
+    original
+        .map(|moment| (TakenAt::Original, moment))
+        .or_else(|| digitized().map(|moment| (TakenAt::Digitized, moment)))
+        .or_else(|| modified().map(|moment| (TakenAt::Modified, moment)))
+}
+
+/// A date with its offset, if there is one. A camera without a clock writes zeros or spaces; those
+/// count as no date.
+fn moment(date: &[u8], offsets: Directory<'_>, offset: u16) -> Option<String> {
+    let mut moment = exif::DateTime::from_ascii(date).ok()?;
     let is_date = moment.year > 0
         && (1..=12).contains(&moment.month)
         && (1..=31).contains(&moment.day)
@@ -112,8 +172,8 @@ fn taken_at(shot: Directory<'_>) -> Option<String> {
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
         moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second
     );
-    let offset_minutes = shot
-        .text(OFFSET_TIME_ORIGINAL, MAX_TEXT_BYTES)
+    let offset_minutes = offsets
+        .text(offset, MAX_TEXT_BYTES)
         .filter(|offset| moment.parse_offset(offset).is_ok())
         .and(moment.offset)
         .filter(|minutes| minutes.abs() < 24 * 60);
@@ -187,6 +247,68 @@ mod tests {
             let facts = ExifFacts::read(&block(&[(Tag::DateTimeOriginal, no_date)]));
             assert_eq!(facts, ExifFacts::default(), "{no_date}");
         }
+    }
+
+    #[test]
+    fn the_best_date_is_taken_and_named() {
+        let dates = [
+            (Tag::DateTime, "2024:03:03 00:00:00"),
+            (Tag::DateTimeDigitized, "2024:02:02 00:00:00"),
+            (Tag::DateTimeOriginal, "2024:01:01 00:00:00"),
+            (Tag::OffsetTime, "+01:00"),
+        ];
+        for (fields, date, source) in [
+            (&dates[..], "2024-01-01T00:00:00", TakenAt::Original),
+            (&dates[..2], "2024-02-02T00:00:00", TakenAt::Digitized),
+            (&dates[..1], "2024-03-03T00:00:00", TakenAt::Modified),
+            (
+                &[dates[0], dates[3]],
+                "2024-03-03T00:00:00+01:00",
+                TakenAt::Modified,
+            ),
+        ] {
+            let summary = ExifFacts::read(&block(fields)).summary.unwrap();
+            assert_eq!(summary.taken_at.as_deref(), Some(date));
+            assert_eq!(summary.taken_at_source, Some(source));
+        }
+    }
+
+    #[test]
+    fn a_number_or_text_of_another_type_counts() {
+        let field = |tag, value| exif::Field {
+            tag,
+            ifd_num: In::PRIMARY,
+            value,
+        };
+        for orientation in [
+            Value::SByte(vec![6]),
+            Value::SShort(vec![6]),
+            Value::SLong(vec![6]),
+            Value::Long(vec![6]),
+        ] {
+            for make in [
+                Value::Undefined(b"Canon\0".to_vec(), 0),
+                Value::Byte(b"Canon\0".to_vec()),
+            ] {
+                let fields = [
+                    field(Tag::Make, make),
+                    field(Tag::Orientation, orientation.clone()),
+                ];
+                let mut writer = exif::experimental::Writer::new();
+                fields.iter().for_each(|field| writer.push_field(field));
+                let mut bytes = std::io::Cursor::new(Vec::new());
+                writer.write(&mut bytes, false).unwrap();
+                let facts = ExifFacts::read(&bytes.into_inner());
+                assert_eq!(facts.orientation, 6, "{orientation:?}");
+                assert_eq!(facts.summary.unwrap().camera.as_deref(), Some("Canon"));
+            }
+        }
+        let negative = field(Tag::Orientation, Value::SLong(vec![-6]));
+        let mut writer = exif::experimental::Writer::new();
+        writer.push_field(&negative);
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        writer.write(&mut bytes, true).unwrap();
+        assert_eq!(ExifFacts::read(&bytes.into_inner()).orientation, 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use moxcms::{
     TransformOptions,
 };
 
+use super::colorimetry::Colorimetry;
 use super::icc_tags::IccTags;
 use super::shown_text;
 use crate::header::{EmbeddedProfile, declared_bytes};
@@ -30,14 +31,21 @@ thread_local! {
     static KEPT: RefCell<Vec<(Vec<u8>, Rc<IccProfile>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A profile that could be read, with its conversion to sRGB.
+/// A profile that could be read, or its description in numbers, with the conversion to sRGB.
 pub struct IccProfile {
     /// Its description.
     pub name: Option<String>,
-    color_space: DataColorSpace,
-    /// `None` if the profile has no usable transform.
-    to_srgb: Option<Arc<Transform8BitExecutor>>,
+    conversion: Conversion,
     is_srgb: bool,
+}
+
+enum Conversion {
+    Described(Colorimetry),
+    Profile {
+        color_space: DataColorSpace,
+        /// `None` if the profile has no usable transform.
+        to_srgb: Option<Arc<Transform8BitExecutor>>,
+    },
 }
 
 impl IccProfile {
@@ -49,6 +57,13 @@ impl IccProfile {
             EmbeddedProfile::Plain(bytes) if bytes.len() > max_bytes => return None,
             EmbeddedProfile::Plain(bytes) => Cow::Borrowed(&**bytes),
             EmbeddedProfile::Deflated(stream) => Cow::Owned(inflate(stream, max_bytes)?),
+            EmbeddedProfile::Described(colorimetry) => {
+                return Some(Rc::new(Self {
+                    name: None,
+                    conversion: Conversion::Described(*colorimetry),
+                    is_srgb: colorimetry.is_srgb(),
+                }));
+            }
         };
         if bytes.len() > MAX_KEPT_BYTES {
             return Self::prepare(&bytes).map(Rc::new);
@@ -79,23 +94,35 @@ impl IccProfile {
         let is_srgb = profile.is_matrix_shaper() && to_srgb.as_ref().is_some_and(changes_nothing);
         Some(Self {
             name: tags.name().and_then(|name| shown_text(&name)),
-            color_space: profile.color_space,
-            to_srgb,
+            conversion: Conversion::Profile {
+                color_space: profile.color_space,
+                to_srgb,
+            },
             is_srgb,
         })
     }
 
-    /// The number of channels of the colours that the profile describes; 0 for spaces that no
-    /// image here uses.
-    pub fn channels(&self) -> usize {
-        channels(self.color_space)
-    }
-
-    /// Converts interleaved pixels of [`channels`](Self::channels) samples to sRGB. Inks count
-    /// from 0 (none) to 255. `None` if the profile has no usable transform.
-    pub fn to_srgb(&self, pixels: &[u8]) -> Option<Vec<u8>> {
-        let mut rgb = vec![0; pixels.len() / self.channels().max(1) * 3];
-        self.to_srgb.as_ref()?.transform(pixels, &mut rgb).ok()?;
+    /// Converts interleaved pixels of this many samples to sRGB. Inks count from 0 (none) to 255.
+    /// `None` if the profile has no usable transform, or describes other channels; a profile of RGB
+    /// describes grey too.
+    pub fn to_srgb(&self, pixels: &[u8], channels: usize) -> Option<Vec<u8>> {
+        let (described, to_srgb) = match &self.conversion {
+            Conversion::Described(colorimetry) => {
+                let is_light = matches!(channels, 1 | 3);
+                return is_light.then(|| colorimetry.to_srgb(pixels, channels));
+            }
+            Conversion::Profile {
+                color_space,
+                to_srgb,
+            } => (self::channels(*color_space), to_srgb.as_ref()?),
+        };
+        let pixels = match (channels, described) {
+            (1, 3) => Cow::Owned(pixels.iter().flat_map(|grey| [*grey; 3]).collect()),
+            _ if channels == described => Cow::Borrowed(pixels),
+            _ => return None,
+        };
+        let mut rgb = vec![0; pixels.len() / described.max(1) * 3];
+        to_srgb.transform(&pixels, &mut rgb).ok()?;
         Some(rgb)
     }
 
@@ -188,7 +215,7 @@ mod tests {
         ] {
             let profile = IccProfile::read(&embedded(&profile), 4 << 20).unwrap();
             assert!(!profile.is_srgb(), "{:?}", profile.name);
-            let white = profile.to_srgb(&[255, 255, 255]).unwrap();
+            let white = profile.to_srgb(&[255, 255, 255], 3).unwrap();
             assert!(white.iter().all(|sample| *sample >= 254), "{white:?}");
         }
     }

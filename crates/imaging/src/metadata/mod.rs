@@ -1,13 +1,18 @@
 //! Facts about an image that are not its pixels.
 
+mod colorimetry;
 mod exif;
 mod icc;
 pub(super) mod icc_tags;
+pub(crate) mod photoshop;
 mod tiff;
+mod transfer;
 
 pub use super::header::EmbeddedProfile;
+pub use colorimetry::Colorimetry;
 pub use exif::ExifFacts;
 pub use icc::IccProfile;
+pub use transfer::Transfer;
 
 /// Makes a text from a file fit to be shown and stored: no control characters (PostgreSQL refuses
 /// NUL), no surrounding space, at most 200 characters, `None` if nothing remains.

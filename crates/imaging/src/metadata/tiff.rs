@@ -19,12 +19,29 @@ const BYTE: u16 = 1;
 const ASCII: u16 = 2;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
+const SIGNED_BYTE: u16 = 6;
+const UNDEFINED: u16 = 7;
+const SIGNED_SHORT: u16 = 8;
+const SIGNED_LONG: u16 = 9;
 
 impl<'a> Tiff<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let is_little_endian = match bytes.get(..4)? {
             b"II*\0" => true,
             b"MM\0*" => false,
+            _ => return None,
+        };
+        Some(Self {
+            bytes,
+            is_little_endian,
+        })
+    }
+
+    /// A camera RAW file of this structure, whatever number is in its header.
+    pub(super) fn of_file(bytes: &'a [u8]) -> Option<Self> {
+        let is_little_endian = match bytes.get(..2)? {
+            b"II" => true,
+            b"MM" => false,
             _ => return None,
         };
         Some(Self {
@@ -73,23 +90,24 @@ impl<'a> Directory<'a> {
         self.tiff.directory(self.number(tag)?)
     }
 
-    /// The first number of a field.
+    /// The first number of a field, of any whole type; a negative one as its bits are.
     pub(super) fn number(self, tag: u16) -> Option<u32> {
         let (kind, count, value) = self.field(tag)?;
         match kind {
             _ if count == 0 => None,
             // Values that do not fit into the entry are elsewhere.
-            BYTE if count <= 4 => Some(value[0].into()),
-            SHORT if count <= 2 => self.tiff.short(&value[..2]).map(u32::from),
-            LONG if count == 1 => self.tiff.long(value),
+            BYTE | SIGNED_BYTE if count <= 4 => Some(value[0].into()),
+            SHORT | SIGNED_SHORT if count <= 2 => self.tiff.short(&value[..2]).map(u32::from),
+            LONG | SIGNED_LONG if count == 1 => self.tiff.long(value),
             _ => None,
         }
     }
 
-    /// A text up to its first NUL, at most `max_bytes` of it.
+    /// A text up to its first NUL, at most `max_bytes` of it. Some writers give it another type of
+    /// bytes than that of texts.
     pub(super) fn text(self, tag: u16, max_bytes: usize) -> Option<&'a [u8]> {
         let (kind, count, value) = self.field(tag)?;
-        if kind != ASCII {
+        if !matches!(kind, ASCII | BYTE | UNDEFINED) {
             return None;
         }
         let count = count as usize;

@@ -14,11 +14,12 @@ use crate::reduce::weighted;
 /// `profile` is `None` if it is sRGB's.
 pub(crate) fn to_srgb(small: Small, profile: Option<&IccProfile>) -> Small {
     match small {
-        Small::Ycc(ycc) => match profile.and_then(|profile| convert(profile, &ycc_to_rgb(&ycc), 3))
-        {
-            Some(rgb) => Small::Raster(Raster::whole(ycc.size, Layout::Rgb, rgb)),
-            None => Small::Ycc(ycc),
-        },
+        Small::Ycc(ycc) => {
+            match profile.and_then(|profile| profile.to_srgb(&ycc_to_rgb(&ycc), 3)) {
+                Some(rgb) => Small::Raster(Raster::whole(ycc.size, Layout::Rgb, rgb)),
+                None => Small::Ycc(ycc),
+            }
+        }
         Small::Raster(raster) => Small::Raster(raster_to_srgb(raster, profile)),
     }
 }
@@ -29,20 +30,22 @@ fn raster_to_srgb(raster: Raster, profile: Option<&IccProfile>) -> Raster {
     match raster.layout {
         Layout::Luma | Layout::Rgb => {
             let channels = raster.layout.channels();
-            let converted = profile.and_then(|profile| convert(profile, &raster.pixels, channels));
+            let converted = profile.and_then(|profile| profile.to_srgb(&raster.pixels, channels));
             converted.map_or(raster, |rgb| whole(Layout::Rgb, rgb))
         }
         Layout::LumaAlpha => {
             let converted = profile.and_then(|profile| {
                 let (luma, alpha) = split_alpha::<2>(&raster.pixels);
-                convert(profile, &luma, 1).map(|rgb| with_alpha(&rgb, &alpha))
+                profile
+                    .to_srgb(&luma, 1)
+                    .map(|rgb| with_alpha(&rgb, &alpha))
             });
             converted.map_or(raster, |rgba| whole(Layout::Rgba, rgba))
         }
         Layout::Rgba => {
             let converted = profile.and_then(|profile| {
                 let (rgb, alpha) = split_alpha::<4>(&raster.pixels);
-                convert(profile, &rgb, 3).map(|rgb| with_alpha(&rgb, &alpha))
+                profile.to_srgb(&rgb, 3).map(|rgb| with_alpha(&rgb, &alpha))
             });
             converted.map_or(raster, |rgba| whole(Layout::Rgba, rgba))
         }
@@ -53,18 +56,11 @@ fn raster_to_srgb(raster: Raster, profile: Option<&IccProfile>) -> Raster {
             };
             let inks: Vec<u8> = paper.iter().map(|sample| 255 - sample).collect();
             let rgb = profile
-                .and_then(|profile| convert(profile, &inks, 4))
+                .and_then(|profile| profile.to_srgb(&inks, 4))
                 .unwrap_or_else(|| mix_inks(&paper));
             whole(Layout::Rgb, rgb)
         }
     }
-}
-
-/// A profile for other channels than the picture's is ignored, as in libpng and browsers.
-fn convert(profile: &IccProfile, pixels: &[u8], channels: usize) -> Option<Vec<u8>> {
-    (profile.channels() == channels)
-        .then(|| profile.to_srgb(pixels))
-        .flatten()
 }
 
 /// Separates premultiplied pixels into colours as they were, and alpha.

@@ -27,11 +27,20 @@ pub(crate) struct Canvas {
 impl Geometry {
     /// Of a source as seen.
     pub(crate) fn new(variant: &Variant, source: Size) -> Self {
+        Self::scaled(variant, source, variant.enlarge)
+    }
+
+    /// Of a source that is drawn: it fills every variant.
+    pub(crate) fn drawn(variant: &Variant, source: Size) -> Self {
+        Self::scaled(variant, source, true)
+    }
+
+    fn scaled(variant: &Variant, source: Size, enlarge: bool) -> Self {
         match variant.fit {
-            Fit::Inside => Self::whole(source, inside(variant, source)),
+            Fit::Inside => Self::whole(source, inside(variant, source, enlarge)),
             Fit::Fill => {
                 let side = |wanted: Option<u32>, source: u32| match wanted {
-                    Some(wanted) if variant.enlarge => wanted,
+                    Some(wanted) if enlarge => wanted,
                     Some(wanted) => wanted.min(source),
                     None => source,
                 };
@@ -42,7 +51,7 @@ impl Geometry {
                 Self::whole(source, size)
             }
             Fit::Contain => {
-                let size = inside(variant, source);
+                let size = inside(variant, source, enlarge);
                 let canvas = Size::new(
                     variant.width.unwrap_or(size.width),
                     variant.height.unwrap_or(size.height),
@@ -58,7 +67,7 @@ impl Geometry {
                     ..Self::whole(source, size)
                 }
             }
-            Fit::Cover => cover(variant, source),
+            Fit::Cover => cover(variant, source, enlarge),
         }
     }
 
@@ -77,7 +86,7 @@ impl Geometry {
 }
 
 /// As large as fits, the aspect kept to the nearest pixel, at least one pixel.
-fn inside(variant: &Variant, source: Size) -> Size {
+fn inside(variant: &Variant, source: Size, enlarge: bool) -> Size {
     let (width, height) = (u64::from(source.width), u64::from(source.height));
     let (wanted_width, wanted_height) = match (variant.width, variant.height) {
         (Some(wanted_width), Some(wanted_height)) => (wanted_width.into(), wanted_height.into()),
@@ -85,7 +94,7 @@ fn inside(variant: &Variant, source: Size) -> Size {
         (None, Some(wanted_height)) => (u64::MAX, u64::from(wanted_height)),
         (None, None) => return source,
     };
-    if !variant.enlarge && wanted_width >= width && wanted_height >= height {
+    if !enlarge && wanted_width >= width && wanted_height >= height {
         return source;
     }
     let scaled = |side: u64, wanted: u64, limiting: u64| {
@@ -102,7 +111,7 @@ fn inside(variant: &Variant, source: Size) -> Size {
 }
 
 /// The largest part with the aspect of the box.
-fn cover(variant: &Variant, source: Size) -> Geometry {
+fn cover(variant: &Variant, source: Size, enlarge: bool) -> Geometry {
     let (source_width, source_height) = (f64::from(source.width), f64::from(source.height));
     let width = f64::from(variant.width.unwrap_or(source.width));
     let height = f64::from(variant.height.unwrap_or(source.height));
@@ -111,7 +120,7 @@ fn cover(variant: &Variant, source: Size) -> Geometry {
         (width / scale).min(source_width),
         (height / scale).min(source_height),
     );
-    let size = if scale > 1.0 && !variant.enlarge {
+    let size = if scale > 1.0 && !enlarge {
         // The aspect is kept, the box is not filled. Whole pixels need no resampling.
         part = (part.0.round().max(1.0), part.1.round().max(1.0));
         Size::new(part.0 as u32, part.1 as u32)

@@ -92,9 +92,31 @@ impl<'s> Picture<'s> {
     /// # Errors
     /// No quality of a file is small enough for `max_bytes`, or the deadline.
     pub fn render(&self, variant: &Variant, limits: &Limits) -> Result<Rendition, ImagingError> {
+        self.render_part(variant, self.geometry(variant)?, limits)
+    }
+
+    /// Another picture of the same source.
+    pub(crate) fn of_frame<'f>(&self, decoded: Decoded<'f>) -> Picture<'f> {
+        Picture {
+            pixels: decoded.pixels,
+            size: self.size,
+            orientation: self.orientation,
+            rows: decoded.rows,
+            profile: self.profile.clone(),
+            source: self.source.clone(),
+            summary: OnceCell::new(),
+            saliency: OnceCell::new(),
+        }
+    }
+
+    pub(crate) fn render_part(
+        &self,
+        variant: &Variant,
+        geometry: Geometry,
+        limits: &Limits,
+    ) -> Result<Rendition, ImagingError> {
         limits.check_deadline()?;
         let formats = variant.formats.of_source(self.source.has_alpha);
-        let geometry = self.geometry(variant)?;
         let halve =
             self.profile.is_none() && halves_chroma(variant, &formats, &geometry, self.orientation);
         let mut small = self.small(geometry.region, geometry.size, halve)?;
@@ -150,9 +172,13 @@ impl<'s> Picture<'s> {
         Ok(self.summary.get_or_init(|| Summary::of(&planes)).clone())
     }
 
-    fn geometry(&self, variant: &Variant) -> Result<Geometry, ImagingError> {
+    pub(crate) fn geometry(&self, variant: &Variant) -> Result<Geometry, ImagingError> {
         let seen = orient::seen_size(self.size, self.orientation);
-        let mut geometry = Geometry::new(variant, seen);
+        let mut geometry = if self.source.format.is_vector() {
+            Geometry::drawn(variant, seen)
+        } else {
+            Geometry::new(variant, seen)
+        };
         if variant.fit == Fit::Cover && variant.gravity == Gravity::Attention {
             let saliency = match self.saliency.get() {
                 Some(saliency) => saliency,

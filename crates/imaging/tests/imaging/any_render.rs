@@ -16,6 +16,8 @@ const LIMITS: Limits = Limits {
     max_chunks: 1000,
     max_output_pixels: 1 << 17,
     max_avif_pixels: 1 << 10,
+    max_animation_frames: 4,
+    max_animation_pixels: 1 << 12,
     deadline: None,
 };
 
@@ -121,6 +123,7 @@ impl Choices<'_> {
             blur: self.sometimes(|choices| 0.3 + 99.7 * choices.share()),
             sharpen: self.sometimes(|choices| 10.0 * choices.share()),
             grayscale: self.byte() % 4 == 1,
+            animated: self.byte() % 4 == 1,
         }
     }
 

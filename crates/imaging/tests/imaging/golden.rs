@@ -93,6 +93,12 @@ fn luma_on_white(bytes: &[u8]) -> Vec<f64> {
     decoder.set_transformations(png::Transformations::EXPAND);
     let mut reader = decoder.read_info().unwrap();
     let mut buffer = vec![0; reader.output_buffer_size().unwrap()];
+    let gamma = reader
+        .info()
+        .gama_chunk
+        .map_or(1.0 / 2.2, |gamma| f64::from(gamma.into_value()));
+    // Nearly: sRGB is no power. The files have 1.0 or nothing.
+    let seen = |sample: f64| sample.powf(1.0 / gamma / 2.2);
     let info = reader.next_frame(&mut buffer).unwrap();
     let samples: Vec<f64> = if info.bit_depth == png::BitDepth::Sixteen {
         buffer
@@ -109,10 +115,10 @@ fn luma_on_white(bytes: &[u8]) -> Vec<f64> {
         .chunks_exact(info.color_type.samples())
         .map(|pixel| {
             let (luma, alpha) = match *pixel {
-                [luma] => (luma, 1.0),
-                [luma, alpha] => (luma, alpha),
-                [r, g, b] => (0.299 * r + 0.587 * g + 0.114 * b, 1.0),
-                [r, g, b, alpha] => (0.299 * r + 0.587 * g + 0.114 * b, alpha),
+                [luma] => (seen(luma), 1.0),
+                [luma, alpha] => (seen(luma), alpha),
+                [r, g, b] => (0.299 * seen(r) + 0.587 * seen(g) + 0.114 * seen(b), 1.0),
+                [r, g, b, a] => (0.299 * seen(r) + 0.587 * seen(g) + 0.114 * seen(b), a),
                 _ => unreachable!("PNG has one to four channels"),
             };
             255.0 * (luma * alpha + 1.0 - alpha)

@@ -2,10 +2,13 @@
 
 mod any_render;
 mod attention;
+mod bitmaps;
 mod corrupt;
 mod deadline;
+mod formats;
 mod golden;
 mod hostile;
+mod kinds;
 mod memory;
 mod picture;
 mod plans;

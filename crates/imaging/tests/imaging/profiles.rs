@@ -219,3 +219,23 @@ fn a_profile_for_other_channels_is_ignored() {
     let bytes = png_with(&flat(3, &[50, 60, 70]), png::ColorType::Rgb, &grey);
     assert_shows(&bytes, [50.0, 60.0, 70.0], 3.0, "RGB with a grey profile");
 }
+
+#[test]
+fn a_profile_of_rgb_counts_for_a_grey_picture() {
+    let mut profile = ColorProfile::new_srgb();
+    let light = moxcms::ToneReprCurve::Lut(vec![256]);
+    profile.red_trc = Some(light.clone());
+    profile.green_trc = Some(light.clone());
+    profile.blue_trc = Some(light);
+    profile.cicp = None;
+    let profile = profile.encode().unwrap();
+    let expected = [255.0 * to_encoded(50.0 / 255.0); 3];
+    let grey = jpeg_with(&flat(1, &[50]), ColorType::Luma, &profile);
+    assert_shows(&grey, expected, 3.0, "JPEG");
+    let grey = png_with(
+        &flat(2, &[50, 255]),
+        png::ColorType::GrayscaleAlpha,
+        &profile,
+    );
+    assert_shows(&grey, expected, 3.0, "PNG with alpha");
+}

@@ -19,6 +19,11 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<String> {
             settings.download_memory_bytes, settings.max_source_bytes
         ));
     }
+    if settings.redis_cert_file.is_some() != settings.redis_key_file.is_some() {
+        faults.push(
+            "THUMBFORGE_REDIS_CERT_FILE and THUMBFORGE_REDIS_KEY_FILE go together".to_owned(),
+        );
+    }
     faults
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::redacted::redacted;
+use super::postgres_url::{self, PostgresUrl};
 
 /// A checked `DATABASE_URL`.
 ///
@@ -13,7 +13,7 @@ use super::redacted::redacted;
 pub enum DatabaseUrl {
     /// The database file; relative paths count from the working directory.
     Sqlite(PathBuf),
-    /// A `postgres://` URL with the options of libpq; only the client knows whether it can read it.
+    /// A `postgres://` URL that [`PostgresUrl`] can read.
     Postgres(String),
 }
 
@@ -65,35 +65,19 @@ fn sqlite(path: &str) -> Result<DatabaseUrl, String> {
 }
 
 fn postgres(rest: &str) -> Result<DatabaseUrl, String> {
-    let url = with_sslmode(&format!("postgres://{rest}"));
     if rest.is_empty() {
         return Err("the Postgres URL names no host".to_owned());
     }
+    let url = format!("postgres://{rest}");
+    url.parse::<PostgresUrl>()?;
     Ok(DatabaseUrl::Postgres(url))
-}
-
-/// asyncpg's `ssl=` is libpq's `sslmode=`.
-fn with_sslmode(url: &str) -> String {
-    match url.split_once('?') {
-        None => url.to_owned(),
-        Some((base, query)) => {
-            let options: Vec<_> = query
-                .split('&')
-                .map(|option| match option.strip_prefix("ssl=") {
-                    Some(mode) => format!("sslmode={mode}"),
-                    None => option.to_owned(),
-                })
-                .collect();
-            format!("{base}?{}", options.join("&"))
-        }
-    }
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-            Self::Postgres(url) => f.write_str(&redacted(url)),
+            Self::Postgres(url) => f.write_str(&postgres_url::redacted(url)),
         }
     }
 }
@@ -154,10 +138,17 @@ mod tests {
         assert_eq!(
             "postgresql+asyncpg://u:p@db/n?ssl=require".parse(),
             Ok(DatabaseUrl::Postgres(
-                "postgres://u:p@db/n?sslmode=require".into()
+                "postgres://u:p@db/n?ssl=require".into()
             ))
         );
-        for mode in ["disable", "prefer", "require", "verify-ca", "verify-full"] {
+        for mode in [
+            "disable",
+            "allow",
+            "prefer",
+            "require",
+            "verify-ca",
+            "verify-full",
+        ] {
             let url = format!("postgres://u@db/n?sslmode={mode}");
             assert_eq!(url.parse(), Ok(DatabaseUrl::Postgres(url)));
         }
@@ -173,6 +164,9 @@ mod tests {
             "sqlite:///",
             "mysql://u:hunter2@db/n",
             "postgres://",
+            "postgres:///n",
+            "postgres://u:hunter2@x@db/n",
+            "postgres://u:hunter2@db/n?frobnicate=hunter2",
         ] {
             let sentence = text.parse::<DatabaseUrl>().unwrap_err();
             assert!(!sentence.contains("hunter2"), "{text}: {sentence}");
@@ -185,6 +179,8 @@ mod tests {
             .parse()
             .unwrap();
         assert_eq!(url.to_string(), "postgres://u:***@db:5432/n");
+        let url: DatabaseUrl = "postgres://u:hunter2@a:1,b:2/n".parse().unwrap();
+        assert_eq!(url.to_string(), "postgres://u:***@a:1,b:2/n");
         assert!(!format!("{url:?}").contains("hunter2"));
     }
 }

@@ -1,6 +1,6 @@
 //! Which names are settings, and which setting was probably meant.
 
-use super::setting::{PREFIX, Setting};
+use super::setting::{FILE_SUFFIX, PREFIX, Setting};
 use super::table::TABLE;
 
 /// Variables of the Python service of the same name that mean a setting here.
@@ -12,12 +12,19 @@ const RETIRED: [(&str, &str); 2] = [
     ("API_V1_PREFIX", "the API is always under /v1"),
 ];
 
+/// Variables that commands which speak to a running service read: no settings of the service.
+pub const CLIENT_VARIABLES: [&str; 3] = ["SERVER", "API_KEY", "API_KEY_FILE"];
+
 /// What a variable without its prefix means.
 pub(super) enum Meaning {
     Current(&'static Setting),
+    /// The name of a file that holds the setting.
+    InFile(&'static Setting),
     Renamed(&'static Setting),
     /// With the reason.
     Retired(&'static str),
+    /// Of commands that speak to a running service.
+    OfClient,
     Unknown,
 }
 
@@ -25,10 +32,16 @@ pub(super) fn meaning(name: &str) -> Meaning {
     if let Some(setting) = setting(&name.to_ascii_lowercase()) {
         return Meaning::Current(setting);
     }
+    if let Some(setting) = name.strip_suffix(FILE_SUFFIX).and_then(secret) {
+        return Meaning::InFile(setting);
+    }
     if let Some((_, key)) = RENAMED.iter().find(|(old, _)| *old == name)
         && let Some(setting) = setting(key)
     {
         return Meaning::Renamed(setting);
+    }
+    if CLIENT_VARIABLES.contains(&name) {
+        return Meaning::OfClient;
     }
     match RETIRED.iter().find(|(old, _)| *old == name) {
         Some((_, reason)) => Meaning::Retired(reason),
@@ -38,6 +51,10 @@ pub(super) fn meaning(name: &str) -> Meaning {
 
 pub(super) fn setting(key: &str) -> Option<&'static Setting> {
     TABLE.iter().find(|setting| setting.key == key)
+}
+
+fn secret(name: &str) -> Option<&'static Setting> {
+    setting(&name.to_ascii_lowercase()).filter(|setting| setting.is_secret)
 }
 
 /// The variable that most resembles `name`, which has no prefix.
@@ -78,6 +95,17 @@ mod tests {
             assert_eq!(likely_key(typo), Some(meant));
         }
         assert_eq!(likely_key("server"), None);
+    }
+
+    #[test]
+    fn secrets_alone_may_be_in_files() {
+        assert!(matches!(meaning("REDIS_URL_FILE"), Meaning::InFile(to) if to.key == "redis_url"));
+        assert!(
+            matches!(meaning("API_KEYS_FILE"), Meaning::Current(to) if to.key == "api_keys_file")
+        );
+        for name in ["BIND_FILE", "_FILE", "DATABASE_URL_FILE_FILE"] {
+            assert!(matches!(meaning(name), Meaning::Unknown), "{name}");
+        }
     }
 
     #[test]

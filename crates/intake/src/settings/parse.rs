@@ -1,5 +1,6 @@
 //! From the text of a setting to its value, or to a sentence about what was expected.
 
+use super::redacted::SecretText;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -7,6 +8,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+use crate::PathPrefix;
 
 pub(super) type Parsed<T> = Result<T, String>;
 
@@ -75,6 +78,14 @@ pub(super) fn keeping(text: &str) -> Parsed<Option<Duration>> {
             "expected a time such as 30d, 12h, 45m or 90s, at most 36500d, or 0: for ever"
                 .to_owned()
         })
+}
+
+/// Long enough to be no word that somebody thought of.
+pub(super) fn secrets_key(text: &str) -> Parsed<SecretText> {
+    match text.chars().count() >= 32 {
+        true => Ok(SecretText::new(text.to_owned())),
+        false => Err("expected at least 32 characters, e.g. by openssl rand -base64 32".to_owned()),
+    }
 }
 
 /// A type that reads itself.
@@ -173,7 +184,11 @@ pub(super) fn public_url(text: &str) -> Parsed<url::Url> {
     url.filter(|url| matches!(url.scheme(), "http" | "https"))
         .filter(|url| url.username().is_empty() && url.password().is_none())
         .filter(|url| url.query().is_none() && url.fragment().is_none())
-        .ok_or_else(|| "expected an http or https URL, e.g. https://thumbs.example".to_owned())
+        .filter(|url| PathPrefix::parse(url.path()).is_some())
+        .ok_or_else(|| {
+            "expected an http or https URL with a plain path or none, e.g. https://example.org/thumbs"
+                .to_owned()
+        })
 }
 
 #[cfg(test)]
@@ -286,6 +301,8 @@ mod tests {
             "https://user:secret@thumbs.example",
             "https://thumbs.example/?a",
             "https://thumbs.example/#a",
+            "https://thumbs.example//evil.example",
+            "https://thumbs.example/a%2fb",
         ] {
             assert!(public_url(text).is_err(), "{text}");
         }

@@ -2,6 +2,27 @@
 
 use url::Url;
 
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(String);
+
+impl SecretText {
+    pub(super) const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// Hides the password, and drops the query because passwords can hide there too.
 /// A URL that can't be taken apart loses everything after its scheme.
 pub(super) fn redacted(text: &str) -> String {

@@ -13,14 +13,48 @@ pub struct Setting {
     /// One sentence, without a full stop.
     pub help: &'static str,
     pub default: Preset,
-    /// True if the value may hold a password and is never printed.
+    /// True if the value may hold a password: it is never printed, and may be in a file of its own.
     pub is_secret: bool,
+    /// The commands to which it means something. The others accept it from the environment and from
+    /// files, which they share.
+    pub readers: &'static [Reader],
 }
+
+/// A command that reads settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    Serve,
+    Work,
+    InitDb,
+    Retention,
+    Orphans,
+    Check,
+}
+
+impl Reader {
+    pub const ALL: [Self; 6] = [
+        Self::Serve,
+        Self::Work,
+        Self::InitDb,
+        Self::Retention,
+        Self::Orphans,
+        Self::Check,
+    ];
+}
+
+/// What a name of a secret ends with if its value is in the file that is named.
+pub(super) const FILE_SUFFIX: &str = "_FILE";
 
 impl Setting {
     /// The environment variable, e.g. `THUMBFORGE_BIND`.
     pub fn variable(&self) -> String {
         format!("{PREFIX}{}", self.key.to_ascii_uppercase())
+    }
+
+    /// The variable that names a file with the value, where there is one.
+    pub fn file_variable(&self) -> Option<String> {
+        self.is_secret
+            .then(|| format!("{}{FILE_SUFFIX}", self.variable()))
     }
 
     /// The flag without its dashes, e.g. `worker-concurrency`.

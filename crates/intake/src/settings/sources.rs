@@ -8,8 +8,8 @@ use config::{File, FileFormat, Source, Value, ValueKind};
 use super::dot_env;
 use super::merge::Layer;
 use super::names::{Meaning, likely_key, meaning, nearest_variable, setting};
-use super::setting::PREFIX;
-use super::{origins, presets};
+use super::setting::{PREFIX, Setting};
+use super::{origins, presets, traces};
 use crate::{OriginRule, Variants};
 
 /// The keys that are not settings of the table.
@@ -64,19 +64,21 @@ impl FileText {
 pub(super) struct Findings {
     pub faults: Vec<String>,
     pub notices: Vec<String>,
-    pub said: OnlyInFile,
+    pub said: BesideTable,
 }
 
-/// What only the file can set.
+/// What no row of the table says.
 #[derive(Debug, Default)]
-pub(super) struct OnlyInFile {
-    /// The most specific pattern first.
+pub(super) struct BesideTable {
+    /// The most specific pattern first; only the file has them, and presets.
     pub origins: Vec<OriginRule>,
     pub presets: BTreeMap<String, Variants>,
+    pub exports_traces: bool,
 }
 
 /// The layers, lowest first.
 pub(super) fn layers(texts: &Texts, findings: &mut Findings) -> Vec<Layer> {
+    findings.said.exports_traces = traces::are_exported(&texts.environment);
     vec![
         toml_file(&texts.toml, findings),
         dot_env_file(&texts.dot_env, findings),
@@ -101,6 +103,7 @@ fn toml_file(file: &FileText, findings: &mut Findings) -> Layer {
 
 fn toml_layer(values: config::Map<String, Value>, file: &str, findings: &mut Findings) -> Layer {
     let mut layer = Layer::default();
+    let mut in_files = InFiles::default();
     let mut values: Vec<_> = values.into_iter().collect();
     values.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (key, value) in values {
@@ -112,14 +115,16 @@ fn toml_layer(values: config::Map<String, Value>, file: &str, findings: &mut Fin
             findings.said.presets = presets::presets(value, file, &mut findings.faults);
             continue;
         }
-        let Some(setting) = setting(&key) else {
-            let hint = likely_key(&key).map(|meant| format!("; did you mean {meant}?"));
-            let hint = hint.unwrap_or_default();
-            let fault = format!("{file}: unknown key {key:?}{hint}");
-            findings.faults.push(fault);
-            continue;
+        let (setting, is_in_file) = match meaning(&key.to_ascii_uppercase()) {
+            Meaning::Current(setting) if setting.key == key => (setting, false),
+            Meaning::InFile(setting) if is_lower(&key) => (setting, true),
+            _ => {
+                findings.faults.push(unknown_key(&key, file));
+                continue;
+            }
         };
         match scalar_text(value) {
+            Some(text) if is_in_file => in_files.note(setting, format!("{key} in {file}"), text),
             Some(text) => layer.say(setting, format!("{key} in {file}"), text),
             None => {
                 let fault = format!("{key} in {file}: expected a value, got a table");
@@ -127,7 +132,39 @@ fn toml_layer(values: config::Map<String, Value>, file: &str, findings: &mut Fin
             }
         }
     }
+    in_files.settle(&mut layer, findings);
     layer
+}
+
+fn is_lower(key: &str) -> bool {
+    !key.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+fn unknown_key(key: &str, file: &str) -> String {
+    let hint = likely_key(key).map(|meant| format!("; did you mean {meant}?"));
+    format!("{file}: unknown key {key:?}{}", hint.unwrap_or_default())
+}
+
+/// Secrets of a layer that are in files: each setting, where that was said, and the path. They are
+/// settled last, so that their order among the others does not matter.
+#[derive(Default)]
+struct InFiles(Vec<(&'static Setting, String, String)>);
+
+impl InFiles {
+    /// The empty path names no file.
+    fn note(&mut self, setting: &'static Setting, place: String, path: String) {
+        if !path.is_empty() {
+            self.0.push((setting, place, path));
+        }
+    }
+
+    fn settle(self, layer: &mut Layer, findings: &mut Findings) {
+        for (setting, place, path) in self.0 {
+            if let Err(fault) = layer.say_file(setting, place, path) {
+                findings.faults.push(fault);
+            }
+        }
+    }
 }
 
 /// The text of a typed value, as in a variable; lists with commas.
@@ -159,11 +196,11 @@ fn dot_env_file(file: &FileText, findings: &mut Findings) -> Layer {
     let text = file.read(findings).unwrap_or_default();
     let (variables, faults) = dot_env::parse(&file.name, text.trim_start_matches('\u{feff}'));
     findings.faults.extend(faults);
-    let mut layer = Layer::default();
+    let mut said = Variables::default();
     for (name, value) in variables {
-        say_variable(&mut layer, &name, Some(value), " in .env", findings);
+        said.say(&name, Some(value), " in .env", findings);
     }
-    layer
+    said.layer(findings)
 }
 
 fn environment(variables: &[(OsString, OsString)], findings: &mut Findings) -> Layer {
@@ -172,56 +209,68 @@ fn environment(variables: &[(OsString, OsString)], findings: &mut Findings) -> L
         .filter_map(|(name, value)| Some((name.to_str()?, value)))
         .collect();
     variables.sort();
-    let mut layer = Layer::default();
+    let mut said = Variables::default();
     for (name, value) in variables {
         let value = OsStr::to_str(value).map(str::to_owned);
-        say_variable(&mut layer, name, value, "", findings);
+        said.say(name, value, "", findings);
     }
-    layer
+    said.layer(findings)
 }
 
-/// `value` is `None` where it isn't UTF-8.
-fn say_variable(
-    layer: &mut Layer,
-    variable: &str,
-    value: Option<String>,
-    place: &str,
-    findings: &mut Findings,
-) {
-    let Some(name) = variable.strip_prefix(PREFIX) else {
-        return;
-    };
-    let (setting, renamed) = match meaning(name) {
-        Meaning::Current(setting) => (setting, false),
-        Meaning::Renamed(setting) => (setting, true),
-        Meaning::Retired(reason) => {
-            let notice = format!("{variable}{place} is ignored: {reason}");
-            findings.notices.push(notice);
+/// The variables of a layer.
+#[derive(Default)]
+struct Variables {
+    layer: Layer,
+    in_files: InFiles,
+}
+
+impl Variables {
+    /// `value` is `None` where it isn't UTF-8.
+    fn say(&mut self, variable: &str, value: Option<String>, place: &str, findings: &mut Findings) {
+        let Some(name) = variable.strip_prefix(PREFIX) else {
             return;
-        }
-        Meaning::Unknown => {
-            let nearest = nearest_variable(name);
-            findings.notices.push(format!(
-                "{variable}{place} is not a setting and is ignored; the nearest one is {nearest}"
-            ));
-            return;
-        }
-    };
-    if renamed {
-        let current = setting.variable();
-        findings
-            .notices
-            .push(format!("{variable}{place} is read as {current}"));
-        if layer.says(setting) {
-            return;
+        };
+        let place = format!("{variable}{place}");
+        let (setting, is_in_file) = match meaning(name) {
+            Meaning::Current(setting) => (setting, false),
+            Meaning::InFile(setting) => (setting, true),
+            Meaning::Renamed(setting) => {
+                let current = setting.variable();
+                findings
+                    .notices
+                    .push(format!("{place} is read as {current}"));
+                if self.layer.says(setting) {
+                    return;
+                }
+                (setting, false)
+            }
+            Meaning::Retired(reason) => {
+                findings
+                    .notices
+                    .push(format!("{place} is ignored: {reason}"));
+                return;
+            }
+            Meaning::OfClient => return,
+            Meaning::Unknown => {
+                let nearest = nearest_variable(name);
+                findings.notices.push(format!(
+                    "{place} is not a setting and is ignored; the nearest one is {nearest}"
+                ));
+                return;
+            }
+        };
+        match value {
+            Some(path) if is_in_file => self.in_files.note(setting, place, path),
+            Some(value) => self.layer.say(setting, place, value),
+            None => findings
+                .faults
+                .push(format!("{place}: the value is not UTF-8")),
         }
     }
-    match value {
-        Some(value) => layer.say(setting, format!("{variable}{place}"), value),
-        None => {
-            let fault = format!("{variable}{place}: the value is not UTF-8");
-            findings.faults.push(fault);
-        }
+
+    fn layer(mut self, findings: &mut Findings) -> Layer {
+        self.in_files.settle(&mut self.layer, findings);
+        self.layer
     }
 }
 

@@ -1,20 +1,28 @@
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
 use super::*;
 
 /// A made-up world: two files, variables and flags.
-struct World(Texts);
+struct World(Texts, BTreeMap<String, String>);
 
 impl World {
     fn new() -> Self {
-        Self(Texts {
+        let texts = Texts {
             toml: FileText::new("thumbforge.toml", ""),
             dot_env: FileText::new(".env", ""),
             environment: Vec::new(),
             flags: Vec::new(),
             cores: 2,
-        })
+        };
+        Self(texts, BTreeMap::new())
+    }
+
+    /// A file with a secret.
+    fn file(mut self, path: &str, text: &str) -> Self {
+        self.1.insert(path.to_owned(), text.to_owned());
+        self
     }
 
     fn toml(mut self, text: &str) -> Self {
@@ -39,7 +47,10 @@ impl World {
     }
 
     fn load(&self) -> Result<Loaded, ConfigErrors> {
-        load(&self.0, &|_, _| Ok(()))
+        load(&self.0, &|_, _| Ok(()), &|path| {
+            let text = self.1.get(path).cloned();
+            text.ok_or_else(|| format!("/here/{path} can't be read: no such file"))
+        })
     }
 
     fn settings(&self) -> Settings {
@@ -124,15 +135,20 @@ fn no_fault_and_no_debug_output_shows_a_password() {
         .dot_env("THUMBFORGE_DATABASE_URL=a b hunter2")
         .variable("THUMBFORGE_DATABASE_URL", "mysql://u:hunter2@db/n")
         .variable("THUMBFORGE_REDIS_URL", "http://:hunter2@cache")
-        .variable("THUMBFORGE_EGRESS_PROXY", "ftp://:hunter2@proxy");
+        .variable("THUMBFORGE_EGRESS_PROXY", "ftp://:hunter2@proxy")
+        .variable("THUMBFORGE_SECRETS_KEY", "hunter2");
     let faults = world.faults();
-    assert_eq!(faults.len(), 5, "{faults:?}");
+    assert_eq!(faults.len(), 6, "{faults:?}");
     assert!(!faults.join("\n").contains("hunter2"), "{faults:?}");
 
     let world = World::new()
         .variable("THUMBFORGE_DATABASE_URL", "postgres://u:hunter2@db/n")
         .variable("THUMBFORGE_REDIS_URL", "redis://:hunter2@cache")
         .variable("THUMBFORGE_EGRESS_PROXY", "socks5://u:hunter2@proxy")
+        .variable(
+            "THUMBFORGE_SECRETS_KEY",
+            "hunter2, hunter2, hunter2, hunter2",
+        )
         .toml("[origins.a]\nheaders = { Authorization = \"hunter2\" }");
     assert_eq!(world.settings().origins.len(), 1);
     assert!(!format!("{:?}", world.settings()).contains("hunter2"));
@@ -178,7 +194,7 @@ fn what_a_library_says_of_a_setting_is_told_with_its_place_and_without_a_secret(
         "redis_url" | "queue_name" => Err("expected better".to_owned()),
         _ => Ok(()),
     };
-    let faults = load(&world.0, &judge).unwrap_err();
+    let faults = load(&world.0, &judge, &|_| unreachable!()).unwrap_err();
     let faults: Vec<_> = faults.lines().collect();
     let expected = [
         "THUMBFORGE_REDIS_URL: expected better",
@@ -192,6 +208,7 @@ fn an_unknown_variable_only_warns_and_names_the_nearest() {
     let world = World::new()
         .variable("THUMBFORGE_PORT", "tcp://10.0.0.1:8000")
         .variable("THUMBFORGE_THUMBNAIL_SIZ", "1")
+        .variable("THUMBFORGE_SERVER", "http://127.0.0.1:8000")
         .variable("OTHER_THUMBNAIL_SIZE", "1");
     let notices = world.notices();
     assert_eq!(notices.len(), 2, "{notices:?}");
@@ -237,6 +254,101 @@ fn a_deadline_shorter_than_what_it_must_outlive_is_noted() {
     let notices = world.notices();
     assert_eq!(notices.len(), 1);
     assert!(notices[0].contains("THUMBFORGE_HTTP_TIMEOUT_SECONDS"));
+}
+
+#[test]
+fn secrets_are_read_from_files_that_any_layer_names() {
+    let world = || World::new().file("redis", "redis://:hunter2@cache\n");
+    for world in [
+        world().toml("redis_url_file = \"redis\""),
+        world().dot_env("THUMBFORGE_REDIS_URL_FILE=redis"),
+        world().variable("THUMBFORGE_REDIS_URL_FILE", "redis"),
+        // Nobody has set the other one.
+        world()
+            .variable("THUMBFORGE_REDIS_URL_FILE", "redis")
+            .variable("THUMBFORGE_REDIS_URL", ""),
+        // A later layer wins, as ever.
+        world()
+            .toml("redis_url = \"redis://other\"")
+            .variable("THUMBFORGE_REDIS_URL_FILE", "redis"),
+    ] {
+        let loaded = world.load().unwrap();
+        assert_eq!(loaded.notices, [""; 0]);
+        let url = loaded.settings.redis_url.unwrap();
+        assert_eq!(url.server(), "redis://:hunter2@cache");
+    }
+    let overridden = world()
+        .variable("THUMBFORGE_REDIS_URL_FILE", "not there")
+        .flag("redis_url", "redis://other");
+    let url = overridden.settings().redis_url.unwrap();
+    assert_eq!(url.server(), "redis://other");
+    let nothing_named = world().variable("THUMBFORGE_REDIS_URL_FILE", "");
+    assert_eq!(nothing_named.settings().redis_url, None);
+}
+
+#[test]
+fn one_newline_is_cut_off_a_secret() {
+    for (text, url) in [
+        ("redis://cache", Ok("redis://cache")),
+        ("redis://cache\n", Ok("redis://cache")),
+        ("redis://cache\r\n", Ok("redis://cache")),
+        ("redis://cache/a\n\n", Ok("redis://cache/a\n")),
+    ] {
+        let read = |path: &str| match path {
+            "redis" => Ok(text.to_owned()),
+            other => Err(other.to_owned()),
+        };
+        let world = World::new().variable("THUMBFORGE_REDIS_URL_FILE", "redis");
+        let judged = |key: &str, given: &str| match key {
+            "redis_url" => Err(format!("{given:?}")),
+            _ => Ok(()),
+        };
+        let faults = load(&world.0, &judged, &read).unwrap_err().to_string();
+        let expected = url.map(|url: &str| format!("THUMBFORGE_REDIS_URL_FILE: {url:?}"));
+        assert_eq!(Ok::<_, ()>(faults), expected);
+    }
+}
+
+#[test]
+fn a_secret_that_is_given_twice_or_can_not_be_read_is_one_fault() {
+    let world = World::new()
+        .file("redis", "hunter2")
+        .toml("redis_url_file = \"redis\"\nredis_url = \"redis://a\"");
+    let twice = "redis_url_file in thumbforge.toml: redis_url in thumbforge.toml is set as well, and \
+                 they contradict each other; keep one";
+    assert_eq!(world.faults(), [twice]);
+    let world = World::new()
+        .dot_env("THUMBFORGE_REDIS_URL_FILE=redis\nTHUMBFORGE_REDIS_URL=redis://hunter2");
+    let faults = world.faults();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(!faults[0].contains("hunter2"), "{faults:?}");
+    let world = World::new().variable("THUMBFORGE_DATABASE_URL_FILE", "db");
+    let missing = "THUMBFORGE_DATABASE_URL_FILE: /here/db can't be read: no such file";
+    assert_eq!(world.faults(), [missing]);
+    let world = World::new().variable("THUMBFORGE_DATABASE_URL_FILE", "d\nb");
+    assert_eq!(world.faults().len(), 1);
+    let world = World::new()
+        .file("db", "hunter2")
+        .variable("THUMBFORGE_DATABASE_URL_FILE", "db");
+    let faults = world.faults();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].starts_with("THUMBFORGE_DATABASE_URL_FILE: expected"));
+    assert!(!faults[0].contains("hunter2"), "{faults:?}");
+}
+
+#[test]
+fn what_is_no_secret_has_no_file() {
+    let world = World::new().toml("bind_file = \"x\"\nREDIS_URL_FILE = \"x\"");
+    let faults = world.faults();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(faults.iter().all(|fault| fault.contains("unknown key")));
+}
+
+#[test]
+fn every_setting_has_readers() {
+    for setting in TABLE {
+        assert!(!setting.readers.is_empty(), "{}", setting.key);
+    }
 }
 
 #[cfg(unix)]

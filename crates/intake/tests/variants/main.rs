@@ -13,7 +13,7 @@ const VALUES: &str = r##"
     ["jpeg","jpeg"] "#fff" "#1a2B3c80" {} [7]
 "##;
 const MEMBERS: &str = "name width height fit gravity format quality max_bytes background enlarge
-    blur sharpen grayscale progressive optional colour";
+    blur sharpen grayscale progressive animated optional colour";
 
 fn one_of(words: &'static str) -> impl Strategy<Value = &'static str> {
     proptest::sample::select(words.split_whitespace().collect::<Vec<_>>())

@@ -8,3 +8,5 @@ mod matrix;
 mod mutation;
 mod pictures;
 mod reference;
+mod restarts;
+mod smoothing;

@@ -1,12 +1,11 @@
 //! The first frame of a GIF (<https://www.w3.org/Graphics/GIF/spec-gif89a.txt>).
 //!
-//! The `gif` crate reads everything before the pixels; [`Lzw`] reads the pixels, in a third of the
-//! time.
+//! What is before the pixels is read here, and they by [`Lzw`].
+
+pub(super) mod frames;
 
 use std::borrow::Cow;
-use std::io::Cursor;
-
-use ::gif::{ColorOutput, DecodeOptions, MemoryLimit};
+use std::ops::Range;
 
 use super::{Decoded, ROWS_PER_DEADLINE_CHECK, finish_rows, le_u16};
 use crate::error::ImagingError;
@@ -17,6 +16,7 @@ use crate::limits::Limits;
 use crate::metadata::ExifFacts;
 use crate::raster::Layout;
 use crate::reduce::BoxReducer;
+use frames::Control;
 use thumbforge_codecs::gif::{self as lzw, Lzw};
 
 const HEADER_BYTES: usize = 13;
@@ -24,8 +24,6 @@ const COLOUR_TABLE_FLAG: u8 = 0x80;
 const INTERLACE_FLAG: u8 = 0x40;
 const TRANSPARENCY_FLAG: u8 = 0x01;
 const ICC_APPLICATION: &[u8] = b"ICCRGBG1012";
-/// Memory of the `gif` crate: palettes and its own code tables, which stay unused.
-const PARSER_BYTES: usize = 128 << 10;
 
 pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
     let corrupt = |reason: &str| ImagingError::corrupt(Format::Gif, reason);
@@ -34,13 +32,14 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     else {
         return Err(corrupt("its header is too short"));
     };
+    let global_palette = colour_table(HEADER_BYTES, flags);
     let mut walk = Blocks {
         bytes,
-        position: HEADER_BYTES + colour_table_bytes(flags),
+        position: HEADER_BYTES + global_palette.len(),
     };
     let mut first: Option<Frame> = None;
     let mut frames = 0_u32;
-    let mut is_transparent = false;
+    let mut transparent = None;
     let mut icc = EmbeddedProfile::None;
     let mut count = 0;
     while let Some(block) = walk.next_block() {
@@ -51,10 +50,8 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
                 frames += 1;
                 first.get_or_insert(frame);
             }
-            Block::GraphicControl { transparent } if first.is_none() => {
-                is_transparent = transparent;
-            }
-            Block::GraphicControl { .. } => {}
+            Block::GraphicControl(control) if first.is_none() => transparent = control.transparent,
+            Block::GraphicControl(_) => {}
             Block::Application { identifier, at } if identifier == ICC_APPLICATION => {
                 icc = EmbeddedProfile::Plain(Cow::Owned(sub_blocks(
                     bytes,
@@ -67,45 +64,56 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     }
     let frame = first.ok_or_else(|| corrupt("it has no image"))?;
     limits.check_pixels(frame.size.width, frame.size.height)?;
-    // Some encoders leave the logical screen empty.
-    let size = if width == 0 || height == 0 {
-        frame.size
-    } else {
-        Size::new(width.into(), height.into())
-    };
+    // Some encoders leave the logical screen empty, or make it too small: it grows to hold the first
+    // frame, as in Pillow, libvips and browsers.
+    let size = Size::new(
+        u32::from(width).max(frame.left + frame.size.width),
+        u32::from(height).max(frame.top + frame.size.height),
+    );
+    let local_palette = Some(frame.palette).filter(|palette| !palette.is_empty());
     Ok(Header {
         size,
-        has_alpha: is_transparent,
+        has_alpha: transparent.is_some(),
         frames,
         icc,
         exif: ExifFacts::default(),
         kind: Kind::Gif(GifFacts {
-            frame: frame.size,
+            placement: Placement {
+                left: frame.left as usize,
+                top: frame.top as usize,
+                width: frame.size.width as usize,
+                height: frame.size.height as usize,
+            },
             interlaced: frame.interlaced,
             data_at: frame.data_at,
+            palette: local_palette.unwrap_or(global_palette),
+            transparent,
         }),
     })
 }
 
-fn colour_table_bytes(flags: u8) -> usize {
-    if flags & COLOUR_TABLE_FLAG == 0 {
+/// Where the colour table at `start` lies, of which these are the flags; empty if there is none.
+fn colour_table(start: usize, flags: u8) -> Range<usize> {
+    let bytes = if flags & COLOUR_TABLE_FLAG == 0 {
         0
     } else {
         3 << ((flags & 7) + 1)
-    }
+    };
+    start..start + bytes
 }
 
 struct Frame {
+    left: u32,
+    top: u32,
     size: Size,
     interlaced: bool,
+    palette: Range<usize>,
     data_at: usize,
 }
 
 enum Block<'a> {
     Frame(Frame),
-    GraphicControl {
-        transparent: bool,
-    },
+    GraphicControl(Control),
     /// `at` is where its sub-blocks begin.
     Application {
         identifier: &'a [u8],
@@ -126,14 +134,16 @@ impl<'a> Blocks<'a> {
             let start = self.position;
             match self.bytes.get(start)? {
                 0x2c => {
-                    let table = colour_table_bytes(*self.bytes.get(start + 9)?);
+                    let flags = *self.bytes.get(start + 9)?;
+                    let palette = colour_table(start + 10, flags);
+                    let field = |offset| le_u16(self.bytes, start + offset).map(u32::from);
                     let frame = Frame {
-                        size: Size::new(
-                            le_u16(self.bytes, start + 5)?.into(),
-                            le_u16(self.bytes, start + 7)?.into(),
-                        ),
-                        interlaced: self.bytes.get(start + 9)? & INTERLACE_FLAG != 0,
-                        data_at: start + 10 + table,
+                        left: field(1)?,
+                        top: field(3)?,
+                        size: Size::new(field(5)?, field(7)?),
+                        interlaced: flags & INTERLACE_FLAG != 0,
+                        data_at: palette.end,
+                        palette,
                     };
                     // One byte of LZW code size, then the data.
                     self.position = skip_sub_blocks(self.bytes, frame.data_at + 1);
@@ -146,9 +156,12 @@ impl<'a> Blocks<'a> {
                     let data = self.bytes.get(start + 3..start + 3 + length)?;
                     match (label, data.first()) {
                         (0xf9, Some(flags)) => {
-                            return Some(Block::GraphicControl {
-                                transparent: flags & TRANSPARENCY_FLAG != 0,
-                            });
+                            let index = data.get(3).filter(|_| flags & TRANSPARENCY_FLAG != 0);
+                            return Some(Block::GraphicControl(Control {
+                                transparent: index.copied(),
+                                hundredths: le_u16(data, 1).unwrap_or_default(),
+                                disposal: flags >> 2 & 7,
+                            }));
                         }
                         (0xff, Some(_)) => {
                             return Some(Block::Application {
@@ -196,24 +209,24 @@ fn sub_blocks(bytes: &[u8], mut position: usize, max_bytes: usize) -> Vec<u8> {
 /// How the first frame of a GIF is coded.
 #[derive(Debug)]
 pub(crate) struct GifFacts {
-    frame: Size,
+    placement: Placement,
     interlaced: bool,
     /// Where its pixels begin in the file.
     data_at: usize,
+    /// Where its colours are in the file; empty if it has none.
+    palette: Range<usize>,
+    transparent: Option<u8>,
 }
 
 impl GifFacts {
     pub(super) fn memory_bytes(&self, size: Size, target: Size) -> usize {
-        let indices = if self.interlaced {
-            self.frame.area()
-        } else {
-            self.frame.width as usize
-        };
+        let frame = &self.placement;
+        let area = frame.width * frame.height;
+        let indices = if self.interlaced { area } else { frame.width };
         BoxReducer::memory_bytes(size, target, 4)
             + 4 * size.width as usize
             + indices
-            + lzw::memory_bytes(self.frame.area(), self.frame.width as usize)
-            + PARSER_BYTES
+            + lzw::memory_bytes(area, frame.width)
     }
 
     pub(super) fn decode(
@@ -223,31 +236,11 @@ impl GifFacts {
         target: Size,
         limits: &Limits,
     ) -> Result<Decoded<'static>, ImagingError> {
-        let mut options = DecodeOptions::new();
-        options.set_color_output(ColorOutput::Indexed);
-        options.allow_unknown_blocks(true);
-        // Pixels go to our own buffers, whose size is checked before.
-        options.set_memory_limit(MemoryLimit::Unlimited);
-        let mut decoder = options.read_info(Cursor::new(bytes)).map_err(corrupt)?;
-        let frame = decoder
-            .next_frame_info()
-            .map_err(corrupt)?
-            .ok_or_else(|| corrupt("it has no image"))?;
-        let placement = Placement {
-            left: frame.left.into(),
-            top: frame.top.into(),
-            width: frame.width.into(),
-            height: frame.height.into(),
-        };
-        if (placement.width, placement.height)
-            != (self.frame.width as usize, self.frame.height as usize)
-        {
-            return Err(corrupt("its headers contradict each other"));
-        }
-        let (transparent, interlaced) = (frame.transparent, frame.interlaced);
+        let placement = &self.placement;
         let mut pixels =
             Lzw::new(bytes, self.data_at).ok_or_else(|| corrupt("it has no pixels"))?;
-        let colours = premultiplied_colours(decoder.palette().map_err(corrupt)?, transparent);
+        let palette = bytes.get(self.palette.clone()).unwrap_or_default();
+        let colours = premultiplied_colours(palette, self.transparent);
 
         let mut canvas = Canvas {
             reducer: BoxReducer::new(size, target, Layout::Rgba),
@@ -259,10 +252,10 @@ impl GifFacts {
         for _ in 0..placement.top.min(size.height as usize) {
             canvas.push_transparent();
         }
-        let rows_decoded = if interlaced {
-            decode_interlaced(&mut pixels, &placement, limits, &mut canvas)?
+        let rows_decoded = if self.interlaced {
+            decode_interlaced(&mut pixels, placement, limits, &mut canvas)?
         } else {
-            decode_rows(&mut pixels, &placement, limits, &mut canvas)?
+            decode_rows(&mut pixels, placement, limits, &mut canvas)?
         };
         while rows_decoded == placement.height && canvas.reducer.rows_pushed() < size.height {
             canvas.push_transparent();
@@ -281,6 +274,7 @@ fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
 }
 
 /// Where the frame lies on the canvas.
+#[derive(Debug)]
 struct Placement {
     left: usize,
     top: usize,
@@ -288,11 +282,15 @@ struct Placement {
     height: usize,
 }
 
-/// RGBA of each index; indices beyond the palette and the transparent one are clear.
+/// RGBA of each index. One beyond the palette is black; without a palette, indices are greys.
 fn premultiplied_colours(palette: &[u8], transparent: Option<u8>) -> [[u8; 4]; 256] {
-    let mut colours = [[0; 4]; 256];
-    for (colour, rgb) in colours.iter_mut().zip(palette.chunks_exact(3)) {
-        *colour = [rgb[0], rgb[1], rgb[2], 255];
+    let mut colours = [[0, 0, 0, 255]; 256];
+    for (index, colour) in colours.iter_mut().enumerate() {
+        if let Some(rgb) = palette.get(3 * index..3 * index + 3) {
+            colour[..3].copy_from_slice(rgb);
+        } else if palette.is_empty() {
+            colour[..3].fill(index as u8);
+        }
     }
     if let Some(index) = transparent {
         colours[usize::from(index)] = [0; 4];

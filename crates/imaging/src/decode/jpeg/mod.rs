@@ -13,10 +13,11 @@ use crate::formats::Format;
 use crate::geometry::Size;
 use crate::header::{EmbeddedProfile, Header, Kind};
 use crate::limits::Limits;
-use crate::metadata::ExifFacts;
+use crate::metadata::{ExifFacts, photoshop};
 use thumbforge_codecs::jpeg::{self as codec, JpegError, read_header};
 
 const EXIF_PREFIX: &[u8] = b"Exif\0\0";
+const PHOTOSHOP_PREFIX: &[u8] = b"Photoshop 3.0\0";
 const ICC_PREFIX: &[u8] = b"ICC_PROFILE\0";
 
 /// A file that proves to be unusual, but not corrupt, only while it is decoded goes to the full
@@ -26,12 +27,16 @@ const FALLBACK_BYTES: usize = 32 << 20;
 
 pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
     let mut frame = None;
-    let mut exif = None;
+    let (mut exif, mut photoshop_exif) = (None, None);
     let mut icc_chunks = Vec::new();
     for (index, (kind, data)) in Segments::new(bytes).enumerate() {
         limits.check_chunks(u32::try_from(index + 1).unwrap_or(u32::MAX))?;
         match kind {
             marker::APP1 if exif.is_none() => exif = data.strip_prefix(EXIF_PREFIX),
+            marker::APP13 if photoshop_exif.is_none() => {
+                let resources = data.strip_prefix(PHOTOSHOP_PREFIX);
+                photoshop_exif = resources.and_then(photoshop::exif);
+            }
             marker::APP2 => icc_chunks.extend(data.strip_prefix(ICC_PREFIX)),
             marker::DHT | marker::JPG | marker::DAC => {}
             marker::SOF0..=marker::SOF15 if frame.is_none() => frame = Some((kind, data)),
@@ -56,7 +61,10 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         has_alpha: false,
         frames: 1,
         icc: joined_profile(&icc_chunks, limits.max_icc_bytes),
-        exif: exif.map(ExifFacts::read).unwrap_or_default(),
+        exif: exif
+            .or(photoshop_exif)
+            .map(ExifFacts::read)
+            .unwrap_or_default(),
         kind: Kind::Jpeg(JpegFacts {
             components,
             evenly_sampled: is_evenly_sampled(data),
@@ -95,22 +103,25 @@ fn is_evenly_sampled(frame: &[u8]) -> bool {
 }
 
 /// Joins the profile from its chunks, which begin with their number, from 1, and their count
-/// (ICC.1:2022, annex B.4). Anything out of order makes it unreadable.
+/// (ICC.1:2022, annex B.4). Of several with one number the first counts. Anything else out of order
+/// makes it unreadable.
 fn joined_profile<'a>(chunks: &[&'a [u8]], max_bytes: usize) -> EmbeddedProfile<'a> {
     let mut parts: Vec<(u8, &[u8])> = Vec::with_capacity(chunks.len());
+    let mut counts = Vec::with_capacity(chunks.len());
     for chunk in chunks {
-        match chunk.split_first_chunk() {
-            Some(([number, count], data)) if usize::from(*count) == chunks.len() => {
-                parts.push((*number, data));
-            }
-            _ => return EmbeddedProfile::None,
-        }
+        let Some(([number, count], data)) = chunk.split_first_chunk() else {
+            return EmbeddedProfile::None;
+        };
+        parts.push((*number, data));
+        counts.push(usize::from(*count));
     }
     parts.sort_by_key(|(number, _)| *number);
+    parts.dedup_by_key(|(number, _)| *number);
     let is_complete = parts
         .iter()
         .zip(1_u8..)
-        .all(|((number, _), expected)| *number == expected);
+        .all(|((number, _), expected)| *number == expected)
+        && counts.iter().all(|count| *count == parts.len());
     let bytes: usize = parts.iter().map(|(_, data)| data.len()).sum();
     match parts.as_slice() {
         [] => EmbeddedProfile::None,
@@ -199,6 +210,14 @@ mod tests {
         assert_eq!(joined(&[b"\x01\x01abc"]), Some(b"abc".to_vec()));
         assert_eq!(
             joined(&[b"\x02\x02cd", b"\x01\x02ab"]),
+            Some(b"abcd".to_vec())
+        );
+        assert_eq!(
+            joined(&[b"\x01\x01abc", b"\x01\x01abc"]),
+            Some(b"abc".to_vec())
+        );
+        assert_eq!(
+            joined(&[b"\x01\x02ab", b"\x02\x02cd", b"\x01\x02xy"]),
             Some(b"abcd".to_vec())
         );
         for broken in [

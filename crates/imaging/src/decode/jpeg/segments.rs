@@ -17,6 +17,7 @@ pub(super) mod marker {
     pub(in super::super) const SOS: u8 = 0xda;
     pub(in super::super) const APP1: u8 = 0xe1;
     pub(in super::super) const APP2: u8 = 0xe2;
+    pub(in super::super) const APP13: u8 = 0xed;
 }
 
 /// Gives each marker up to the first scan with its data.

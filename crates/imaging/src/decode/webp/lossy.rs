@@ -58,7 +58,7 @@ impl Rows for Reducers {
 /// 1/4, at quality 20 to 48.4 in place of 49.6 and to 47.1 in place of 51.0. At 1/4 and quality 0
 /// it can be less than 40, and without averaging, at 1/1.6 and quality 20, it would be 41.6 in
 /// place of 54.1.
-fn loop_filter(size: Size, thumbnail: Size) -> LoopFilter {
+pub(super) fn loop_filter(size: Size, thumbnail: Size) -> LoopFilter {
     let averaged = averaging_box(size, thumbnail);
     if averaged.width >= 3 && averaged.height >= 3 {
         LoopFilter::LeaveOut

@@ -1,10 +1,13 @@
 //! WebP (<https://www.rfc-editor.org/rfc/rfc9649>): the picture, or the first frame.
 //!
-//! Lossy pictures without alpha go to our own decoder. Pictures that are lossless, have alpha or
-//! are animated go to another, which gives whole pictures or an error, so that such a file is
+//! Lossy pictures go to our own decoder, those with alpha if they become much smaller. All others,
+//! and animations, go to another, which gives whole pictures or an error, so that such a file is
 //! corrupt if it is truncated.
 
+mod container;
+pub(super) mod frames;
 mod lossy;
+mod translucent;
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -14,7 +17,9 @@ use thumbforge_codecs::vp8::Scratch;
 use thumbforge_codecs::vp8l;
 
 use super::deadline_reader::DeadlineReader;
-use super::{Decoded, Target, le_u16, le_u32, reduce_picture};
+use super::{
+    Decoded, ROWS_PER_DEADLINE_CHECK, Target, finish_rows, le_u16, le_u32, reduce_picture,
+};
 use crate::error::ImagingError;
 use crate::formats::Format;
 use crate::geometry::Size;
@@ -50,7 +55,8 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         .ok_or_else(|| corrupt("its codes can't be read"))?;
     Ok(Header {
         size,
-        has_alpha: facts.has_alpha,
+        // What a frame leaves of the canvas is transparent.
+        has_alpha: facts.has_alpha || facts.small_frame(size).is_some(),
         frames: facts.frames.max(1),
         icc: facts.icc.map_or(EmbeddedProfile::None, |profile| {
             EmbeddedProfile::Plain(Cow::Borrowed(profile))
@@ -62,6 +68,10 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
             lossy_bytes: facts.lossy_bytes,
             code_bytes,
             opaque: facts.opaque(),
+            translucent: facts.translucent(),
+            unhinted: facts.unhinted(),
+            copied_bytes: 2 * facts.copied_bytes(bytes, size),
+            small_frame: facts.small_frame(size),
         }),
     })
 }
@@ -79,8 +89,13 @@ struct Facts<'a> {
     /// The first lossy picture beside frames.
     lossy: Option<ChunkPlace>,
     is_contradictory: bool,
+    /// The first alpha plane beside frames.
+    alpha_at: Option<ChunkPlace>,
+    /// The first frame.
+    frame: Option<FramePlace>,
     /// The first lossless stream.
     stream: Option<&'a [u8]>,
+    stream_at: Option<ChunkPlace>,
     /// The first alpha plane, and the picture's size if that is not the canvas's.
     alpha: Option<(&'a [u8], Option<Size>)>,
     icc: Option<&'a [u8]>,
@@ -112,10 +127,14 @@ impl<'a> Facts<'a> {
                 self.is_contradictory |= *self.lossy_size.get_or_insert(size) != size;
                 self.size = self.size.or(size);
             }
-            b"ALPH" if self.alpha.is_none() => self.alpha = Some((data, None)),
+            b"ALPH" if self.alpha.is_none() => {
+                self.alpha = Some((data, None));
+                self.alpha_at = Some(chunk.place);
+            }
             b"VP8L" => {
                 self.lossless = true;
                 self.stream.get_or_insert(data);
+                self.stream_at.get_or_insert(chunk.place);
                 if let (None, Some((size, has_alpha))) = (self.size, vp8l_facts(data)) {
                     self.size = Some(size);
                     self.has_alpha = has_alpha;
@@ -123,7 +142,7 @@ impl<'a> Facts<'a> {
             }
             b"ANMF" => {
                 if self.frames == 0 {
-                    self.add_frame(data);
+                    self.add_frame(chunk);
                 }
                 self.frames += 1;
             }
@@ -143,13 +162,59 @@ impl<'a> Facts<'a> {
             .filter(|_| is_opaque && !self.lossless && !self.animated && self.frames == 0)
     }
 
+    /// The lossy picture and its alpha plane, if our own decoder can decode it.
+    fn translucent(&self) -> Option<(ChunkPlace, ChunkPlace)> {
+        self.lossy
+            .zip(self.alpha_at)
+            .filter(|_| self.has_alpha && !self.lossless && !self.animated && self.frames == 0)
+    }
+
+    /// A lossless picture that says that its alpha is not used: which is a hint, and may be wrong.
+    fn unhinted(&self) -> Option<ChunkPlace> {
+        self.stream_at.filter(|_| {
+            !self.has_alpha && self.lossy.is_none() && !self.animated && self.frames == 0
+        })
+    }
+
+    /// The first frame of an animation, if it leaves something of the canvas free.
+    fn small_frame(&self, canvas: Size) -> Option<FramePlace> {
+        let is_within = |frame: &FramePlace| {
+            u64::from(frame.left) + u64::from(frame.size.width) <= canvas.width.into()
+                && u64::from(frame.top) + u64::from(frame.size.height) <= canvas.height.into()
+        };
+        self.frame
+            .filter(|frame| self.animated && frame.size != canvas && is_within(frame))
+    }
+
+    fn copied_bytes(&self, bytes: &[u8], canvas: Size) -> usize {
+        let frame = self.small_frame(canvas).map(|frame| frame.chunks);
+        let alpha = self.translucent().map(|(_, alpha)| alpha);
+        let copied = frame.or(alpha).or(self.unhinted());
+        copied.map_or(0, |place| data_at(bytes, place).len())
+    }
+
     /// The first frame: a header, then the chunks of a picture.
-    fn add_frame(&mut self, data: &'a [u8]) {
+    fn add_frame(&mut self, chunk: &Chunk<'a>) {
         const FRAME_HEADER_BYTES: usize = 16;
+        let data = chunk.data;
         let side = |offset: usize| Some((le_u32(data, offset)? & 0xff_ffff) + 1);
         let size = side(6)
             .zip(side(9))
             .map(|(width, height)| Size::new(width, height));
+        if let (Some(size), Some(x), Some(y)) = (size, le_u32(data, 0), le_u32(data, 3)) {
+            self.frame = Some(FramePlace {
+                left: 2 * (x & 0xff_ffff),
+                top: 2 * (y & 0xff_ffff),
+                size,
+                chunks: ChunkPlace {
+                    at: chunk.place.at + FRAME_HEADER_BYTES,
+                    declared_bytes: data.len().saturating_sub(FRAME_HEADER_BYTES),
+                },
+                // One without an alpha plane is opaque, whatever the others are.
+                has_alpha: self.has_alpha
+                    && data.get(FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + 4) != Some(&b"VP8 "[..]),
+            });
+        }
         let chunks = Chunks {
             bytes: data,
             position: FRAME_HEADER_BYTES,
@@ -261,6 +326,16 @@ impl<'a> Iterator for Chunks<'a> {
     }
 }
 
+/// Where a frame is in the file and on the canvas.
+#[derive(Debug, Clone, Copy)]
+struct FramePlace {
+    left: u32,
+    top: u32,
+    size: Size,
+    chunks: ChunkPlace,
+    has_alpha: bool,
+}
+
 /// The coding of a WebP, as far as it decides the decoder and its cost.
 #[derive(Debug)]
 pub(crate) struct WebpFacts {
@@ -272,6 +347,12 @@ pub(crate) struct WebpFacts {
     code_bytes: usize,
     /// What our own decoder needs, if it takes the file.
     opaque: Option<ChunkPlace>,
+    /// The same with an alpha plane, the second.
+    translucent: Option<(ChunkPlace, ChunkPlace)>,
+    unhinted: Option<ChunkPlace>,
+    small_frame: Option<FramePlace>,
+    /// Bytes of the file that are copied for the other decoder.
+    copied_bytes: usize,
 }
 
 impl WebpFacts {
@@ -291,6 +372,7 @@ impl WebpFacts {
         size.area() * (channels + per_pixel)
             + BoxReducer::memory_bytes(size, target, channels)
             + self.code_bytes
+            + self.copied_bytes
             // Read in one go into a buffer that grows, and copied.
             + self.lossy_bytes * 3
             + TABLES_BYTES
@@ -308,25 +390,29 @@ impl WebpFacts {
         if let Some(place) = self.opaque {
             return lossy::decode(bytes, place, size, target, limits, scratch);
         }
-        self.check_lossy_time(size, limits)?;
-        let source = DeadlineReader::new(bytes, limits.deadline);
-        let mut decoder = WebPDecoder::new(source).map_err(failed)?;
-        decoder.set_memory_limit(limits.max_memory_bytes);
-        if decoder.dimensions() != (size.width, size.height) {
-            return Err(corrupt("its chunks contradict each other"));
+        if let Some(places) = self
+            .translucent
+            .filter(|_| translucent::is_fit(size, target.size))
+        {
+            return translucent::decode(bytes, places, size, target.size, limits, scratch);
         }
-        let layout = if decoder.has_alpha() {
-            Layout::Rgba
-        } else {
-            Layout::Rgb
-        };
-        let mut picture = vec![0; size.area() * layout.channels()];
-        decoder
-            .read_image(&mut picture)
-            .map_err(|error| limits.timeout_or(failed(error)))?;
-        let rows = size.height as usize;
-        let sizes = (size, target.size);
-        reduce_picture(&picture, layout, Format::Webp, sizes, rows, limits)
+        self.check_lossy_time(size, limits)?;
+        if let Some(frame) = &self.small_frame {
+            return decode_on_canvas(bytes, frame, size, target.size, limits);
+        }
+        if let Some(place) = self.unhinted {
+            let file = container::of_lossless(data_at(bytes, place));
+            let (_, mut picture) = decode_file(&file, size, limits)?;
+            let layout = if picture.chunks_exact(4).all(|pixel| pixel[3] == 255) {
+                drop_alpha(&mut picture);
+                Layout::Rgb
+            } else {
+                Layout::Rgba
+            };
+            return reduce(&picture, layout, size, target.size, limits);
+        }
+        let (layout, picture) = decode_file(bytes, size, limits)?;
+        reduce(&picture, layout, size, target.size, limits)
     }
 
     /// That decoder reads all of a lossy picture before it decodes, so nothing can end it half-way.
@@ -334,8 +420,8 @@ impl WebpFacts {
     /// no picture is refused for which the deadline leaves time: 5.4 ns a pixel of one colour, and
     /// 60 ns a byte.
     ///
-    /// The most it can run over its deadline, on such a core, is what 100 megapixels in 32 MiB
-    /// take: 2.6 s.
+    /// The most it can run over its deadline, on such a core, is what 48 megapixels in 32 MiB take,
+    /// which need 512 MiB: 2.3 s.
     fn check_lossy_time(&self, size: Size, limits: &Limits) -> Result<(), ImagingError> {
         const NANOS_PER_PIXEL: u64 = 5;
         const NANOS_PER_BYTE: u64 = 60;
@@ -350,6 +436,88 @@ impl WebpFacts {
         }
         Ok(())
     }
+}
+
+fn data_at(bytes: &[u8], place: ChunkPlace) -> &[u8] {
+    let data = bytes.get(place.at..).unwrap_or_default();
+    &data[..data.len().min(place.declared_bytes)]
+}
+
+/// The whole picture of a file that must have this size.
+fn decode_file(
+    file: &[u8],
+    size: Size,
+    limits: &Limits,
+) -> Result<(Layout, Vec<u8>), ImagingError> {
+    let source = DeadlineReader::new(file, limits.deadline);
+    let mut decoder = WebPDecoder::new(source).map_err(failed)?;
+    decoder.set_memory_limit(limits.max_memory_bytes);
+    if decoder.dimensions() != (size.width, size.height) {
+        return Err(corrupt("its chunks contradict each other"));
+    }
+    let layout = if decoder.has_alpha() {
+        Layout::Rgba
+    } else {
+        Layout::Rgb
+    };
+    let mut picture = vec![0; size.area() * layout.channels()];
+    decoder
+        .read_image(&mut picture)
+        .map_err(|error| limits.timeout_or(failed(error)))?;
+    Ok((layout, picture))
+}
+
+fn reduce(
+    picture: &[u8],
+    layout: Layout,
+    size: Size,
+    target: Size,
+    limits: &Limits,
+) -> Result<Decoded<'static>, ImagingError> {
+    let rows = size.height as usize;
+    reduce_picture(picture, layout, Format::Webp, (size, target), rows, limits)
+}
+
+/// Moves the colours of RGBA together.
+fn drop_alpha(picture: &mut Vec<u8>) {
+    let pixels = picture.len() / 4;
+    for index in 0..pixels {
+        picture.copy_within(4 * index..4 * index + 3, 3 * index);
+    }
+    picture.truncate(3 * pixels);
+}
+
+/// A frame that is smaller than its canvas, of which the rest is transparent.
+fn decode_on_canvas(
+    bytes: &[u8],
+    frame: &FramePlace,
+    canvas: Size,
+    target: Size,
+    limits: &Limits,
+) -> Result<Decoded<'static>, ImagingError> {
+    let file = container::of_frame(frame.size, frame.has_alpha, data_at(bytes, frame.chunks));
+    let (layout, picture) = decode_file(&file, frame.size, limits)?;
+    let channels = layout.channels();
+    let mut reducer = BoxReducer::new(canvas, target, Layout::Rgba);
+    let mut row = vec![0; canvas.width as usize * 4];
+    for y in 0..canvas.height {
+        if y.is_multiple_of(ROWS_PER_DEADLINE_CHECK as u32) {
+            limits.check_deadline()?;
+        }
+        row.fill(0);
+        let line = y.checked_sub(frame.top).filter(|y| *y < frame.size.height);
+        if let Some(line) = line {
+            let stride = frame.size.width as usize * channels;
+            let pixels = picture[line as usize * stride..][..stride].chunks_exact(channels);
+            let places = row.chunks_exact_mut(4).skip(frame.left as usize);
+            for (out, pixel) in places.zip(pixels) {
+                out[3] = 255;
+                out[..channels].copy_from_slice(pixel);
+            }
+        }
+        reducer.push_row(&row);
+    }
+    finish_rows(reducer, Format::Webp, canvas.height, canvas.height)
 }
 
 fn corrupt(reason: impl std::fmt::Display) -> ImagingError {

@@ -1,0 +1,306 @@
+//! What the container says of the primary picture.
+
+use std::borrow::Cow;
+
+use heifer::heifer_hevc_dec::nal::NalUnit;
+use heifer::heifer_hevc_dec::params::ParameterSets;
+use heifer::heifer_isobmff::boxes::{ColorInfo, Property};
+use heifer::heifer_isobmff::{HeifFile, ItemId};
+use moxcms::ColorProfile;
+
+use crate::decode::boxes::{MAX_BOXES, boxes};
+use crate::error::ImagingError;
+use crate::formats::Format;
+use crate::geometry::Size;
+use crate::header::EmbeddedProfile;
+use crate::limits::Limits;
+use crate::metadata::{Colorimetry, ExifFacts};
+use crate::render::orient::seen_size;
+
+/// Of the lists of items, their places, references and properties: a parser that compares each with
+/// each takes a fraction of a second for this much. A picture of 200 megapixels in tiles has 60 KiB.
+const MAX_LIST_BYTES: usize = 256 << 10;
+
+pub(super) fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
+    ImagingError::corrupt(Format::Heif, reason)
+}
+
+pub(super) fn unsupported(kind: &'static str) -> ImagingError {
+    ImagingError::UnsupportedKind {
+        format: Format::Heif,
+        kind,
+    }
+}
+
+pub(super) fn parse(bytes: &[u8]) -> Result<HeifFile<'_>, ImagingError> {
+    let mut list_bytes = 0;
+    for meta in boxes(bytes).filter(|found| found.kind == *b"meta").take(2) {
+        let inner = meta.data.get(4..).unwrap_or_default();
+        for found in boxes(inner) {
+            match &found.kind {
+                b"iinf" | b"iloc" | b"iref" => list_bytes += found.data.len(),
+                b"iprp" => {
+                    let lists = boxes(found.data).filter(|list| list.kind == *b"ipma");
+                    list_bytes += lists.map(|list| list.data.len()).sum::<usize>();
+                }
+                _ => {}
+            }
+        }
+    }
+    let metas = boxes(bytes).filter(|found| found.kind == *b"meta").count();
+    if list_bytes > MAX_LIST_BYTES || metas > 1 || boxes(bytes).nth(MAX_BOXES).is_some() {
+        return Err(corrupt("it has more parts than a picture has"));
+    }
+    HeifFile::parse(bytes).map_err(corrupt)
+}
+
+/// A coded picture, or one of tiles.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// Without its turns and its clean aperture.
+    pub size: Size,
+    pub tile: Size,
+    /// The coded pictures, row by row.
+    pub tiles: Vec<ItemId>,
+    pub columns: usize,
+}
+
+impl Shape {
+    /// The samples that a coded picture has at most: it is coded in blocks of up to 64.
+    pub(super) fn coded_pixels(&self) -> u64 {
+        let side = |side: u32| u64::from(side).next_multiple_of(64) + 64;
+        side(self.tile.width) * side(self.tile.height)
+    }
+
+    /// One band in bytes, and what the decoder holds of one tile.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let band = (self.columns * self.tile.area()).saturating_mul(4);
+        let coded = usize::try_from(self.coded_pixels()).unwrap_or(usize::MAX);
+        band.saturating_add(coded.saturating_mul(DECODER_BYTES_A_PIXEL))
+    }
+}
+
+/// Three planes of 16 bits, a copy without their padding, and two bytes for the choices of blocks.
+const DECODER_BYTES_A_PIXEL: usize = 14;
+
+pub(super) fn shape(
+    file: &HeifFile<'_>,
+    id: ItemId,
+    limits: &Limits,
+) -> Result<Shape, ImagingError> {
+    let item = file.item(id).map_err(corrupt)?;
+    let (size, tiles, columns) = match &item.item_type.0 {
+        b"hvc1" => (None, vec![id], 1),
+        b"grid" => {
+            let grid = file.grid(id).map_err(corrupt)?;
+            let tiles = file.referenced_items(id, b"dimg").to_vec();
+            let columns = usize::from(grid.columns);
+            if tiles.is_empty() || tiles.len() != columns * usize::from(grid.rows) {
+                return Err(corrupt("its tiles are not as many as it claims"));
+            }
+            let size = Size::new(grid.output_width, grid.output_height);
+            (Some(size), tiles, columns)
+        }
+        b"av01" => return Err(unsupported("an image in AV1")),
+        b"iovl" => return Err(unsupported("an image that is laid over others")),
+        _ => return Err(unsupported("an image in an unusual coding")),
+    };
+    limits.check_chunks(u32::try_from(tiles.len()).unwrap_or(u32::MAX))?;
+    let size_of = |id| {
+        let size = file.image_size(id).map_err(corrupt)?;
+        let (width, height) = size.ok_or_else(|| corrupt("it has no size"))?;
+        limits.check_pixels(width, height)?;
+        Ok(Size::new(width, height))
+    };
+    let tile = size_of(tiles[0])?;
+    let size = size.unwrap_or(tile);
+    limits.check_pixels(size.width, size.height)?;
+    if tile.area() == 0 || size.area() == 0 {
+        return Err(corrupt("a side is zero"));
+    }
+    let rows = tiles.len() / columns;
+    let covers = |tile: u32, count: usize, whole: u32| {
+        let covered = u64::from(tile) * count as u64;
+        // All tiles show something.
+        covered >= u64::from(whole) && covered - u64::from(tile) < u64::from(whole)
+    };
+    if !covers(tile.width, columns, size.width) || !covers(tile.height, rows, size.height) {
+        return Err(corrupt("its tiles do not cover it"));
+    }
+    for &id in &tiles {
+        if file.item(id).map_err(corrupt)?.item_type.0 != *b"hvc1" || size_of(id)? != tile {
+            return Err(unsupported("an image of tiles that differ"));
+        }
+    }
+    Ok(Shape {
+        size,
+        tile,
+        tiles,
+        columns,
+    })
+}
+
+/// What is done to the picture before it is shown.
+pub(super) struct Transforms {
+    /// After the clean aperture, before the turns.
+    pub size: Size,
+    pub skipped: (u32, u32),
+    /// As EXIF numbers it.
+    pub orientation: u8,
+}
+
+pub(super) fn transforms(
+    file: &HeifFile<'_>,
+    id: ItemId,
+    size: Size,
+) -> Result<Transforms, ImagingError> {
+    let mut done = Transforms {
+        size,
+        skipped: (0, 0),
+        orientation: 1,
+    };
+    for property in file.item_properties(id).map_err(corrupt)? {
+        match *property {
+            Property::CleanAperture {
+                width,
+                height,
+                horiz_offset,
+                vert_offset,
+            } => {
+                if done.orientation != 1 {
+                    // ISO/IEC 23000-22 has the order; nobody writes another.
+                    return Err(unsupported("an image that is cut after it was turned"));
+                }
+                let (left, columns) = aperture(done.size.width, width, horiz_offset)?;
+                let (above, rows) = aperture(done.size.height, height, vert_offset)?;
+                done.skipped = (done.skipped.0 + left, done.skipped.1 + above);
+                done.size = Size::new(columns, rows);
+            }
+            Property::Rotation(quarters) => {
+                for _ in 0..quarters % 4 {
+                    // A quarter against the clock.
+                    done.orientation = [8, 5, 6, 7, 4, 1, 2, 3][usize::from(done.orientation - 1)];
+                }
+            }
+            Property::Mirror(is_top_bottom) => {
+                let mirrored = if is_top_bottom {
+                    [4, 3, 2, 1, 8, 7, 6, 5]
+                } else {
+                    [2, 1, 4, 3, 6, 5, 8, 7]
+                };
+                done.orientation = mirrored[usize::from(done.orientation - 1)];
+            }
+            _ => {}
+        }
+    }
+    debug_assert!(seen_size(done.size, done.orientation).area() > 0);
+    Ok(done)
+}
+
+/// ISO/IEC 14496-12, 12.1.4: the first sample, and how many there are.
+fn aperture(whole: u32, size: (u32, u32), offset: (i32, u32)) -> Result<(u32, u32), ImagingError> {
+    if size.1 == 0 || offset.1 == 0 {
+        return Err(corrupt("its clean aperture is no fraction"));
+    }
+    let size = (f64::from(size.0) / f64::from(size.1)).round();
+    let center = f64::from(offset.0) / f64::from(offset.1) + (f64::from(whole) - 1.0) / 2.0;
+    let first = (center - (size - 1.0) / 2.0).round().max(0.0);
+    let last = (first + size).min(whole.into());
+    if last <= first {
+        return Err(corrupt("its clean aperture is empty"));
+    }
+    Ok((first as u32, (last - first) as u32))
+}
+
+/// The picture of its alpha, and whether the colours are weighted by it.
+pub(super) fn alpha(
+    file: &HeifFile<'_>,
+    id: ItemId,
+) -> Result<Option<(ItemId, bool)>, ImagingError> {
+    for auxiliary in file.referencing_items(id, b"auxl") {
+        let mut properties = file.item_properties(auxiliary).map_err(corrupt)?;
+        let is_alpha = properties.any(|property| {
+            matches!(property, Property::AuxiliaryType(kind)
+                if kind == "urn:mpeg:hevc:2015:auxid:1"
+                    || kind == "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha")
+        });
+        if is_alpha {
+            let is_premultiplied = file.referenced_items(id, b"prem").contains(&auxiliary);
+            return Ok(Some((auxiliary, is_premultiplied)));
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn exif(file: &HeifFile<'_>, id: ItemId) -> ExifFacts {
+    let block = file.exif(id).ok().flatten();
+    block
+        .map(|block| ExifFacts::read(&block))
+        .unwrap_or_default()
+}
+
+/// The embedded profile, or one for the numbers of ITU-T H.273 in the container or the stream.
+pub(super) fn colours(
+    file: &HeifFile<'_>,
+    id: ItemId,
+) -> Result<EmbeddedProfile<'static>, ImagingError> {
+    const DISPLAY_P3: u16 = 12;
+    const BT_2020: u16 = 9;
+    // A tile of a tile is no picture of ours.
+    let first_tile = file.referenced_items(id, b"dimg").first().copied();
+    let items = [Some(id), first_tile];
+    let numbers = items.into_iter().flatten().find_map(|item| {
+        let mut properties = file.item_properties(item).ok()?;
+        let in_container = properties.find_map(|property| match property {
+            Property::Color(ColorInfo::Nclx {
+                primaries,
+                transfer,
+                ..
+            }) => Some((*primaries, *transfer)),
+            _ => None,
+        });
+        in_container.or_else(|| in_stream(file, item))
+    });
+    let highlights =
+        numbers.and_then(|(primaries, transfer)| Colorimetry::of_highlights(primaries, transfer));
+    // A profile beside them is for readers that know no highlights.
+    if let Some(highlights) = highlights {
+        return Ok(EmbeddedProfile::Described(highlights));
+    }
+    for item in items.into_iter().flatten() {
+        let properties = file.item_properties(item).map_err(corrupt)?;
+        for property in properties {
+            if let Property::Color(ColorInfo::Icc(profile)) = property
+                && !profile.is_empty()
+            {
+                return Ok(EmbeddedProfile::Plain(Cow::Owned(profile.clone())));
+            }
+        }
+    }
+    let profile = match numbers {
+        Some((DISPLAY_P3, _)) => ColorProfile::new_display_p3(),
+        Some((BT_2020, _)) => ColorProfile::new_bt2020(),
+        _ => return Ok(EmbeddedProfile::None),
+    };
+    let profile = profile.encode().map_err(corrupt)?;
+    Ok(EmbeddedProfile::Plain(Cow::Owned(profile)))
+}
+
+/// What the parameters of the stream say, if they do.
+fn in_stream(file: &HeifFile<'_>, id: ItemId) -> Option<(u16, u16)> {
+    const UNSPECIFIED: u8 = 2;
+    let config = file.hevc_config(id).ok()??;
+    let mut sets = ParameterSets::default();
+    for unit in &config.nal_units {
+        sets.add(&NalUnit::parse(unit).ok()?).ok()?;
+    }
+    sets.sps.iter().flatten().find_map(|set| {
+        let usability = set.vui.as_ref()?;
+        let numbers = (
+            usability.colour_primaries,
+            usability.transfer_characteristics,
+        );
+        (numbers.0 != UNSPECIFIED && numbers.1 != UNSPECIFIED)
+            .then_some((numbers.0.into(), numbers.1.into()))
+    })
+}

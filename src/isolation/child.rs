@@ -1,0 +1,141 @@
+//! One child: its greeting, its pictures, its end.
+
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ChildStdin, ChildStdout};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use thumbforge_imaging::confined::{ANSWER_HEAD_BYTES, Expected};
+use thumbforge_imaging::{ImagingError, Limits, Picture, Plan, Source};
+
+use super::serve::{GREETING_BYTES, Greeting};
+use super::{Broken, pipes, program};
+
+/// A child that wrote nothing for so long will never do.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a process that closed its pipes may take to be gone.
+const END_TIMEOUT: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 200_000_000,
+};
+/// Pictures of one child.
+const MAX_PICTURES: u32 = 1000;
+/// Memory that a child may have held and still be kept: its allocator keeps some of it.
+const KEPT_BYTES: usize = 64 << 20;
+
+/// A process that decodes, and our ends of its pipes. It is killed when this is dropped.
+pub(super) struct Child {
+    process: std::process::Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    pictures: u32,
+    worked: Duration,
+    /// The most that one of its pictures took.
+    memory_bytes: usize,
+}
+
+impl Child {
+    /// Takes over a process that was just started, and waits for its greeting.
+    pub(super) fn greet(mut process: std::process::Child) -> Result<(Self, Greeting), Broken> {
+        let pipes = process.stdin.take().zip(process.stdout.take());
+        let Some((input, output)) = pipes else {
+            return Err(Broken::Ended("it has no pipes".into()));
+        };
+        let mut child = Self {
+            process,
+            input,
+            output,
+            pictures: 0,
+            worked: Duration::ZERO,
+            memory_bytes: 0,
+        };
+        for prepared in [pipes::prepare(&child.input), pipes::prepare(&child.output)] {
+            prepared.map_err(|error| Broken::Ended(format!("its pipe: {error}")))?;
+        }
+        let deadline = Some(Instant::now() + GREETING_TIMEOUT);
+        let mut greeting = [0; GREETING_BYTES];
+        let read = pipes::read_exact(child.output.as_fd(), &mut greeting, deadline);
+        read.map_err(|broken| child.end_of(broken))?;
+        let greeting = Greeting::from_bytes(&greeting).ok_or(Broken::Senseless)?;
+        Ok((child, greeting))
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Whether it may get another picture. One that died while it waited may not.
+    pub(super) fn is_fit(&mut self) -> bool {
+        self.pictures < MAX_PICTURES
+            && self.worked < program::LIFE
+            && self.memory_bytes <= KEPT_BYTES
+            && matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Has one picture decoded. After an error it must not be used again.
+    pub(super) fn decode(
+        &mut self,
+        source: &Source<'_>,
+        plan: &Plan,
+        limits: &Limits,
+    ) -> Result<Result<Picture<'static>, ImagingError>, Broken> {
+        let began = Instant::now();
+        let exchanged = self.exchange(source, plan, limits);
+        let (expected, body) = exchanged.map_err(|broken| self.end_of(broken))?;
+        self.pictures += 1;
+        self.worked += began.elapsed();
+        let memory_bytes = source.confined_memory_bytes(plan);
+        self.memory_bytes = self.memory_bytes.max(memory_bytes);
+        Ok(source.receive(expected, body, limits))
+    }
+
+    fn exchange(
+        &self,
+        source: &Source<'_>,
+        plan: &Plan,
+        limits: &Limits,
+    ) -> Result<(Expected, Vec<u8>), Broken> {
+        let (input, output) = (self.input.as_fd(), self.output.as_fd());
+        let deadline = limits.deadline;
+        pipes::write_all(input, &source.order(plan, limits), deadline)?;
+        pipes::write_all(input, source.bytes(), deadline)?;
+        let mut head = [0; ANSWER_HEAD_BYTES];
+        pipes::read_exact(output, &mut head, deadline)?;
+        let expected = source.expect(plan, &head).map_err(|_| Broken::Senseless)?;
+        let mut body = vec![0; expected.body_bytes()];
+        pipes::read_exact(output, &mut body, deadline)?;
+        Ok((expected, body))
+    }
+
+    /// Says how the process ended, where that is why its pipe was closed.
+    fn end_of(&mut self, broken: Broken) -> Broken {
+        if !matches!(broken, Broken::Ended(_)) {
+            return broken;
+        }
+        // Its pipes close a moment before it is gone.
+        let id = Pid::from_child(&self.process);
+        if let Ok(process) = pidfd_open(id, PidfdFlags::empty()) {
+            let _ = poll(
+                &mut [PollFd::new(&process, PollFlags::IN)],
+                Some(&END_TIMEOUT),
+            );
+        }
+        match self.process.try_wait() {
+            Ok(Some(status)) => match status.signal() {
+                Some(signal) => Broken::Ended(format!("signal {signal} killed it")),
+                None => Broken::Ended(format!("it ended with {status}")),
+            },
+            Ok(None) | Err(_) => broken,
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // SIGKILL also ends what is stopped; both fail only if it is gone.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,301 @@
+//! Finds what is to be sent, and sends it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::db::{
+    ClaimedDelivery, Database, DbError, DeliveryEnd, EventsOf, NewDelivery, WebhookWork,
+};
+use crate::domain::PublicEvent;
+use crate::domain::webhook::{DisabledReason, FAILING_FOR, Webhook};
+use crate::fetch::Poster;
+use crate::observe::{DeliveryMeters, DeliveryOutcome};
+
+use super::Render;
+use super::delivery::send;
+use super::secrets::SecretBox;
+
+/// Time between two looks.
+const INTERVAL: Duration = Duration::from_millis(150);
+/// Events that are looked at for a receiver at once.
+const GROUP: u32 = 200;
+/// Deliveries to one receiver that this process has under way.
+const MOST_AT_ONCE: usize = 32;
+/// The same while there is more to do. A claim costs a transaction, so it should take many.
+const BUSY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The deliveries of this process.
+pub struct Deliverer {
+    pub database: Database,
+    pub poster: Poster,
+    pub secrets: SecretBox,
+    pub render: Render,
+    /// How long old deliveries are kept; `None`: for ever.
+    pub retain: Option<Duration>,
+    pub meters: DeliveryMeters,
+}
+
+/// What became of the events that a receiver had not got.
+#[derive(Default)]
+struct Added {
+    /// There are new deliveries.
+    any: bool,
+    /// There may be further events.
+    may_go_on: bool,
+}
+
+/// What one look has read: receivers that keep up are at the same place.
+#[derive(Default)]
+struct EventsRead {
+    after: u64,
+    events: Option<Vec<PublicEvent>>,
+}
+
+impl EventsRead {
+    async fn after(
+        &mut self,
+        database: &Database,
+        position: u64,
+    ) -> Result<&[PublicEvent], DbError> {
+        if self.after != position {
+            self.events = None;
+        }
+        let events = match self.events.take() {
+            Some(events) => events,
+            None => {
+                let everything = EventsOf::Everything;
+                database.events_after(everything, position, GROUP).await?
+            }
+        };
+        self.after = position;
+        Ok(self.events.insert(events))
+    }
+}
+
+/// How many deliveries to each receiver are under way.
+type UnderWay = Arc<Mutex<HashMap<Uuid, usize>>>;
+
+impl Deliverer {
+    /// Delivers until `stop`; what is under way then is finished within `grace`.
+    pub async fn run(self, stop: CancellationToken, grace: Duration) {
+        let this = Arc::new(self);
+        let (under_way, sending) = (UnderWay::default(), TaskTracker::new());
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = this.deliver_forever(&under_way, &sending) => {}
+            () = this.forget_forever() => {}
+        }
+        sending.close();
+        if timeout(grace, sending.wait()).await.is_err() {
+            tracing::warn!("deliveries under way are left to their leases");
+        }
+    }
+
+    async fn deliver_forever(self: &Arc<Self>, under_way: &UnderWay, sending: &TaskTracker) {
+        loop {
+            let interval = match self.look(under_way, sending).await {
+                Ok(true) => BUSY_INTERVAL,
+                Ok(false) => INTERVAL.mul_f64(0.7 + 0.6 * rand::random::<f64>()),
+                Err(error) => {
+                    tracing::debug!(%error, "webhooks are not looked at");
+                    INTERVAL
+                }
+            };
+            sleep(interval).await;
+        }
+    }
+
+    async fn forget_forever(&self) {
+        const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+        const AT_ONCE: u32 = 1000;
+        let Some(keeping) = self.retain else {
+            return std::future::pending().await;
+        };
+        loop {
+            match self.database.forget_deliveries(keeping, AT_ONCE).await {
+                Ok(forgotten) if forgotten >= AT_ONCE as usize => continue,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "old deliveries are not deleted yet"),
+            }
+            sleep(FORGET_INTERVAL).await;
+        }
+    }
+
+    /// Returns whether there may be more soon.
+    async fn look(
+        self: &Arc<Self>,
+        under_way: &UnderWay,
+        sending: &TaskTracker,
+    ) -> Result<bool, DbError> {
+        let mut is_more = false;
+        let mut events = EventsRead::default();
+        for work in self.database.webhook_work().await? {
+            let added = match work.is_behind {
+                true => self.add(&work, &mut events).await?,
+                false => Added::default(),
+            };
+            is_more |= added.may_go_on;
+            if work.has_due || added.any {
+                is_more |= self.start(work.id, under_way, sending).await? > 0;
+            }
+        }
+        Ok(is_more)
+    }
+
+    /// Makes deliveries of the events that a receiver has not got.
+    async fn add(&self, work: &WebhookWork, read: &mut EventsRead) -> Result<Added, DbError> {
+        if self.database.webhook_is_full(work.id).await? {
+            return Ok(Added::default());
+        }
+        let Some(webhook) = self.database.find_webhook(work.id).await? else {
+            return Ok(Added::default());
+        };
+        let events = read.after(&self.database, work.position).await?;
+        let Some(last) = events.last().map(|event| event.sequence) else {
+            return Ok(Added::default());
+        };
+        let is_more = events.len() >= GROUP as usize;
+        let mut new = Vec::new();
+        for event in events
+            .iter()
+            .filter(|event| webhook.filter.lets_through(event))
+        {
+            match (self.render)(event) {
+                Ok(body) => new.push(NewDelivery {
+                    sequence: Some(event.sequence),
+                    event_id: event.id,
+                    event_type: event.event_type.as_str().to_owned(),
+                    body,
+                }),
+                Err(error) => return Err(DbError::Unreadable(error)),
+            }
+        }
+        if work.lost > 0 {
+            tracing::warn!(
+                webhook = %work.id,
+                events = work.lost,
+                "a webhook will not get events that were deleted before it had room for them"
+            );
+        }
+        let any = !new.is_empty();
+        let adding = self
+            .database
+            .add_deliveries(work.id, work.position, last, new);
+        let is_added = adding.await?;
+        Ok(Added {
+            any: is_added && any,
+            may_go_on: is_added && is_more,
+        })
+    }
+
+    /// Sends what is due, as far as there is room; returns how many.
+    async fn start(
+        self: &Arc<Self>,
+        webhook: Uuid,
+        under_way: &UnderWay,
+        sending: &TaskTracker,
+    ) -> Result<usize, DbError> {
+        let taken = lock(under_way).get(&webhook).copied().unwrap_or(0);
+        let room = MOST_AT_ONCE.saturating_sub(taken);
+        if room == 0 {
+            return Ok(0);
+        }
+        let claimed = self.database.claim_deliveries(webhook, room).await?;
+        let started = claimed.len();
+        for claim in claimed {
+            *lock(under_way).entry(webhook).or_default() += 1;
+            let (this, under_way) = (Arc::clone(self), Arc::clone(under_way));
+            sending.spawn(async move {
+                this.deliver(&claim).await;
+                let mut counts = lock(&under_way);
+                if let Some(count) = counts.get_mut(&claim.webhook_id) {
+                    *count -= 1;
+                    if *count == 0 {
+                        counts.remove(&claim.webhook_id);
+                    }
+                }
+            });
+        }
+        Ok(started)
+    }
+
+    async fn deliver(&self, claim: &ClaimedDelivery) {
+        let tried = send(&self.poster, &self.secrets, claim).await;
+        if let Some(error) = &tried.outcome.error {
+            tracing::warn!(
+                webhook = %claim.webhook_id,
+                event = %claim.event_id,
+                attempt = claim.attempt,
+                reason = error,
+                "a delivery failed"
+            );
+        }
+        let is_gone = tried.is_gone;
+        let end = match &tried.end {
+            DeliveryEnd::Delivered => DeliveryOutcome::Delivered,
+            DeliveryEnd::Failed(Some(_)) => DeliveryOutcome::Retried,
+            DeliveryEnd::Failed(None) => DeliveryOutcome::Failed,
+        };
+        let ended = self
+            .database
+            .end_delivery(claim, tried.end, tried.outcome)
+            .await
+            .inspect(|_| self.meters.note(end));
+        let outcome = match ended {
+            Ok(_) if is_gone => self.disable(claim, DisabledReason::Gone).await,
+            Ok(Some(failing)) if failing >= FAILING_FOR => {
+                self.disable(claim, DisabledReason::Failing).await
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            // Its lease will end, and it is sent again.
+            tracing::warn!(%error, delivery = %claim.id, "how a delivery ended is not written");
+        }
+    }
+
+    async fn disable(
+        &self,
+        claim: &ClaimedDelivery,
+        reason: DisabledReason,
+    ) -> Result<(), DbError> {
+        tracing::warn!(
+            webhook = %claim.webhook_id,
+            reason = reason.as_str(),
+            "a webhook is disabled"
+        );
+        self.database
+            .disable_webhook(claim.webhook_id, reason)
+            .await
+    }
+}
+
+fn lock(under_way: &UnderWay) -> std::sync::MutexGuard<'_, HashMap<Uuid, usize>> {
+    under_way.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a test sends to a receiver.
+pub fn test_delivery(webhook: &Webhook, now: crate::domain::Timestamp) -> NewDelivery {
+    let event_id = Uuid::from_u128(rand::random());
+    let body = serde_json::json!({
+        "type": TEST_TYPE,
+        "id": event_id,
+        "timestamp": now.to_string(),
+        "data": {"webhook_id": webhook.id},
+    });
+    NewDelivery {
+        sequence: None,
+        event_id,
+        event_type: TEST_TYPE.to_owned(),
+        body: body.to_string(),
+    }
+}
+
+const TEST_TYPE: &str = "webhook.test";
