@@ -2,7 +2,7 @@
 
 from document import table, verdict
 
-MOST_RATIO, MOST_MILLIS, LEAST_SHARE = 2, 5, 0.95
+MOST_RATIO, MOST_MILLIS, LEAST_SHARE, LEAST_OF_BATCH = 2, 5, 0.95, 0.9
 
 
 def answers(database: str, few: int, many: int, rows: list[dict]) -> str:
@@ -26,3 +26,12 @@ def throughput(database: str, old: int, slices: int, found: dict) -> str:
         goal = f"≥ {LEAST_SHARE}: {verdict(row['ratio'], None, LEAST_SHARE)}" if what == "jobs/s" else ""
         cells.append([what, f"{row['none']:,.2f}", f"{row['old']:,.2f}", share, goal])
     return table([f"{database}, {slices} slices", "no old rows", f"{old:,} old rows", "share", ""], cells)
+
+
+def one_batch(database: str, jobs: int, found: dict[str, tuple[float, float]]) -> str:
+    cells = []
+    for what, (single, batch) in found.items():
+        share = batch / single
+        goal = f"≥ {LEAST_OF_BATCH}: {verdict(share, None, LEAST_OF_BATCH)}" if what == "jobs/s" else ""
+        cells.append([what, f"{single:,.2f}", f"{batch:,.2f}", f"**{share:.3f}**", goal])
+    return table([f"{database}, {jobs:,} jobs", "submitted singly", "in one batch", "share", ""], cells)

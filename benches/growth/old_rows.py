@@ -2,6 +2,7 @@
 slices, so that whatever else the machine does meets both."""
 
 import time
+from collections.abc import Callable
 from statistics import median
 
 from service.cpu_time import cpu_seconds
@@ -17,7 +18,7 @@ def compare(bench, services: dict[str, object], slices: int, jobs: int) -> dict:
     found = {name: [] for name in services}
     for number in range(1 + slices):
         for name in list(services)[:: -1 if number % 2 else 1]:
-            figures = one_slice(bench, services[name], jobs)
+            figures = ended(bench, services[name], jobs, submit)
             shown = ", ".join(f"{value:.2f} {what}" for what, value in figures.items())
             bench.progress(f"slice {number}, {name}: {shown}")
             # The first opens connections and plans statements.
@@ -32,14 +33,14 @@ def compare(bench, services: dict[str, object], slices: int, jobs: int) -> dict:
     }
 
 
-def one_slice(bench, service, jobs: int) -> dict[str, float]:
+def ended(bench, service, jobs: int, submitting: Callable[[int, list[str]], float]) -> dict[str, float]:
     """From the first submission to the last end. CPU time is that of ThumbForge."""
     store, urls = service.store, [f"{bench.images.url()}?n={number}" for number in range(jobs)]
     processes = [process.pid for process in service.processes]
     begin, cpu = time.time_ns() // 1000, cpu_seconds(processes)
     written = int(store.rows(WRITTEN)[0][0]) if service.servers else None
     mine = f"status IN ('completed', 'failed') AND created_at >= {store.moment(begin)}"
-    submitting = submit(service.port, urls)
+    took_submitting = submitting(service.port, urls)
 
     def is_over() -> bool:
         return int(store.rows(f"SELECT count(*) FROM jobs WHERE {mine}")[0][0]) >= jobs
@@ -52,7 +53,7 @@ def one_slice(bench, service, jobs: int) -> dict[str, float]:
                                  f" THEN 1 ELSE 0 END) FROM jobs WHERE {mine}")[0]
     if int(completed) < jobs:
         raise RuntimeError(f"{jobs - int(completed)} jobs failed")
-    figures = {"jobs/s": jobs / float(took), "submissions/s": jobs / submitting, "CPU ms a job": cpu / jobs * 1e3}
+    figures = {"jobs/s": jobs / float(took), "submissions/s": jobs / took_submitting, "CPU ms a job": cpu / jobs * 1e3}
     if written is not None:
         written = int(store.rows(WRITTEN)[0][0]) - written
         figures["KB of write-ahead log a job"] = written / jobs / 1e3

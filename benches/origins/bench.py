@@ -45,9 +45,9 @@ class Bench:
     def origins(self) -> Origins:
         return Origins(self.image)
 
-    def all(self) -> Deployment:
+    def all(self, binary: Path | None = None) -> Deployment:
         """`all` on SQLite."""
-        return Deployment(self.binary, None)
+        return Deployment(binary or self.binary, None)
 
     def split(self, workers: int, binary: Path | None = None) -> Deployment:
         """`serve` and workers on Postgres and Redis."""
