@@ -98,8 +98,26 @@ impl Postgres {
             NEXT_DATABASE.fetch_add(1, Ordering::Relaxed)
         );
         let output = self.psql("postgres", &format!("CREATE DATABASE {name}"));
-        assert!(output.status.success(), "{output:?}");
+        assert!(
+            output.status.success(),
+            "{output:?}; the server said last:\n{}",
+            self.last_words()
+        );
         self.url(&name, self.front_port())
+    }
+
+    /// What tells in the server's log why it crashed, if it did, and the end of the log.
+    fn last_words(&self) -> String {
+        const LINES: usize = 40;
+        let log = std::fs::read(self.folder.join("test-server.log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let grave: Vec<&str> = log
+            .lines()
+            .filter(|line| line.contains("PANIC") || line.contains("LOG:  server process"))
+            .collect();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(LINES)..];
+        [grave.as_slice(), last].concat().join("\n")
     }
 
     /// The port that the service connects to: the server's, or that of a pooler before it.

@@ -7,7 +7,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Runs under a shell that ends the server when our end of the pipe closes, i.e. also when the
-/// test process is killed.
+/// test process ends or is killed. Then it removes the server's folder, too: gigabytes would be left
+/// behind by the servers that all tests of a binary share, which nothing drops.
 pub struct ServerProcess {
     keeper: Child,
     leash: Option<ChildStdin>,
@@ -25,14 +26,15 @@ impl ServerProcess {
     ) -> Self {
         let pid_file = folder.join("test-server.pid");
         let script = r#"
-            log="$1"; pid_file="$2"; last_signal="$3"; shift 3
+            log="$1"; pid_file="$2"; last_signal="$3"; folder="$4"; shift 4
             "$@" </dev/null >>"$log" 2>&1 &
             pid=$!
             echo $pid > "$pid_file"
-            cat >/dev/null
+            read -r word
             kill -CONT $pid 2>/dev/null
             kill -$last_signal $pid 2>/dev/null
             wait $pid
+            [ "$word" = keep ] || rm -rf "$folder"
         "#;
         let mut command = Command::new("sh");
         command
@@ -40,6 +42,7 @@ impl ServerProcess {
             .arg(folder.join("test-server.log"))
             .arg(&pid_file)
             .arg(last_signal)
+            .arg(folder)
             .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -67,10 +70,10 @@ impl ServerProcess {
         assert!(status.success(), "kill -{name} {pid}");
     }
 
-    /// Ends the server and waits until it is gone.
+    /// Ends the server and waits until it is gone. Its folder stays: it may be started again.
     pub fn end(&mut self) {
         if let Some(mut leash) = self.leash.take() {
-            let _ = leash.flush();
+            let _ = leash.write_all(b"keep\n");
         }
         let _ = self.keeper.wait();
     }
