@@ -238,6 +238,26 @@ fn the_context_of_the_image_is_enough_for_cargo() {
     for folder in ["tests", "docs", "benches/growth", ".git"] {
         assert!(!context.path().join(folder).exists(), "{folder}");
     }
+    // Without it, askama looks for the pages elsewhere.
+    assert!(context.path().join("askama.toml").is_file());
+}
+
+#[test]
+#[ignore = "compiles the service once more: `scripts/test --all` runs it"]
+fn the_context_of_the_image_compiles() {
+    let context = tempfile::tempdir().unwrap();
+    build_context(context.path());
+    let cargo = std::process::Command::new(env!("CARGO"))
+        .args(["check", "--locked", "--bin", "thumbforge", "--target-dir"])
+        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("image-context"))
+        .current_dir(context.path())
+        .output()
+        .unwrap();
+    assert!(
+        cargo.status.success(),
+        "{}",
+        String::from_utf8_lossy(&cargo.stderr)
+    );
 }
 
 #[test]
