@@ -25,7 +25,8 @@ use super::{Av1Error, Chroma, Colors, Row};
 
 /// Two frame contexts: with one, `rav1d` 1.1.0 aborts on any broken frame.
 const FRAMES: c_int = 2;
-/// Calls for a picture after all data went in: as many as there are contexts, and one.
+/// Further calls for a picture after all data went in: each context may answer "again" once, and the
+/// rest is reserve.
 const LAST_CALLS: u32 = 4;
 const AGAIN: c_int = -libc::EAGAIN;
 

@@ -25,8 +25,8 @@ pub struct Limits {
     pub max_animation_frames: u32,
     /// Pixels of all of its frames together.
     pub max_animation_pixels: u64,
-    /// When to give up. Checked between rows where the decoder works in rows (PNG, GIF, the
-    /// JPEG and VP8 decoders of this crate), else between the stages.
+    /// When to give up. Checked between rows, or between groups, tiles or slices, where the decoder
+    /// lets us; else between the stages.
     pub deadline: Option<Instant>,
 }
 

@@ -35,11 +35,12 @@ const LAYOUTS: [Layout; 6] = [
     Layout::Cmyk,
     Layout::Ycck,
 ];
-const KINDS: [ErrorKind; 4] = [
+const KINDS: [ErrorKind; 5] = [
     ErrorKind::Unsupported,
     ErrorKind::TooLarge,
     ErrorKind::Corrupt,
     ErrorKind::Timeout,
+    ErrorKind::Internal,
 ];
 
 /// What the samples mean: interleaved, or planes.
@@ -140,6 +141,7 @@ impl Expected {
         }
         match self.what {
             What::Refusal(ErrorKind::Timeout) => Err(ImagingError::Timeout),
+            What::Refusal(ErrorKind::Internal) => Err(ImagingError::Internal(printable(&body))),
             What::Refusal(kind) => Err(ImagingError::Confined {
                 kind,
                 sentence: printable(&body),
@@ -172,20 +174,26 @@ fn pixels(meaning: Meaning, planes: Vec<PlaneHead>, body: Vec<u8>) -> Pixels<'st
         // One plane, by `Meaning::planes`.
         (Meaning::Interleaved(layout), _) => PlaneColors::Channels(layout),
     };
-    let mut rest = &body[..];
-    let planes = planes.into_iter().map(|PlaneHead { size, span }| {
-        let (samples, after) = rest.split_at(size.area().min(rest.len()));
-        rest = after;
-        Plane {
-            samples: Cow::Owned(samples.to_vec()),
-            stride: size.width as usize,
-            size,
-            span,
-        }
-    });
+    // From the last to the first, so that no sample is held twice.
+    let mut body = body;
+    let mut split: Vec<_> = planes
+        .into_iter()
+        .rev()
+        .map(|PlaneHead { size, span }| {
+            let samples = body.split_off(body.len().saturating_sub(size.area()));
+            body.shrink_to_fit();
+            Plane {
+                samples: Cow::Owned(samples),
+                stride: size.width as usize,
+                size,
+                span,
+            }
+        })
+        .collect();
+    split.reverse();
     Pixels::Planes(Planes {
         colors,
-        planes: planes.collect(),
+        planes: split,
     })
 }
 
@@ -346,8 +354,8 @@ pub(super) fn write_picture(decoded: &Decoded<'_>, output: &mut impl Write) -> i
 pub(super) fn write_refusal(error: &ImagingError, output: &mut impl Write) -> io::Result<()> {
     let kind = error.kind();
     let place = KINDS.iter().position(|known| *known == kind);
-    // The engine's own fault, on these bytes: whoever sent them can't tell.
-    let place = place.unwrap_or(KINDS.len() - 2) as u64;
+    // A decode has no other kinds.
+    let place = place.unwrap_or(KINDS.len() - 1) as u64;
     let sentence = error.to_string();
     let sentence = &sentence.as_bytes()[..sentence.len().min(MAX_SENTENCE)];
     write_head(&[REFUSAL, place, sentence.len() as u64], output)?;

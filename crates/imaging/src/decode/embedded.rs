@@ -1,4 +1,4 @@
-//! A JPEG or PNG that lies whole within a file of another format.
+//! A JPEG that lies whole within a file of another format, or a PNG within an icon.
 
 use thumbforge_codecs::jpeg::Scratch;
 
@@ -37,7 +37,7 @@ pub(super) fn inspect<'a>(
     let inner = bytes.get(at..end).unwrap_or_default();
     let header = if inner.starts_with(b"\xff\xd8\xff") {
         jpeg::inspect(inner, limits)?
-    } else if inner.starts_with(b"\x89PNG\r\n\x1a\n") {
+    } else if format == Format::Ico && inner.starts_with(b"\x89PNG\r\n\x1a\n") {
         png::inspect(inner, limits)?
     } else {
         return Err(ImagingError::corrupt(

@@ -38,7 +38,7 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         .collect();
     entries.sort_by_key(|entry| std::cmp::Reverse((entry.area, entry.bits)));
     let mut first_error = None;
-    // One that is broken makes way for a smaller one.
+    // One whose header is broken makes way for a smaller one.
     for entry in entries.iter().take(MAX_TRIES) {
         match inspect_entry(bytes, entry, limits) {
             Ok(header) => return Ok(header),

@@ -9,6 +9,7 @@ mod embedded;
 mod gif;
 mod heif;
 pub(crate) mod ico;
+mod items;
 mod jpeg;
 mod jpeg2000;
 mod jxl;
@@ -162,9 +163,10 @@ pub(crate) fn frames(
     limits: &Limits,
     animation: &mut dyn Animation,
 ) -> Result<u32, ImagingError> {
+    // A frame takes no more memory than the canvas, for which memory is reserved.
     match &header.kind {
-        Kind::Gif(_) => gif::frames::frames(bytes, limits, animation),
-        Kind::Webp(_) => webp::frames::frames(bytes, header.has_alpha, limits, animation),
+        Kind::Gif(_) => gif::frames::frames(bytes, header.size, limits, animation),
+        Kind::Webp(_) => webp::frames::frames(bytes, header, limits, animation),
         Kind::Png(_) => png::frames::frames(bytes, header.size, limits, animation),
         _ => Ok(0),
     }

@@ -4,9 +4,6 @@ use super::shown_text;
 use super::tiff::{Directory, Tiff};
 use crate::ifd::Ifds;
 use crate::source_image::{ExifSummary, TakenAt};
-
-/// Larger blocks are ignored: a JPEG segment holds 64 KiB.
-const MAX_EXIF_BYTES: usize = 1 << 20;
 /// The part of a text that is read; fields may share their bytes, so a copy of each must be small.
 const MAX_TEXT_BYTES: usize = 1 << 10;
 
@@ -41,9 +38,12 @@ impl Default for ExifFacts {
 }
 
 impl ExifFacts {
+    /// Larger blocks are ignored: a JPEG segment holds 64 KiB.
+    pub(crate) const MAX_BYTES: usize = 1 << 20;
+
     /// Reads a TIFF structure as far as possible; a broken block counts as none.
     pub fn read(tiff: &[u8]) -> Self {
-        if tiff.len() > MAX_EXIF_BYTES {
+        if tiff.len() > Self::MAX_BYTES {
             return Self::default();
         }
         // Some writers put the prefix that precedes EXIF in JPEG elsewhere too, or twice.
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn a_block_beyond_the_limit_is_not_read() {
         let mut bytes = block(&[(Tag::Make, "Canon")]);
-        bytes.resize(MAX_EXIF_BYTES, 0);
+        bytes.resize(ExifFacts::MAX_BYTES, 0);
         assert!(ExifFacts::read(&bytes).summary.is_some());
         bytes.push(0);
         assert_eq!(ExifFacts::read(&bytes), ExifFacts::default());

@@ -1,28 +1,16 @@
 //! The items of a container: which make the picture, and how it is shown.
-//!
-//! The container is read by `heifer-isobmff`, which has no bounds of its own for how many items,
-//! places and references there are, and looks through all for each.
 
 use std::borrow::Cow;
 
+use heifer_isobmff::HeifFile;
 use heifer_isobmff::boxes::{ColorInfo, Property};
-use heifer_isobmff::{BoxIter, HeifFile};
 
 use super::{Coding, corrupt};
+use crate::decode::items::{self, MAX_ITEMS, Transforms, covers};
 use crate::error::ImagingError;
 use crate::formats::Format;
 use crate::geometry::Size;
-
-/// Items of a file: pictures, tiles and texts.
-const MAX_ITEMS: usize = 1000;
-/// Properties of all items.
-const MAX_PROPERTIES: usize = 4000;
-/// Bytes of each list of places, references or associations.
-const MAX_LIST_BYTES: usize = 256 << 10;
-const ALPHA: [&str; 2] = [
-    "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
-    "urn:mpeg:hevc:2015:auxid:1",
-];
+use crate::metadata::ExifFacts;
 
 /// What the samples mean, by the numbers of ITU-T H.273.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +32,7 @@ pub(super) struct Picture<'c> {
     pub tiles: Tiles,
     pub alpha: Option<Alpha>,
     pub coding: Coding,
-    /// As EXIF counts it.
-    pub orientation: u8,
+    pub transforms: Transforms,
     pub icc: Option<&'c [u8]>,
     pub nclx: Option<Nclx>,
 }
@@ -64,6 +51,15 @@ pub(super) struct Tiles {
     pub size: Size,
 }
 
+impl Picture<'_> {
+    /// The pixels that are decoded at once: a row of tiles, of the colours or of alpha.
+    pub(super) fn coded_pixels(&self) -> usize {
+        let alpha = self.alpha.as_ref();
+        let of_alpha = alpha.map_or(0, |alpha| alpha.tiles.row_pixels());
+        self.tiles.row_pixels().max(of_alpha)
+    }
+}
+
 impl Tiles {
     pub(super) fn row_pixels(&self) -> usize {
         self.size.area().saturating_mul(self.columns)
@@ -72,8 +68,7 @@ impl Tiles {
 
 impl<'a> Container<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, ImagingError> {
-        check_counts(bytes)?;
-        let file = HeifFile::parse(bytes).map_err(corrupt)?;
+        let file = items::read(bytes, Format::Avif)?;
         Ok(Self { file })
     }
 
@@ -102,14 +97,14 @@ impl<'a> Container<'a> {
             is_deep: true,
             samples_of_two: 6,
         });
-        let orientation = properties()?.fold(1, turned);
+        let transforms = Transforms::of(&self.file, id, size, Format::Avif)?;
         let alpha = self.alpha(id, size)?;
         Ok(Picture {
             size,
             tiles,
             alpha,
             coding,
-            orientation,
+            transforms,
             icc,
             nclx,
         })
@@ -144,6 +139,9 @@ impl<'a> Container<'a> {
         let (Some(first), true) = (items.first(), items.len() == columns * rows) else {
             return Err(corrupt("its grid lacks tiles"));
         };
+        if items.len() > MAX_ITEMS {
+            return Err(corrupt("its grid shows a tile more than once"));
+        }
         let tile = self.size(*first)?;
         for item in items {
             let is_coded = self.file.item(*item).map_err(corrupt)?.item_type.0 == *b"av01";
@@ -151,10 +149,6 @@ impl<'a> Container<'a> {
                 return Err(corrupt("the tiles of its grid differ"));
             }
         }
-        let covers = |side: u32, count: usize, whole: u32| {
-            let all = u64::from(side) * count as u64;
-            all >= whole.into() && all - u64::from(side) < whole.into()
-        };
         if !covers(tile.width, columns, size.width) || !covers(tile.height, rows, size.height) {
             return Err(corrupt("the tiles of its grid do not cover it"));
         }
@@ -176,15 +170,7 @@ impl<'a> Container<'a> {
     }
 
     fn alpha(&self, picture: u32, size: Size) -> Result<Option<Alpha>, ImagingError> {
-        let is_alpha = |id: &u32| {
-            let mut properties = self.file.item_properties(*id).into_iter().flatten();
-            properties.any(|property| match property {
-                Property::AuxiliaryType(kind) => ALPHA.contains(&kind.as_str()),
-                _ => false,
-            })
-        };
-        let auxiliary = self.file.referencing_items(picture, b"auxl");
-        let Some(id) = auxiliary.into_iter().find(is_alpha) else {
+        let Some((id, is_premultiplied)) = items::alpha(&self.file, picture) else {
             return Ok(None);
         };
         let (alpha_size, tiles) = match self.size(id) {
@@ -202,16 +188,14 @@ impl<'a> Container<'a> {
         if alpha_size != size {
             return Err(corrupt("its transparency has another size"));
         }
-        let premultiplied = self.file.referenced_items(picture, b"prem");
         Ok(Some(Alpha {
-            is_premultiplied: premultiplied.contains(&id),
+            is_premultiplied,
             tiles,
         }))
     }
 
-    pub(super) fn exif(&self) -> Option<Vec<u8>> {
-        // A broken block counts as none.
-        self.file.exif(self.file.primary_id).ok().flatten()
+    pub(super) fn exif(&self) -> ExifFacts {
+        items::exif(&self.file, self.file.primary_id)
     }
 
     /// The code of an item.
@@ -253,105 +237,4 @@ fn coding(property: &Property) -> Option<Coding> {
             _ => 2,
         },
     })
-}
-
-/// The orientation after another property: turns and mirrors count in their order.
-///
-/// Each orientation is a mirror from left to right or none, and then quarter turns clockwise.
-fn turned(orientation: u8, property: &Property) -> u8 {
-    const TURNS: [[u8; 4]; 2] = [[1, 6, 3, 8], [2, 7, 4, 5]];
-    let place = |mirrored: usize| {
-        let turns = TURNS[mirrored]
-            .iter()
-            .position(|known| *known == orientation);
-        turns.map(|turns| (mirrored, turns))
-    };
-    let Some((mirrored, turns)) = place(0).or_else(|| place(1)) else {
-        return orientation;
-    };
-    let (mirrored, turns) = match property {
-        Property::Rotation(anticlockwise) => (mirrored, turns + 4 - usize::from(anticlockwise & 3)),
-        Property::Mirror(is_top_to_bottom) => {
-            let half = if *is_top_to_bottom { 2 } else { 0 };
-            (1 - mirrored, 4 - turns + half)
-        }
-        _ => (mirrored, turns),
-    };
-    TURNS[mirrored][turns % 4]
-}
-
-/// Refuses more items, properties or entries than a picture has, before anything is looked for.
-fn check_counts(bytes: &[u8]) -> Result<(), ImagingError> {
-    let boxes = |content| BoxIter::new(content).map_while(Result::ok);
-    let too_many = |what, max: usize| ImagingError::TooMany {
-        what,
-        max: max as u32,
-    };
-    let is_long = |content: &[u8]| content.len() > MAX_LIST_BYTES;
-    for meta in boxes(bytes).filter(|found| found.header.box_type.0 == *b"meta") {
-        for list in boxes(meta.content.get(4..).unwrap_or_default()) {
-            match &list.header.box_type.0 {
-                b"iinf" => {
-                    // Full box, then a count of two or four bytes.
-                    let head = if list.content.first() == Some(&0) {
-                        6
-                    } else {
-                        8
-                    };
-                    let items = list.content.get(head..).unwrap_or_default();
-                    if boxes(items).count() > MAX_ITEMS {
-                        return Err(too_many("items", MAX_ITEMS));
-                    }
-                }
-                b"iloc" | b"iref" if is_long(list.content) => {
-                    return Err(too_many("bytes in a list", MAX_LIST_BYTES));
-                }
-                b"iprp" => {
-                    for part in boxes(list.content) {
-                        match &part.header.box_type.0 {
-                            b"ipco" if boxes(part.content).count() > MAX_PROPERTIES => {
-                                return Err(too_many("properties", MAX_PROPERTIES));
-                            }
-                            b"ipma" if is_long(part.content) => {
-                                return Err(too_many("bytes in a list", MAX_LIST_BYTES));
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn turns_and_mirrors_add_up_in_their_order() {
-        let left_to_right = Property::Mirror(false);
-        let top_to_bottom = Property::Mirror(true);
-        let quarter = Property::Rotation(1);
-        for (properties, expected) in [
-            (vec![], 1),
-            (vec![&quarter], 8),
-            (vec![&quarter, &quarter], 3),
-            (vec![&quarter, &quarter, &quarter], 6),
-            (vec![&left_to_right], 2),
-            (vec![&top_to_bottom], 4),
-            (vec![&left_to_right, &top_to_bottom], 3),
-            // A quarter to the left, then mirrored: the transposed picture is 5, its opposite 7.
-            (vec![&quarter, &left_to_right], 7),
-            (vec![&quarter, &top_to_bottom], 5),
-            (vec![&left_to_right, &quarter], 5),
-        ] {
-            let orientation = properties
-                .iter()
-                .fold(1, |so_far, next| turned(so_far, next));
-            assert_eq!(orientation, expected, "{properties:?}");
-        }
-    }
 }

@@ -21,11 +21,10 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     let container = Container::read(bytes)?;
     let picture = container.picture()?;
     limits.check_pixels(picture.size.width, picture.size.height)?;
-    let exif = container.exif().map(|exif| ExifFacts::read(&exif));
     let exif = ExifFacts {
         // The container turns the picture; a camera's orientation is left over from its source.
-        orientation: picture.orientation,
-        ..exif.unwrap_or_default()
+        orientation: picture.transforms.orientation,
+        ..container.exif()
     };
     // One beyond the limit is not read: it is not copied either.
     let highlights = picture
@@ -41,15 +40,15 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         }),
     };
     Ok(Header {
-        size: picture.size,
+        size: picture.transforms.size,
         has_alpha: picture.alpha.is_some(),
         frames: 1,
         icc,
         exif,
         kind: Kind::Avif(AvifFacts {
-            coded_pixels: picture.tiles.row_pixels(),
+            coded_pixels: picture.coded_pixels(),
             coding: picture.coding,
-            has_alpha: picture.alpha.is_some(),
+            alpha_bytes: picture.alpha.as_ref().map(|_| picture.size.area()),
         }),
     })
 }
@@ -60,7 +59,8 @@ pub(crate) struct AvifFacts {
     /// Pixels that are decoded at once: a row of tiles.
     coded_pixels: usize,
     coding: Coding,
-    has_alpha: bool,
+    /// What is held of it while the colours are decoded.
+    alpha_bytes: Option<usize>,
 }
 
 /// How the samples of a picture are coded.
@@ -87,13 +87,9 @@ const FIXED_BYTES: usize = 16 << 20;
 impl AvifFacts {
     pub(super) fn memory_bytes(&self, size: Size, target: Size) -> usize {
         let coded = self.coding.bytes_of_two_pixels();
-        let (alpha, channels) = if self.has_alpha {
-            (size.area(), 4)
-        } else {
-            (0, 3)
-        };
+        let channels = if self.alpha_bytes.is_some() { 4 } else { 3 };
         (self.coded_pixels.saturating_mul(coded) / 2)
-            .saturating_add(alpha)
+            .saturating_add(self.alpha_bytes.unwrap_or(0))
             .saturating_add(BoxReducer::memory_bytes(size, target, channels))
             .saturating_add(FIXED_BYTES)
     }

@@ -1,6 +1,6 @@
 //! The pixels: a row of tiles is decoded at a time, and averaged row by row.
 
-use thumbforge_av1::{Chroma, Frame};
+use thumbforge_av1::{Av1Error, Chroma, Frame};
 
 use super::colors::{Conversion, floats};
 use super::container::{Container, Nclx, Tiles};
@@ -31,6 +31,8 @@ pub(super) fn decode(
     let mut reducer = None;
     let mut row = Vec::new();
     let width = size.width as usize;
+    let shown = picture.transforms.size;
+    let (left, above) = picture.transforms.skipped;
     for_each_row(container, &picture.tiles, size, limits, |y, parts| {
         let is_grey = parts[0].frame.chroma == Chroma::None;
         let reducer = reducer.get_or_insert_with(|| {
@@ -40,8 +42,11 @@ pub(super) fn decode(
                 (false, None) => Layout::Rgb,
                 (false, Some(_)) => Layout::Rgba,
             };
-            (BoxReducer::new(size, target, layout), layout)
+            (BoxReducer::new(shown, target, layout), layout)
         });
+        if y < above || y >= above + shown.height {
+            return Ok(());
+        }
         let (reducer, layout) = (&mut reducer.0, reducer.1);
         let channels = layout.channels();
         row.resize(width * channels, 255);
@@ -56,17 +61,18 @@ pub(super) fn decode(
                 pixel[channels - 1] = *alpha;
             }
         }
+        let cut = &row[left as usize * channels..][..shown.width as usize * channels];
         if is_premultiplied {
-            reducer.push_premultiplied_row(&row);
+            reducer.push_premultiplied_row(cut);
         } else {
-            reducer.push_row(&row);
+            reducer.push_row(cut);
         }
         Ok(())
     })?;
     let (reducer, _) = reducer.ok_or_else(|| corrupt("it has no rows"))?;
     Ok(Decoded {
         pixels: Pixels::Raster(reducer.finish()),
-        rows: size.height,
+        rows: shown.height,
         truncated: false,
     })
 }
@@ -112,7 +118,11 @@ fn for_each_row(
             limits.check_deadline()?;
             let code = container.code(*item)?;
             let most = u32::try_from(tiles.size.area()).unwrap_or(u32::MAX);
-            let frame = thumbforge_av1::decode(&code, most).map_err(corrupt)?;
+            let frame = thumbforge_av1::decode(&code, most).map_err(|error| match error {
+                // No memory, or no thread: that is not the picture's fault.
+                Av1Error::NoDecoder => ImagingError::Internal(error.to_string()),
+                error => corrupt(error),
+            })?;
             if Size::new(frame.width, frame.height) != tiles.size {
                 return Err(corrupt("a frame has another size than its header"));
             }

@@ -102,7 +102,8 @@ impl BmpFacts {
             .unwrap_or(u32::MAX)
             .min(size.height);
         check_rows(Format::Bmp, available, size.height)?;
-        let is_opaque = pixels.is_clear_everywhere(data, stride, used);
+        let rows = data.chunks(stride).take(available as usize);
+        let is_opaque = pixels.is_clear_everywhere(rows, used);
         let white = self.layout().white().repeat(size.width as usize);
         let mut row = vec![0; white.len()];
         for index in 0..size.height {

@@ -61,13 +61,17 @@ impl Pixels {
     }
 
     /// Whether there is an alpha channel that is zero in all rows: its writer meant nothing by it.
-    pub(super) fn is_clear_everywhere(&self, data: &[u8], stride: usize, used: usize) -> bool {
+    pub(super) fn is_clear_everywhere<'r>(
+        &self,
+        mut rows: impl Iterator<Item = &'r [u8]>,
+        used: usize,
+    ) -> bool {
         let Self::Masked(bytes, masks) = self else {
             return false;
         };
         let is_clear = |pixel: &[u8]| word(pixel) & masks.alpha.mask == 0;
         self.has_alpha()
-            && data.chunks(stride).all(|row| {
+            && rows.all(|row| {
                 row[..used.min(row.len())]
                     .chunks_exact(*bytes)
                     .all(is_clear)
@@ -206,7 +210,7 @@ mod tests {
         let ten = masked(4, [0x3FF, 0xF_FC00, 0x3FF0_0000, 0xC000_0000]);
         let word = 0x3FF_u32 | 0x200 << 10 | 0x001 << 20 | 1 << 30;
         assert_eq!(rgb(&ten, &word.to_le_bytes(), 4, 1), [255, 128, 0, 85]);
-        assert!(ten.is_clear_everywhere(&[255, 255, 255, 0x3F], 4, 4));
-        assert!(!ten.is_clear_everywhere(&[0, 0, 0, 0x40], 4, 4));
+        assert!(ten.is_clear_everywhere([&[255, 255, 255, 0x3F][..]].into_iter(), 4));
+        assert!(!ten.is_clear_everywhere([&[0, 0, 0, 0x40][..]].into_iter(), 4));
     }
 }

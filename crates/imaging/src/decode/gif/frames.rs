@@ -7,6 +7,7 @@ use super::{
 use crate::animation::frames::{Animation, Disposal, Frame, seen_for};
 use crate::decode::{ROWS_PER_DEADLINE_CHECK, le_u16};
 use crate::error::ImagingError;
+use crate::geometry::Size;
 use crate::limits::Limits;
 use thumbforge_codecs::gif::Lzw;
 
@@ -24,6 +25,7 @@ pub(super) struct Control {
 /// How often it plays; 0 is for ever.
 pub(in crate::decode) fn frames(
     bytes: &[u8],
+    canvas: Size,
     limits: &Limits,
     animation: &mut dyn Animation,
 ) -> Result<u32, ImagingError> {
@@ -53,7 +55,9 @@ pub(in crate::decode) fn frames(
             }
             Block::Application { .. } => {}
             Block::Frame(place) => {
-                limits.check_pixels(place.size.width, place.size.height)?;
+                if place.size.area() > canvas.area() {
+                    return Err(corrupt("a frame is larger than the picture"));
+                }
                 let palette = if place.palette.is_empty() {
                     global.clone()
                 } else {

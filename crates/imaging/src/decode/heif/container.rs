@@ -8,18 +8,13 @@ use heifer::heifer_isobmff::boxes::{ColorInfo, Property};
 use heifer::heifer_isobmff::{HeifFile, ItemId};
 use moxcms::ColorProfile;
 
-use crate::decode::boxes::{MAX_BOXES, boxes};
+use crate::decode::items::{self, MAX_ITEMS, covers};
 use crate::error::ImagingError;
 use crate::formats::Format;
 use crate::geometry::Size;
 use crate::header::EmbeddedProfile;
 use crate::limits::Limits;
-use crate::metadata::{Colorimetry, ExifFacts};
-use crate::render::orient::seen_size;
-
-/// Of the lists of items, their places, references and properties: a parser that compares each with
-/// each takes a fraction of a second for this much. A picture of 200 megapixels in tiles has 60 KiB.
-const MAX_LIST_BYTES: usize = 256 << 10;
+use crate::metadata::Colorimetry;
 
 pub(super) fn corrupt(reason: impl std::fmt::Display) -> ImagingError {
     ImagingError::corrupt(Format::Heif, reason)
@@ -33,30 +28,14 @@ pub(super) fn unsupported(kind: &'static str) -> ImagingError {
 }
 
 pub(super) fn parse(bytes: &[u8]) -> Result<HeifFile<'_>, ImagingError> {
-    let mut list_bytes = 0;
-    for meta in boxes(bytes).filter(|found| found.kind == *b"meta").take(2) {
-        let inner = meta.data.get(4..).unwrap_or_default();
-        for found in boxes(inner) {
-            match &found.kind {
-                b"iinf" | b"iloc" | b"iref" => list_bytes += found.data.len(),
-                b"iprp" => {
-                    let lists = boxes(found.data).filter(|list| list.kind == *b"ipma");
-                    list_bytes += lists.map(|list| list.data.len()).sum::<usize>();
-                }
-                _ => {}
-            }
-        }
-    }
-    let metas = boxes(bytes).filter(|found| found.kind == *b"meta").count();
-    if list_bytes > MAX_LIST_BYTES || metas > 1 || boxes(bytes).nth(MAX_BOXES).is_some() {
-        return Err(corrupt("it has more parts than a picture has"));
-    }
-    HeifFile::parse(bytes).map_err(corrupt)
+    items::read(bytes, Format::Heif)
 }
 
 /// A coded picture, or one of tiles.
 #[derive(Debug)]
 pub(super) struct Shape {
+    /// The item of the whole.
+    pub id: ItemId,
     /// Without its turns and its clean aperture.
     pub size: Size,
     pub tile: Size,
@@ -98,6 +77,9 @@ pub(super) fn shape(
             if tiles.is_empty() || tiles.len() != columns * usize::from(grid.rows) {
                 return Err(corrupt("its tiles are not as many as it claims"));
             }
+            if tiles.len() > MAX_ITEMS {
+                return Err(corrupt("it shows a tile more than once"));
+            }
             let size = Size::new(grid.output_width, grid.output_height);
             (Some(size), tiles, columns)
         }
@@ -119,11 +101,6 @@ pub(super) fn shape(
         return Err(corrupt("a side is zero"));
     }
     let rows = tiles.len() / columns;
-    let covers = |tile: u32, count: usize, whole: u32| {
-        let covered = u64::from(tile) * count as u64;
-        // All tiles show something.
-        covered >= u64::from(whole) && covered - u64::from(tile) < u64::from(whole)
-    };
     if !covers(tile.width, columns, size.width) || !covers(tile.height, rows, size.height) {
         return Err(corrupt("its tiles do not cover it"));
     }
@@ -133,110 +110,12 @@ pub(super) fn shape(
         }
     }
     Ok(Shape {
+        id,
         size,
         tile,
         tiles,
         columns,
     })
-}
-
-/// What is done to the picture before it is shown.
-pub(super) struct Transforms {
-    /// After the clean aperture, before the turns.
-    pub size: Size,
-    pub skipped: (u32, u32),
-    /// As EXIF numbers it.
-    pub orientation: u8,
-}
-
-pub(super) fn transforms(
-    file: &HeifFile<'_>,
-    id: ItemId,
-    size: Size,
-) -> Result<Transforms, ImagingError> {
-    let mut done = Transforms {
-        size,
-        skipped: (0, 0),
-        orientation: 1,
-    };
-    for property in file.item_properties(id).map_err(corrupt)? {
-        match *property {
-            Property::CleanAperture {
-                width,
-                height,
-                horiz_offset,
-                vert_offset,
-            } => {
-                if done.orientation != 1 {
-                    // ISO/IEC 23000-22 has the order; nobody writes another.
-                    return Err(unsupported("an image that is cut after it was turned"));
-                }
-                let (left, columns) = aperture(done.size.width, width, horiz_offset)?;
-                let (above, rows) = aperture(done.size.height, height, vert_offset)?;
-                done.skipped = (done.skipped.0 + left, done.skipped.1 + above);
-                done.size = Size::new(columns, rows);
-            }
-            Property::Rotation(quarters) => {
-                for _ in 0..quarters % 4 {
-                    // A quarter against the clock.
-                    done.orientation = [8, 5, 6, 7, 4, 1, 2, 3][usize::from(done.orientation - 1)];
-                }
-            }
-            Property::Mirror(is_top_bottom) => {
-                let mirrored = if is_top_bottom {
-                    [4, 3, 2, 1, 8, 7, 6, 5]
-                } else {
-                    [2, 1, 4, 3, 6, 5, 8, 7]
-                };
-                done.orientation = mirrored[usize::from(done.orientation - 1)];
-            }
-            _ => {}
-        }
-    }
-    debug_assert!(seen_size(done.size, done.orientation).area() > 0);
-    Ok(done)
-}
-
-/// ISO/IEC 14496-12, 12.1.4: the first sample, and how many there are.
-fn aperture(whole: u32, size: (u32, u32), offset: (i32, u32)) -> Result<(u32, u32), ImagingError> {
-    if size.1 == 0 || offset.1 == 0 {
-        return Err(corrupt("its clean aperture is no fraction"));
-    }
-    let size = (f64::from(size.0) / f64::from(size.1)).round();
-    let center = f64::from(offset.0) / f64::from(offset.1) + (f64::from(whole) - 1.0) / 2.0;
-    let first = (center - (size - 1.0) / 2.0).round().max(0.0);
-    let last = (first + size).min(whole.into());
-    if last <= first {
-        return Err(corrupt("its clean aperture is empty"));
-    }
-    Ok((first as u32, (last - first) as u32))
-}
-
-/// The picture of its alpha, and whether the colours are weighted by it.
-pub(super) fn alpha(
-    file: &HeifFile<'_>,
-    id: ItemId,
-) -> Result<Option<(ItemId, bool)>, ImagingError> {
-    for auxiliary in file.referencing_items(id, b"auxl") {
-        let mut properties = file.item_properties(auxiliary).map_err(corrupt)?;
-        let is_alpha = properties.any(|property| {
-            matches!(property, Property::AuxiliaryType(kind)
-                if kind == "urn:mpeg:hevc:2015:auxid:1"
-                    || kind == "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha")
-        });
-        if is_alpha {
-            let is_premultiplied = file.referenced_items(id, b"prem").contains(&auxiliary);
-            return Ok(Some((auxiliary, is_premultiplied)));
-        }
-    }
-    Ok(None)
-}
-
-pub(super) fn exif(file: &HeifFile<'_>, id: ItemId) -> ExifFacts {
-    let block = file.exif(id).ok().flatten();
-    block
-        .map(|block| ExifFacts::read(&block))
-        .unwrap_or_default()
 }
 
 /// The embedded profile, or one for the numbers of ITU-T H.273 in the container or the stream.

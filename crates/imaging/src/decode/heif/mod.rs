@@ -2,15 +2,17 @@
 //!
 //! The container's own turns and mirrors count, never EXIF's; they are applied to the small
 //! picture. A picture of tiles is decoded in bands of one row of them, so that no more of it is
-//! held. A tile is decoded in one go: the clock is looked at between them.
+//! held. A slice is decoded in one go: the clock is looked at between them.
 
+mod coded;
 mod container;
 mod rows;
 
 use heifer::heifer_isobmff::HeifFile;
 
-use self::container::{Shape, colours, corrupt, exif, parse, shape, transforms};
+use self::container::{Shape, colours, corrupt, parse, shape};
 use self::rows::Rows;
+use super::items::{self, Transforms};
 use super::{Decoded, ROWS_PER_DEADLINE_CHECK, finish_rows};
 use crate::error::ImagingError;
 use crate::formats::Format;
@@ -36,8 +38,8 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     let file = parse(bytes)?;
     let id = file.primary_id;
     let picture = shape(&file, id, limits)?;
-    let transforms = transforms(&file, id, picture.size)?;
-    let alpha = match container::alpha(&file, id)? {
+    let transforms = Transforms::of(&file, id, picture.size, Format::Heif)?;
+    let alpha = match items::alpha(&file, id) {
         Some((alpha, is_premultiplied)) => {
             let alpha = shape(&file, alpha, limits)?;
             if alpha.size.width < picture.size.width || alpha.size.height < picture.size.height {
@@ -47,7 +49,7 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         }
         None => None,
     };
-    let mut exif = exif(&file, id);
+    let mut exif = items::exif(&file, id);
     exif.orientation = transforms.orientation;
     Ok(Header {
         size: transforms.size,
@@ -113,7 +115,7 @@ impl HeifFacts {
         let mut alphas = self
             .alpha
             .as_ref()
-            .map(|(shape, _)| Rows::of(file, shape, limits));
+            .map(|(shape, _)| Rows::of_alpha(file, shape, limits));
         let is_premultiplied = matches!(self.alpha, Some((_, true)));
         let mut row = vec![0; size.width as usize * self.layout().channels()];
         for y in 0..above + size.height {

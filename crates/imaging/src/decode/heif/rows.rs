@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use heifer::color::{ColorParams, frame_to_rgba_into};
-use heifer::heifer_hevc_dec::decoder::{DecodeOptions, decode_picture};
 use heifer::heifer_hevc_dec::recon::Frame;
 use heifer::heifer_isobmff::boxes::{ColorInfo, Property};
 use heifer::heifer_isobmff::{HeifFile, ItemId};
 
+use super::coded;
 use super::container::{Shape, corrupt};
 use crate::error::ImagingError;
 use crate::limits::Limits;
@@ -24,6 +24,7 @@ pub(super) struct Rows<'f> {
     band: Vec<u8>,
     /// Of the next row in the picture.
     at: usize,
+    is_alpha: bool,
 }
 
 impl<'f> Rows<'f> {
@@ -34,6 +35,15 @@ impl<'f> Rows<'f> {
             limits,
             band: Vec::new(),
             at: 0,
+            is_alpha: false,
+        }
+    }
+
+    /// The same for an alpha, whose samples are shares: they have no limited range.
+    pub(super) fn of_alpha(file: &'f HeifFile<'f>, shape: &'f Shape, limits: &'f Limits) -> Self {
+        Self {
+            is_alpha: true,
+            ..Self::of(file, shape, limits)
         }
     }
 
@@ -57,11 +67,14 @@ impl<'f> Rows<'f> {
         let (width, height) = (tile.width as usize, tile.height as usize);
         for (column, &id) in tiles.enumerate() {
             self.check_time()?;
-            let frame = self.decode_tile(id)?;
+            let mut frame = self.decode_tile(id)?;
             if frame.widths[0] < tile.width || frame.heights[0] < tile.height {
                 return Err(corrupt("a coded picture is smaller than it claims"));
             }
-            let parameters = color_parameters(self.file, id, &frame)?;
+            let parameters = color_parameters(self.file, [self.shape.id, id], &frame)?;
+            if frame.widths[1] == 0 && !parameters.full_range && !self.is_alpha {
+                stretch_grey(&mut frame);
+            }
             let mut rows: Vec<&mut [u8]> = self
                 .band
                 .chunks_exact_mut(stride)
@@ -73,17 +86,11 @@ impl<'f> Rows<'f> {
     }
 
     fn decode_tile(&self, id: ItemId) -> Result<Frame, ImagingError> {
-        let stream = self.file.hevc_bitstream(id).map_err(corrupt)?;
-        let options = DecodeOptions {
-            max_pixels: self.shape.coded_pixels(),
-            ..DecodeOptions::default()
-        };
+        let most = self.shape.coded_pixels();
         // It forbids unsafe code, and is young.
-        let decoded = catch_unwind(AssertUnwindSafe(|| decode_picture(&stream, options)));
-        match decoded {
-            Ok(frame) => frame.map_err(corrupt),
-            Err(_) => Err(corrupt("its decoder gave up")),
-        }
+        let decode = || coded::decode(self.file, id, most, self.limits);
+        let decoded = catch_unwind(AssertUnwindSafe(decode));
+        decoded.unwrap_or_else(|_| Err(corrupt("its decoder gave up")))
     }
 
     fn check_time(&self) -> Result<(), ImagingError> {
@@ -98,21 +105,37 @@ impl<'f> Rows<'f> {
     }
 }
 
-/// Those of the container, else those of the stream.
+/// Those of the container, of the whole before those of the tile; else those of the stream.
 fn color_parameters(
     file: &HeifFile<'_>,
-    id: ItemId,
+    items: [ItemId; 2],
     frame: &Frame,
 ) -> Result<ColorParams, ImagingError> {
-    let mut properties = file.item_properties(id).map_err(corrupt)?;
-    let of_container = properties.find_map(|property| match property {
-        Property::Color(ColorInfo::Nclx {
-            matrix, full_range, ..
-        }) => Some(ColorParams {
-            matrix: *matrix,
-            full_range: *full_range,
-        }),
-        _ => None,
-    });
-    Ok(of_container.unwrap_or_else(|| ColorParams::from_frame(frame)))
+    for item in items {
+        let mut properties = file.item_properties(item).map_err(corrupt)?;
+        let of_container = properties.find_map(|property| match property {
+            Property::Color(ColorInfo::Nclx {
+                matrix, full_range, ..
+            }) => Some(ColorParams {
+                matrix: *matrix,
+                full_range: *full_range,
+            }),
+            _ => None,
+        });
+        if let Some(parameters) = of_container {
+            return Ok(parameters);
+        }
+    }
+    Ok(ColorParams::from_frame(frame))
+}
+
+/// From 16 for black and 235 for white, in 8 bits, to all of the range (ITU-T H.273, 8.3).
+fn stretch_grey(frame: &mut Frame) {
+    let bits = u32::from(frame.bit_depth[0]);
+    let (unit, most) = (1 << (bits - 8), (1 << bits) - 1);
+    for sample in &mut frame.planes[0] {
+        let above_black = u32::from(*sample).saturating_sub(16 * unit);
+        let stretched = (above_black * most + 219 * unit / 2) / (219 * unit);
+        *sample = stretched.min(most) as u16;
+    }
 }

@@ -93,10 +93,16 @@ pub(in crate::decode) fn inspect<'a>(
         kind: Kind::Jpeg2000(Jpeg2000Facts {
             layout,
             coding,
-            is_cut: !codestream(bytes).ends_with(END_OF_CODESTREAM),
+            is_cut: !ends(codestream(bytes)),
             bytes: bytes.len(),
         }),
     })
+}
+
+/// Whether its last marker is there; zeros may fill what is behind it.
+fn ends(codestream: &[u8]) -> bool {
+    let end = codestream.iter().rposition(|byte| *byte != 0);
+    codestream[..end.map_or(0, |last| last + 1)].ends_with(END_OF_CODESTREAM)
 }
 
 fn codestream(bytes: &[u8]) -> &[u8] {

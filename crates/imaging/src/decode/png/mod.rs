@@ -3,13 +3,14 @@
 mod colours;
 pub(super) mod frames;
 mod interlaced;
-mod raw_profiles;
+mod raw_profile;
 
 use std::io::Cursor;
 
 use ::png::{BitDepth, ColorType, DecodingError, Info, Reader, Transformations};
 
 use self::colours::Colours;
+use self::raw_profile::RawProfile;
 use super::{Decoded, ROWS_PER_DEADLINE_CHECK, be_u32, finish_rows};
 use crate::error::ImagingError;
 use crate::formats::Format;
@@ -25,6 +26,8 @@ use thumbforge_codecs::png::{Chunk, Chunks, RowReader, Shape};
 const MAX_BUFFERED_CHUNK_BYTES: usize = 8 << 20;
 /// Window, tables and read-ahead of the inflater.
 const INFLATER_BYTES: usize = 512 << 10;
+
+const CHUNKS_PER_DEADLINE_CHECK: u32 = 1024;
 
 /// Bits of the colour type field in `IHDR`.
 const PALETTE_USED: u8 = 1;
@@ -49,13 +52,16 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     let mut colours = Colours::default();
     let mut has_pixels = false;
     // The chunk made for it comes before what stands in for it.
-    let (mut exif, mut raw_exif) = (None, None);
+    let (mut exif, mut raw_profile) = (None, None);
     let mut frames = 0;
     let mut largest_chunk_bytes = 0;
     let mut count = 1;
     for Chunk { kind, data, .. } in chunks {
         count += 1;
         limits.check_chunks(count)?;
+        if count.is_multiple_of(CHUNKS_PER_DEADLINE_CHECK) {
+            limits.check_deadline()?;
+        }
         if !matches!(kind, b"IDAT" | b"fdAT") {
             largest_chunk_bytes = largest_chunk_bytes.max(data.len());
         }
@@ -63,7 +69,9 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
             b"tRNS" => has_transparent_colour = true,
             // There may be one of each; of several the first counts, as in the other formats.
             b"eXIf" if exif.is_none() => exif = Some(data),
-            b"tEXt" | b"zTXt" if raw_exif.is_none() => raw_exif = raw_profiles::exif(kind, data),
+            b"tEXt" | b"zTXt" if raw_profile.is_none() => {
+                raw_profile = RawProfile::of(kind, data);
+            }
             b"fcTL" => frames += 1,
             b"IDAT" => has_pixels = true,
             b"IEND" => break,
@@ -79,10 +87,11 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         has_alpha,
         frames: frames.max(1),
         icc: colours.profile(),
-        exif: exif
-            .or(raw_exif.as_deref())
-            .map(ExifFacts::read)
-            .unwrap_or_default(),
+        exif: match (exif, raw_profile) {
+            (Some(block), _) => ExifFacts::read(block),
+            (None, Some(text)) => text.exif().unwrap_or_default(),
+            (None, None) => ExifFacts::default(),
+        },
         kind: Kind::Png(PngFacts {
             channels: if is_colour { 3 } else { 1 } + usize::from(has_alpha),
             interlaced: interlace != 0,

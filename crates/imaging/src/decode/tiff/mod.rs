@@ -41,7 +41,8 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     }
     let mut facts = TiffFacts::read(ifd, size)?;
     let chunks = Chunks::of(ifd, &facts, size, limits)?;
-    facts.chunk_bytes = chunks.longest(bytes.len());
+    let count = chunks.across * chunks.down * facts.planes();
+    facts.chunk_bytes = chunks.longest(bytes.len(), count);
     if let Compression::Jpeg { is_progressive } = &mut facts.compression {
         let first = chunks.data(bytes, 0).unwrap_or_default();
         *is_progressive = jpeg::is_progressive(first);
@@ -120,9 +121,20 @@ impl<'a> Chunks<'a> {
         Ok(chunks)
     }
 
-    /// Of the chunks that may be read, in bytes.
-    fn longest(&self, file_bytes: usize) -> usize {
-        let longest = self.lengths.and_then(|lengths| lengths.numbers().max());
+    /// Of the chunks that may be read, in bytes. One of unknown length may be the whole file.
+    fn longest(&self, file_bytes: usize, count: usize) -> usize {
+        let Some(lengths) = self
+            .lengths
+            .filter(|lengths| lengths.numbers().count() >= count)
+        else {
+            return file_bytes;
+        };
+        let longest = lengths
+            .numbers()
+            .take(count)
+            .try_fold(0, |longest, length| {
+                (length > 0).then_some(length.max(longest))
+            });
         longest.map_or(file_bytes, |longest| (longest as usize).min(file_bytes))
     }
 

@@ -2,10 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use heifer::heifer_hevc_dec::nal::NalUnit;
+use heifer::heifer_hevc_dec::params::ParameterSets;
+use heifer::heifer_hevc_dec::slice::SliceHeader;
 use heifer::heifer_isobmff::HeifFile;
 use thumbforge_imaging::{ErrorKind, Format, ImagingError, Limits};
 
-use super::heif_file::{Container, Item, aperture, grid, mirror, numbers, rotation, size};
+use super::heif_file::{
+    Container, Item, aperture, grid, media_box, mirror, numbers, rotation, size,
+};
 use super::{
     HEIGHT, WIDTH, assert_alike, assert_shows, colour, colours, file, greys, kind_of_failure, rgba,
     shown, torture, try_shown,
@@ -230,6 +235,89 @@ fn more_light_than_a_screen_has_is_compressed() {
     }
 }
 
+/// The slice of a picture once more, as one that is not its first and begins at its first block: it
+/// has some bits more, for its place among the blocks.
+fn continued(container: &Container) -> Vec<u8> {
+    let bytes = container.file(b"heic");
+    let file = HeifFile::parse(&bytes).unwrap();
+    let config = file.hevc_config(file.primary_id).unwrap().unwrap();
+    let mut sets = ParameterSets::default();
+    for unit in &config.nal_units {
+        sets.add(&NalUnit::parse(unit).unwrap()).unwrap();
+    }
+    let head = &container.items[0].data[4..6];
+    let unit = NalUnit::parse(&container.items[0].data[4..]).unwrap();
+    let header = SliceHeader::parse(&unit.rbsp, &unit.header, &sets, None).unwrap();
+    let (header, data) = unit.rbsp.split_at(header.header_size);
+    let bits = header
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
+    let mut bits: Vec<u8> = bits.collect();
+    // A one and zeros fill the last byte.
+    bits.truncate(bits.iter().rposition(|bit| *bit == 1).unwrap());
+    // Whether it is the first, then a flag, the number of its parameters (0 is one bit), its place.
+    bits[0] = 0;
+    let (_, parameters) = sets.get(0).unwrap();
+    let (columns, rows) = parameters.pic_size_in_ctbs();
+    let place_bits = u32::BITS - (columns * rows - 1).leading_zeros();
+    bits.splice(3..3, vec![0; place_bits as usize]);
+    bits.push(1);
+    bits.resize(bits.len().next_multiple_of(8), 0);
+    let bytes = bits
+        .chunks(8)
+        .map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit));
+    let payload: Vec<u8> = bytes.chain(data.iter().copied()).collect();
+    let mut unit = head.to_vec();
+    for byte in payload {
+        if byte <= 3 && unit.ends_with(&[0, 0]) {
+            unit.push(3);
+        }
+        unit.push(byte);
+    }
+    [&(unit.len() as u32).to_be_bytes()[..], &unit].concat()
+}
+
+/// Each slice may claim the whole picture, and thousands of them fit into a file.
+#[test]
+fn a_picture_is_decoded_once_however_many_slices_claim_it() {
+    let mut repeated = single(vec![]);
+    let slice = continued(&repeated);
+    repeated.items[0].data.extend(slice.repeat(20_000));
+    let begun = Instant::now();
+    let error = try_shown(&repeated.file(b"heic"), &Limits::default());
+    let error = error.map(|_| "a picture").unwrap_err().to_string();
+    assert!(error.contains("its slices lie over each other"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn grey_in_limited_range_reaches_from_black_to_white() {
+    let file = |name: &str, properties: Vec<Vec<u8>>| {
+        let (data, parameters) = coded(name);
+        let base = vec![parameters, size(WIDTH as u32, HEIGHT as u32)];
+        let count = base.len() + properties.len();
+        let container = Container {
+            properties: [base, properties].concat(),
+            items: vec![Item {
+                kind: b"hvc1",
+                data,
+                properties: (0..count as u8).collect(),
+            }],
+            references: Vec::new(),
+        };
+        shown(&container.file(b"heic")).0
+    };
+    let full = file("grey.heic", vec![numbers(1, 13, 6)]);
+    let mut limited = numbers(1, 13, 6);
+    *limited.last_mut().unwrap() = 0;
+    let limited = file("grey.heic", vec![limited]);
+    for (full, limited) in full.samples.iter().zip(&limited.samples) {
+        let expected = (f64::from(*full) - 16.0) * 255.0 / 219.0;
+        let expected = expected.round().clamp(0.0, 255.0) as u8;
+        assert!(limited.abs_diff(expected) <= 1, "{full}: {limited}");
+    }
+}
+
 #[test]
 fn files_that_claim_too_much_are_refused_before_any_work() {
     let mut huge = single(vec![]);
@@ -244,12 +332,22 @@ fn files_that_claim_too_much_are_refused_before_any_work() {
             properties: vec![0; 3],
         });
     }
+    // Empty parameters of HEVC, two bytes each.
+    let mut parameters = single(vec![]);
+    let empty = [
+        &[1][..],
+        &[0; 21],
+        &[6],
+        &[&[32, 0xff, 0xff][..], &[0; 131_070]].concat().repeat(6),
+    ];
+    parameters.properties[0] = media_box(b"hvcC", &empty);
     let mut av1 = single(vec![]);
     av1.items[0].kind = b"av01";
     for (container, kind) in [
         (huge, ErrorKind::TooLarge),
         (larger, ErrorKind::Corrupt),
-        (many, ErrorKind::Corrupt),
+        (many, ErrorKind::TooLarge),
+        (parameters, ErrorKind::TooLarge),
         (av1, ErrorKind::Unsupported),
     ] {
         let begun = Instant::now();
