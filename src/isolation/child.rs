@@ -6,7 +6,7 @@ use std::process::{ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, pidfd_open, prlimit};
 use thumbforge_imaging::confined::{ANSWER_HEAD_BYTES, Expected};
 use thumbforge_imaging::{ImagingError, Limits, Picture, Plan, Source};
 
@@ -34,11 +34,17 @@ pub(super) struct Child {
     worked: Duration,
     /// The most that one of its pictures took.
     memory_bytes: usize,
+    /// The most that it lets itself have.
+    allowed_bytes: Option<u64>,
 }
 
 impl Child {
     /// Takes over a process that was just started, and waits for its greeting.
-    pub(super) fn greet(mut process: std::process::Child) -> Result<(Self, Greeting), Broken> {
+    /// `allowed_bytes` are those that it lets itself have, if that is known.
+    pub(super) fn greet(
+        mut process: std::process::Child,
+        allowed_bytes: Option<u64>,
+    ) -> Result<(Self, Greeting), Broken> {
         let pipes = process.stdin.take().zip(process.stdout.take());
         let Some((input, output)) = pipes else {
             return Err(Broken::Ended("it has no pipes".into()));
@@ -50,6 +56,7 @@ impl Child {
             pictures: 0,
             worked: Duration::ZERO,
             memory_bytes: 0,
+            allowed_bytes,
         };
         for prepared in [pipes::prepare(&child.input), pipes::prepare(&child.output)] {
             prepared.map_err(|error| Broken::Ended(format!("its pipe: {error}")))?;
@@ -57,7 +64,10 @@ impl Child {
         let deadline = Some(Instant::now() + GREETING_TIMEOUT);
         let mut greeting = [0; GREETING_BYTES];
         let read = pipes::read_exact(child.output.as_fd(), &mut greeting, deadline);
-        read.map_err(|broken| child.end_of(broken))?;
+        read.map_err(|broken| match child.end_of(broken) {
+            Broken::TimedOut => Broken::Late,
+            broken => broken,
+        })?;
         let greeting = Greeting::from_bytes(&greeting).ok_or(Broken::Senseless)?;
         Ok((child, greeting))
     }
@@ -82,13 +92,31 @@ impl Child {
         limits: &Limits,
     ) -> Result<Result<Picture<'static>, ImagingError>, Broken> {
         let began = Instant::now();
+        let memory_bytes = source.confined_memory_bytes(plan);
+        self.hold_to(memory_bytes)?;
         let exchanged = self.exchange(source, plan, limits);
         let (expected, body) = exchanged.map_err(|broken| self.end_of(broken))?;
         self.pictures += 1;
         self.worked += began.elapsed();
-        let memory_bytes = source.confined_memory_bytes(plan);
         self.memory_bytes = self.memory_bytes.max(memory_bytes);
         Ok(source.receive(expected, body, limits))
+    }
+
+    /// Lets it have what is reserved for its picture, and no more of what it could have. Only we
+    /// can change that again.
+    fn hold_to(&self, memory_bytes: usize) -> Result<(), Broken> {
+        let Some(allowed) = self.allowed_bytes else {
+            return Ok(());
+        };
+        let kept = super::CHILD_BYTES + KEPT_BYTES as u64;
+        let limit = Rlimit {
+            current: Some(allowed.min(kept.saturating_add(memory_bytes as u64))),
+            maximum: Some(allowed),
+        };
+        let id = Pid::from_child(&self.process);
+        prlimit(Some(id), Resource::Data, limit)
+            .map(|_| ())
+            .map_err(|error| Broken::Ended(format!("its memory can't be limited: {error}")))
     }
 
     fn exchange(

@@ -97,6 +97,7 @@ mod tests {
         let nobody = || Program {
             path: "/nonexistent/program".into(),
             arguments: Vec::new(),
+            memory_bytes: None,
         };
         for (isolation, reason) in [
             (DecodeIsolation::Off, "THUMBFORGE_DECODE_ISOLATION is off"),

@@ -48,6 +48,11 @@ pub struct CannotIsolate(pub(crate) String);
 enum Broken {
     #[error("it did not answer in time")]
     TimedOut,
+    /// At its start, which is the fault of no picture.
+    #[error("it did not greet in time")]
+    Late,
+    #[error("it does not start: {0}")]
+    NoRoom(String),
     #[error("{0}")]
     Ended(String),
     #[error("its answer makes no sense")]

@@ -1,7 +1,9 @@
 //! The children that wait for work. There are at most as many as decodes at once, because one is
 //! started only when none waits.
 
+use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use thumbforge_imaging::{ImagingError, Limits, Picture, Plan, Source};
 
@@ -11,29 +13,37 @@ use super::serve::Greeting;
 use super::{Broken, CannotIsolate};
 use crate::domain::{Failure, FailureCode};
 
+/// How often a first child that ends at once is tried again.
+const TRIES: u32 = 3;
+/// A child whose start took so long is the fault of this machine, as is what comes of it.
+const SLOW_START: Duration = Duration::from_secs(1);
+
 /// Children of one program.
 pub struct Pool {
     starter: Starter,
+    /// The most memory that a child lets itself have, in bytes.
+    memory_bytes: Option<u64>,
     idle: Mutex<Vec<Child>>,
     has_landlock: bool,
 }
 
 impl Pool {
-    /// Starts the first child, and sees whether it could lock itself.
+    /// Starts the first child, and sees whether it could lock itself. One that is only slow, or that
+    /// the system has no room for now, is tried again with the first picture.
     ///
     /// # Errors
-    /// A child that can't be started or locked, with the reason.
+    /// A program that is not there, that can't lock itself, or that always ends at once.
     pub fn open(program: Program) -> Result<Self, CannotIsolate> {
+        let memory_bytes = program.memory_bytes;
         let starter = Starter::new(program)?;
-        let (child, greeting) =
-            begin(&starter).map_err(|broken| CannotIsolate(broken.to_string()))?;
-        let has_landlock = match greeting {
-            Greeting::Locked { has_landlock } => has_landlock,
-            Greeting::Refused { sentence } => return Err(CannotIsolate(sentence)),
+        let (idle, has_landlock) = match first(&starter, memory_bytes)? {
+            Some((child, has_landlock)) => (vec![child], has_landlock),
+            None => (Vec::new(), false),
         };
         Ok(Self {
             starter,
-            idle: Mutex::new(vec![child]),
+            memory_bytes,
+            idle: Mutex::new(idle),
             has_landlock,
         })
     }
@@ -58,7 +68,9 @@ impl Pool {
         plan: &Plan,
         limits: &Limits,
     ) -> Result<Picture<'static>, Failure> {
+        let began = Instant::now();
         let mut child = self.take().map_err(|broken| failure(&broken))?;
+        let started_late = began.elapsed() > SLOW_START;
         let id = child.id();
         match child.decode(source, plan, limits) {
             Ok(decoded) => {
@@ -69,7 +81,11 @@ impl Pool {
             }
             Err(broken) => {
                 tracing::warn!(process = id, format = source.format().name(), reason = %broken, "a decoder failed");
-                Err(failure(&broken))
+                // The picture had less time than it is allowed.
+                Err(failure(match broken {
+                    Broken::TimedOut if started_late => &Broken::Senseless,
+                    ref broken => broken,
+                }))
             }
         }
     }
@@ -81,7 +97,7 @@ impl Pool {
                 return Ok(child);
             }
         }
-        match begin(&self.starter)? {
+        match begin(&self.starter, self.memory_bytes)? {
             (child, Greeting::Locked { .. }) => Ok(child),
             (_, Greeting::Refused { sentence }) => Err(Broken::Ended(sentence)),
         }
@@ -92,17 +108,43 @@ impl Pool {
     }
 }
 
-fn begin(starter: &Starter) -> Result<(Child, Greeting), Broken> {
-    let process = starter.start();
-    let process = process.map_err(|error| Broken::Ended(format!("it does not start: {error}")))?;
-    Child::greet(process)
+/// The first child, and whether it has Landlock; `None` if there is none now, but may be one later.
+fn first(
+    starter: &Starter,
+    memory_bytes: Option<u64>,
+) -> Result<Option<(Child, bool)>, CannotIsolate> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match begin(starter, memory_bytes) {
+            Ok((child, Greeting::Locked { has_landlock })) => {
+                return Ok(Some((child, has_landlock)));
+            }
+            Ok((_, Greeting::Refused { sentence })) => return Err(CannotIsolate(sentence)),
+            Err(broken @ (Broken::Late | Broken::NoRoom(_))) => {
+                tracing::warn!(reason = %broken, "the first decoder does not start yet");
+                return Ok(None);
+            }
+            Err(broken) if tries == TRIES => return Err(CannotIsolate(broken.to_string())),
+            Err(_) => {}
+        }
+    }
+}
+
+fn begin(starter: &Starter, memory_bytes: Option<u64>) -> Result<(Child, Greeting), Broken> {
+    let process = starter.start().map_err(|error| match error.kind() {
+        // Too many processes, or too little memory.
+        ErrorKind::WouldBlock | ErrorKind::OutOfMemory => Broken::NoRoom(error.to_string()),
+        _ => Broken::Ended(format!("it does not start: {error}")),
+    })?;
+    Child::greet(process, memory_bytes)
 }
 
 /// For the client. How the process ended is for our log.
 fn failure(broken: &Broken) -> Failure {
     match broken {
         Broken::TimedOut => ImagingError::Timeout.into(),
-        Broken::Ended(_) | Broken::Senseless => Failure::new(
+        Broken::Ended(_) | Broken::Senseless | Broken::Late | Broken::NoRoom(_) => Failure::new(
             FailureCode::DecoderCrashed,
             "the process that decoded the image broke off",
         ),

@@ -17,6 +17,8 @@ use crate::cli::DecodeChildArguments;
 pub struct Program {
     pub path: PathBuf,
     pub arguments: Vec<OsString>,
+    /// The most memory that it lets itself have, in bytes; `None` if that is not known.
+    pub memory_bytes: Option<u64>,
 }
 
 /// How long a child decodes all in all before another takes its place: this bounds what it may use
@@ -41,6 +43,7 @@ impl Program {
         Self {
             path,
             arguments: arguments.to_line(),
+            memory_bytes: Some(limits.memory_bytes),
         }
     }
 

@@ -154,7 +154,11 @@ fn a_child_that_is_stopped_costs_its_picture_and_the_next_one_works() {
 
 /// A child that greets well and then does this, and only the first time a decent one.
 fn first_bad(misdeed: &str, marker: &Path) -> Program {
-    let Program { path, arguments } = built();
+    let Program {
+        path,
+        arguments,
+        memory_bytes,
+    } = built();
     let script = format!(
         r#"mark=$1; shift
         if mkdir "$mark"; then
@@ -171,6 +175,7 @@ fn first_bad(misdeed: &str, marker: &Path) -> Program {
             .chain([marker.into(), path.into()])
             .chain(arguments)
             .collect(),
+        memory_bytes,
     }
 }
 
@@ -258,6 +263,7 @@ fn a_child_that_cannot_lock_itself_is_no_decoder() {
         ]
         .map(Into::into)
         .to_vec(),
+        memory_bytes: None,
     };
     let error = Pool::open(refuses.clone()).err().unwrap();
     assert!(
