@@ -229,9 +229,12 @@ fn the_context_of_the_image_is_enough_for_cargo() {
     );
     let text = String::from_utf8(cargo.stdout).unwrap();
     for package in [
+        "thumbforge-av1",
+        "thumbforge-client",
         "thumbforge-codecs",
         "thumbforge-imaging",
         "thumbforge-intake",
+        "thumbforge-lockdown",
     ] {
         assert!(text.contains(package), "{package}");
     }

@@ -47,6 +47,10 @@ struct Deployment {
 
 impl Deployment {
     fn start(queues: [&str; 2]) -> Self {
+        Self::start_with(queues, &[])
+    }
+
+    fn start_with(queues: [&str; 2], more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Postgres::shared().new_database();
         let storage = folder.path().join("thumbnails").display().to_string();
@@ -60,8 +64,11 @@ impl Deployment {
                 ("ALLOWED_SOURCE_NETWORKS", "127.0.0.0/8"),
                 ("ALLOWED_SOURCE_PORTS", "*"),
             ];
-            let settings =
-                settings.map(|(name, value)| (format!("THUMBFORGE_{name}"), value.to_owned()));
+            let settings: Vec<_> = settings
+                .iter()
+                .chain(more)
+                .map(|(name, value)| (format!("THUMBFORGE_{name}"), (*value).to_owned()))
+                .collect();
             ChildProcess::new(command, command, folder.path(), &settings)
         };
         let mut serve = process("serve", queues[0]);
@@ -125,6 +132,20 @@ async fn two_deployments_on_one_list_are_told_of_each_other_and_no_job_waits_lon
     assert!(times[14] < Duration::from_millis(300), "{times:?}");
     assert!(times[19] < Duration::from_secs(3), "{times:?}");
     assert_eq!(one.serve.log().matches("another deployment").count(), 1);
+}
+
+/// The worker waits for five minutes at a list to which nobody pushes, and has one slot.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_for_the_queue_holds_no_slot() {
+    let origin = Origin::start().await;
+    let (pushed, read) = (Redis::new_key(), Redis::new_key());
+    let patient = [("WORKER_CONCURRENCY", "1"), ("WORKER_POLL_TIMEOUT", "300")];
+    let scene = Deployment::start_with([&pushed, &read], &patient);
+    for n in 0..2 {
+        let url = origin.url(&format!("/small.png?n={n}"));
+        let time = scene.time_of_a_job(&url).await;
+        assert!(time < Duration::from_secs(15), "{time:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ use crate::support::child_process::ChildProcess;
 use crate::support::deadline::{eventually, eventually_blocking};
 use crate::support::http_client::{try_get_with, try_post};
 use crate::support::origin::{Origin, Reply};
+use crate::support::postgres::Postgres;
 use crate::support::server_process::free_port;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -40,8 +41,13 @@ fn stores(folder: &Path) -> Vec<(String, String)> {
 
 impl Running {
     fn new(toml: &str, keys: &str) -> Self {
+        Self::of("all", &[], toml, keys)
+    }
+
+    fn of(command: &'static str, more: &[(String, String)], toml: &str, keys: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let process = ChildProcess::new("all", "all", folder.path(), &stores(folder.path()));
+        let environment = [&stores(folder.path()), more].concat();
+        let process = ChildProcess::new(command, command, folder.path(), &environment);
         let mut running = Self { process, folder };
         running.write("thumbforge.toml", toml);
         running.write("keys", keys);
@@ -111,6 +117,32 @@ fn a_hangup_reads_keys_and_log_level_anew_and_a_removed_key_stops_at_once() {
         (200, 401)
     );
     assert!(all.process.is_running());
+}
+
+#[test]
+fn serve_and_work_read_their_settings_anew_too() {
+    let database = vec![(
+        "THUMBFORGE_DATABASE_URL".to_owned(),
+        Postgres::shared().new_database(),
+    )];
+    let keys = "api_keys_file = \"keys\"\n";
+    for (command, more) in [("serve", keys), ("work", "")] {
+        let info = format!("{more}log_level = \"info\"");
+        let mut half = Running::of(command, &database, &info, ONE);
+        assert_eq!(half.times_logged("DEBUG"), 0, "{}", half.process.log());
+        half.write("keys", TWO);
+        half.write("thumbforge.toml", &info.replace("info", "debug"));
+        half.process.signal("HUP");
+        half.wait_for_log(READ, 1);
+        half.wait_for_log("DEBUG", 1);
+        if command == "serve" {
+            assert_eq!(
+                (half.status_of("secret-one"), half.status_of("secret-two")),
+                (401, 200)
+            );
+        }
+        assert!(half.process.is_running());
+    }
 }
 
 #[test]
