@@ -16,6 +16,7 @@ use crate::support::deadline::{eventually, eventually_blocking};
 use crate::support::http_client::{try_get_with, try_post};
 use crate::support::origin::{Origin, Reply};
 use crate::support::postgres::Postgres;
+use crate::support::redis::Redis;
 use crate::support::server_process::free_port;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -121,14 +122,16 @@ fn a_hangup_reads_keys_and_log_level_anew_and_a_removed_key_stops_at_once() {
 
 #[test]
 fn serve_and_work_read_their_settings_anew_too() {
-    let database = vec![(
-        "THUMBFORGE_DATABASE_URL".to_owned(),
-        Postgres::shared().new_database(),
-    )];
+    let shared = [
+        ("DATABASE_URL", Postgres::shared().new_database()),
+        ("REDIS_URL", Redis::shared().url()),
+        ("QUEUE_NAME", Redis::new_key()),
+    ];
+    let shared = shared.map(|(name, value)| (format!("THUMBFORGE_{name}"), value));
     let keys = "api_keys_file = \"keys\"\n";
     for (command, more) in [("serve", keys), ("work", "")] {
         let info = format!("{more}log_level = \"info\"");
-        let mut half = Running::of(command, &database, &info, ONE);
+        let mut half = Running::of(command, &shared, &info, ONE);
         assert_eq!(half.times_logged("DEBUG"), 0, "{}", half.process.log());
         half.write("keys", TWO);
         half.write("thumbforge.toml", &info.replace("info", "debug"));
