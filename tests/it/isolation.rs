@@ -9,6 +9,8 @@ use thumbforge::domain::{DecodeIsolation, Failure, FailureCode};
 use thumbforge::isolation::{ChildLimits, Decoders, Pool, Program};
 use thumbforge_imaging::{ErrorKind, Limits, Made, Scratch, Source, Variant, make};
 
+use crate::support::skipped::skipped;
+
 const LIMITS: ChildLimits = ChildLimits {
     memory_bytes: 1 << 30,
     timeout: Duration::from_secs(15),
@@ -229,6 +231,39 @@ fn whatever_a_child_does_costs_one_picture_with_one_typed_failure() {
         let next = made(&pool, &bytes);
         assert!(next.is_ok(), "{misdeed}: {:?}", next.err());
     }
+}
+
+/// A machine that boots is slow: that is no reason to refuse pictures until the next restart.
+#[test]
+fn a_first_child_that_does_not_greet_in_time_is_followed_by_another() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut program = first_bad("", &folder.path().join("mark"));
+    let silent = r#"mark=$1; shift; mkdir "$mark" && exec sleep 1000; exec "$@""#;
+    program.arguments[1] = silent.into();
+    let pool = Pool::open(program).unwrap();
+    assert!(pool.idle().is_empty());
+    made(&pool, &fixture("avif/420.avif")).unwrap();
+    assert_eq!(pool.idle().len(), 1);
+}
+
+#[test]
+fn a_child_gets_the_memory_that_is_reserved_for_its_picture() {
+    let pool = Pool::open(built()).unwrap();
+    made(&pool, &fixture("avif/420.avif")).unwrap();
+    // It is not dumpable: only root sees this.
+    let Ok(limits) = std::fs::read_to_string(format!("/proc/{}/limits", pool.idle()[0])) else {
+        return skipped("the memory of a child", "only root sees its limits");
+    };
+    let name = "Max data size";
+    let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+    let words = line[name.len()..].split_whitespace().take(2);
+    let [now, most] = words.collect::<Vec<_>>()[..] else {
+        panic!("{line}");
+    };
+    let now: u64 = now.parse().unwrap();
+    // 128 MiB for itself, and some for 64 × 48 pixels.
+    assert!((128 << 20..192 << 20).contains(&now), "{line}");
+    assert_eq!(most, (1_u64 << 30).to_string());
 }
 
 #[test]

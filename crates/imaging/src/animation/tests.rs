@@ -328,3 +328,30 @@ fn damage_ends_an_animation_and_never_panics() {
         }
     }
 }
+
+/// Memory is reserved for the canvas: a frame that is larger ends the animation before it is decoded.
+#[test]
+fn a_frame_that_is_larger_than_the_canvas_ends_the_animation() {
+    let whole = gif(gif::Repeat::Infinite);
+    assert_eq!(
+        seen(&made(&whole, &variant(), &Limits::default()).unwrap())
+            .frames
+            .len(),
+        3
+    );
+    // The place of the second frame: behind its separator, from the left and from above.
+    let places = whole.windows(5).enumerate();
+    let half = (SIDE / 2) as u8;
+    let at = places
+        .filter(|(_, bytes)| *bytes == [0x2c, half, 0, 0, 0])
+        .map(|(at, _)| at)
+        .next()
+        .unwrap();
+    let mut larger = whole;
+    larger[at + 5..at + 9].copy_from_slice(&[0xff, 0xff, 0xff, 0x0f]);
+    let begun = Instant::now();
+    let still = made(&larger, &variant(), &Limits::default()).unwrap();
+    let decoder = WebPDecoder::new(Cursor::new(still)).unwrap();
+    assert!(!decoder.is_animated());
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}

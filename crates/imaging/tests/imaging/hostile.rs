@@ -51,6 +51,30 @@ fn png_with(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Each becomes 160 KiB of digits, which hold nothing.
+#[test]
+fn of_many_texts_that_pretend_to_be_exif_one_is_read() {
+    let mut deflated = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    deflated.write_all(b"\nexif\n99999\n").unwrap();
+    deflated.write_all(&vec![b'0'; 160 << 10]).unwrap();
+    let text = [
+        &b"Raw profile type exif\0\0"[..],
+        &deflated.finish().unwrap(),
+    ]
+    .concat();
+    let mut bytes = png_with(b"zTXt", &text);
+    let chunk = png_chunk(b"zTXt", &text);
+    bytes.splice(33..33, chunk.repeat(50_000));
+    let begun = Instant::now();
+    assert_eq!(thumbnail_of(&bytes).source.width, 64);
+    // All of them took half a minute.
+    assert!(
+        begun.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
 /// Found by fuzzing: the decoder panicked.
 #[test]
 fn a_palette_that_is_no_list_of_colours_is_corrupt() {
