@@ -141,7 +141,7 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     let layers = bytes.get(sections.layers.clone()).unwrap_or_default();
     let has_alpha = colors != Colors::Cmyk
         && usize::from(channels) > needed
-        && is_transparent(layers, if is_large { 8 } else { 4 });
+        && is_transparent(layers, is_large);
     Ok(Header {
         size,
         has_alpha,
@@ -169,9 +169,59 @@ pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
     })
 }
 
-/// A negative number of layers says so.
-fn is_transparent(layers: &[u8], length_bytes: usize) -> bool {
-    be_u16(layers, length_bytes).is_some_and(|count| (count as i16) < 0)
+/// A negative number of layers says so. Files of 16 and 32 bits have their layers in a block behind an
+/// empty list, or a block for nothing but this.
+fn is_transparent(section: &[u8], is_large: bool) -> bool {
+    const MAX_BLOCKS: usize = 1000;
+    let is_negative = |list: &[u8]| be_u16(list, 0).is_some_and(|count| (count as i16) < 0);
+    let Some((list, rest)) = behind_length(section, is_large) else {
+        return false;
+    };
+    // The list, and the mask of all layers.
+    let mut rest = behind_length(rest, false).map_or(&[][..], |(_, rest)| rest);
+    let blocks = std::iter::from_fn(|| {
+        let (key, data, next) = block(rest, is_large)?;
+        rest = next;
+        Some((key, data))
+    });
+    is_negative(list)
+        || blocks.take(MAX_BLOCKS).any(|(key, data)| match &key {
+            b"Mtrn" | b"Mt16" | b"Mt32" => true,
+            b"Layr" | b"Lr16" | b"Lr32" => is_negative(data),
+            _ => false,
+        })
+}
+
+/// What stands behind its length, in four bytes or eight, and what follows.
+fn behind_length(bytes: &[u8], is_long: bool) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = if is_long {
+        let (length, rest) = bytes.split_first_chunk()?;
+        (usize::try_from(u64::from_be_bytes(*length)).ok()?, rest)
+    } else {
+        (be_u32(bytes, 0)? as usize, &bytes[4..])
+    };
+    rest.split_at_checked(length)
+}
+
+/// "Additional layer information": a signature, a key, and data that is filled up to four bytes. In a
+/// large document some have a longer length.
+fn block(bytes: &[u8], is_large: bool) -> Option<([u8; 4], &[u8], &[u8])> {
+    const LONG: [&[u8; 4]; 13] = [
+        b"LMsk", b"Lr16", b"Lr32", b"Layr", b"Mt16", b"Mt32", b"Mtrn", b"Alph", b"FMsk", b"lnk2",
+        b"FEid", b"FXid", b"PxSD",
+    ];
+    let rest = bytes
+        .strip_prefix(b"8BIM")
+        .or_else(|| bytes.strip_prefix(b"8B64"))?;
+    let (key, rest) = rest.split_first_chunk()?;
+    let (data, _) = behind_length(rest, is_large && LONG.contains(&key))?;
+    let head = if is_large && LONG.contains(&key) {
+        8
+    } else {
+        4
+    };
+    let next = rest.get(head + data.len().next_multiple_of(4)..);
+    Some((*key, data, next.unwrap_or_default()))
 }
 
 /// The image resources that are used.

@@ -20,6 +20,8 @@ struct Document {
     resources: Vec<(u16, Vec<u8>)>,
     /// Negative where the channel behind the colours is alpha.
     layers: i16,
+    /// Behind the list of layers: a key and data.
+    blocks: Vec<(&'static [u8; 4], Vec<u8>)>,
     channels: Vec<Vec<Vec<u8>>>,
     is_packed: bool,
     is_large: bool,
@@ -33,6 +35,7 @@ impl Document {
             palette: Vec::new(),
             resources: Vec::new(),
             layers: 0,
+            blocks: Vec::new(),
             channels,
             is_packed: false,
             is_large: false,
@@ -68,7 +71,19 @@ impl Document {
                 (number as u32).to_be_bytes().to_vec()
             }
         };
-        let layers = [length(2), self.layers.to_be_bytes().to_vec()].concat();
+        // Its length, the number, and the length of the mask.
+        let mut layers = [length(2), self.layers.to_be_bytes().to_vec(), vec![0; 4]].concat();
+        for (key, data) in &self.blocks {
+            layers.extend(b"8BIM");
+            layers.extend(*key);
+            // All that are used here have a long one in a large document.
+            layers.extend(length(data.len()));
+            layers.extend(data);
+            layers.resize(
+                layers.len() + data.len().next_multiple_of(4) - data.len(),
+                0,
+            );
+        }
         bytes.extend(length(layers.len()));
         bytes.extend(layers);
         bytes.extend([0, u8::from(self.is_packed)]);
@@ -210,6 +225,30 @@ fn what_layers_leave_transparent_is_alpha_and_other_channels_are_not() {
     let mut spot = Document::of(3, 8, [rgb(), vec![channel(|x, _| [alpha(x)])]].concat());
     spot.layers = 1;
     assert_psd(&spot, &colours(), 0, "a spot colour");
+}
+
+#[test]
+fn files_of_16_and_32_bits_say_in_a_block_that_they_are_transparent() {
+    let deep = |is_large, blocks: &[(&'static [u8; 4], &[u8])]| {
+        let mut channels: Vec<_> = (0..3)
+            .map(|index| channel(|x, y| [colour(x, y)[index], 0]))
+            .collect();
+        channels.push(channel(|x, _| [(x * 4 + 3) as u8, 0]));
+        let mut document = Document::of(3, 16, channels);
+        document.is_large = is_large;
+        document.blocks = blocks
+            .iter()
+            .map(|(key, data)| (*key, data.to_vec()))
+            .collect();
+        shown(&document.file()).1.has_alpha
+    };
+    for is_large in [false, true] {
+        assert!(deep(is_large, &[(b"Mt16", &[])]));
+        assert!(deep(is_large, &[(b"FMsk", &[1, 2, 3]), (b"Mtrn", &[])]));
+        assert!(deep(is_large, &[(b"Lr16", &[0xff, 0xfe, 0, 0])]));
+        assert!(!deep(is_large, &[(b"Lr16", &[0, 2, 0, 0])]));
+        assert!(!deep(is_large, &[]));
+    }
 }
 
 #[test]
