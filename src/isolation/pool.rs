@@ -83,7 +83,7 @@ impl Pool {
                 tracing::warn!(process = id, format = source.format().name(), reason = %broken, "a decoder failed");
                 // The picture had less time than it is allowed.
                 Err(failure(match broken {
-                    Broken::TimedOut if started_late => &Broken::Senseless,
+                    Broken::TimedOut if started_late => &Broken::Late,
                     ref broken => broken,
                 }))
             }

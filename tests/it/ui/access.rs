@@ -1,6 +1,9 @@
 //! Who is let in, and who may change something.
 
-use super::{FORM, OPERATOR, READER, SUBMITTER, guarded, html, open, press, sign_in};
+use thumbforge::http::ApiSettings;
+
+use super::{FORM, OPERATOR, READER, SUBMITTER, guarded, html, keyed, open, press, sign_in};
+use crate::api::harness::Api;
 use crate::support::http_client::request;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,6 +59,53 @@ async fn with_keys_one_signs_in_and_out() {
 
     let answer = press(&api, "/ui/sign-out", &[("Cookie", cookie)], "").await;
     assert!(answer.header("set-cookie").unwrap().contains("Max-Age=0"));
+}
+
+/// A proxy says under which path it shows the service, and takes that path away.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_signs_in_and_out_under_the_path_of_a_proxy() {
+    let api = Api::on_sqlite(ApiSettings {
+        trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
+        ..keyed()
+    })
+    .await;
+    let proxied = ("X-Forwarded-Prefix", "/thumbs");
+    let answer = api.get_with("/ui/jobs?status=failed", &[proxied]).await;
+    let place = answer.header("location").unwrap();
+    assert_eq!(answer.status, 303);
+    let query = place.strip_prefix("/thumbs/ui/sign-in?").unwrap();
+    let asked = format!("/ui/sign-in?{query}");
+    let page = html(&api.get_with(&asked, &[proxied]).await, 200);
+    assert!(page.contains("action=\"/thumbs/ui/sign-in\""), "{page}");
+    let next = page.split("name=\"next\" value=\"").nth(1).unwrap();
+    let next = next.split('"').next().unwrap();
+
+    let body = format!(
+        "key={OPERATOR}&next={}",
+        next.replace('/', "%2F").replace('?', "%3F")
+    );
+    let answer = press(&api, "/ui/sign-in", &[proxied], &body).await;
+    let location = answer.header("location");
+    assert_eq!(
+        (answer.status, location),
+        (303, Some("/thumbs/ui/jobs?status=failed"))
+    );
+    let set = answer.header("set-cookie").unwrap().to_owned();
+    assert!(set.contains("; Path=/thumbs/ui;"), "{set}");
+    let cookie = set.split(';').next().unwrap();
+    let page = html(
+        &api.get_with("/ui/jobs", &[proxied, ("Cookie", cookie)])
+            .await,
+        200,
+    );
+    assert!(page.contains("href=\"/thumbs/ui/failures\""), "{page}");
+    let answer = press(&api, "/ui/sign-out", &[proxied, ("Cookie", cookie)], "").await;
+    let gone = answer.header("set-cookie").unwrap();
+    assert!(
+        gone.contains("Path=/thumbs/ui;") && gone.contains("Max-Age=0"),
+        "{gone}"
+    );
+    assert!(answer.header("location").unwrap().starts_with("/thumbs/ui"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
