@@ -3,7 +3,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use thumbforge_imaging::{ImagingError, Limits, Picture, Plan, Source};
+use thumbforge_imaging::confined::Unmeasured;
+use thumbforge_imaging::{Format, ImagingError, Limits, Picture, Plan, Source};
 
 use super::child::Child;
 use super::program::{Program, Starter};
@@ -58,17 +59,38 @@ impl Pool {
         plan: &Plan,
         limits: &Limits,
     ) -> Result<Picture<'static>, Failure> {
+        self.have(source.format(), |child| child.decode(source, plan, limits))
+    }
+
+    /// Has a source measured that this process may not even parse. Waits as [`Self::decode`] does.
+    ///
+    /// # Errors
+    /// Those of the source, or of the child that had it.
+    pub fn measure<'a>(
+        &self,
+        source: Unmeasured<'a>,
+        limits: &Limits,
+    ) -> Result<Source<'a>, Failure> {
+        self.have(source.format(), |child| child.measure(source, limits))
+    }
+
+    /// Has a child do something.
+    fn have<T>(
+        &self,
+        format: Format,
+        work: impl FnOnce(&mut Child) -> Result<Result<T, ImagingError>, Broken>,
+    ) -> Result<T, Failure> {
         let mut child = self.take().map_err(|broken| failure(&broken))?;
         let id = child.id();
-        match child.decode(source, plan, limits) {
-            Ok(decoded) => {
+        match work(&mut child) {
+            Ok(done) => {
                 if child.is_fit() {
                     self.children().push(child);
                 }
-                Ok(decoded?)
+                Ok(done?)
             }
             Err(broken) => {
-                tracing::warn!(process = id, format = source.format().name(), reason = %broken, "a decoder failed");
+                tracing::warn!(process = id, format = format.name(), reason = %broken, "a decoder failed");
                 Err(failure(&broken))
             }
         }
@@ -95,7 +117,7 @@ impl Pool {
 fn begin(starter: &Starter) -> Result<(Child, Greeting), Broken> {
     let process = starter.start();
     let process = process.map_err(|error| Broken::Ended(format!("it does not start: {error}")))?;
-    Child::greet(process)
+    Child::greet(process, starter.memory_bytes)
 }
 
 /// For the client. How the process ended is for our log.
