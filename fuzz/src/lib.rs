@@ -2,6 +2,7 @@
 
 mod image;
 pub mod jpeg_reference;
+mod measure;
 mod metadata;
 mod png_checksums;
 pub mod png_reference;
@@ -17,6 +18,7 @@ use thumbforge_codecs::jpeg::{ColorKind, Plane};
 use thumbforge_codecs::vp8;
 
 pub use image::{check_header, check_image};
+pub use measure::check_measure;
 pub use metadata::{check_exif, check_icc};
 pub use png_checksums::with_right_checksums;
 pub use render::check_render;

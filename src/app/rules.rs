@@ -9,7 +9,7 @@ use crate::db::QueueUse;
 use crate::domain::origin_record::Caps;
 use crate::domain::{OriginRule, Retention};
 use crate::http;
-use crate::isolation::{CHILD_BYTES, CannotIsolate, ChildLimits, Decoders};
+use crate::isolation::{CHILD_BYTES, CannotIsolate, ChildLimits, DecoderRules, Decoders};
 use crate::upkeep::Sign;
 use crate::worker::{CapsOf, DecodeLimits, Engine, WorkerSettings};
 
@@ -68,7 +68,11 @@ pub(super) fn decoders(settings: &Settings) -> Result<Decoders, CannotIsolate> {
         memory_bytes,
         timeout: settings.decode_timeout,
     };
-    Decoders::open(settings.decode_isolation, &limits)
+    let rules = DecoderRules {
+        isolation: settings.decode_isolation,
+        reads_pdf: settings.decode_pdf,
+    };
+    Decoders::open(rules, &limits)
 }
 
 pub(super) fn engine(settings: &Settings, decoders: Decoders) -> Engine {

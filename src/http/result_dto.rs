@@ -21,7 +21,7 @@ pub struct ResultBody {
     #[schema(minimum = 1, example = 3000)]
     height: u32,
     /// `JPEG`, `PNG`, `GIF`, `WEBP`, `BMP`, `AVIF`, `TIFF`, `ICO`, `PPM`, `TGA`, `QOI`, `DDS`,
-    /// `RAW`, `HEIF`, `JXL`, `JPEG2000`, `PSD` or `SVG`.
+    /// `RAW`, `HEIF`, `JXL`, `JPEG2000`, `PSD`, `SVG` or `PDF`.
     #[schema(example = "JPEG")]
     format: String,
     /// Of the source.

@@ -21,7 +21,7 @@ mod serve;
 
 use std::time::Duration;
 
-pub use decoders::Decoders;
+pub use decoders::{DecoderRules, Decoders};
 pub use pool::Pool;
 pub use program::Program;
 pub use serve::serve;

@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use thumbforge_imaging::{ImagingError, Limits, Picture, Plan, Source};
+use thumbforge_imaging::confined::Unmeasured;
+use thumbforge_imaging::{Format, ImagingError, Limits, Picture, Plan, Source};
 
 use super::child::Child;
 use super::program::{Program, Starter};
@@ -21,8 +22,6 @@ const SLOW_START: Duration = Duration::from_secs(1);
 /// Children of one program.
 pub struct Pool {
     starter: Starter,
-    /// The most memory that a child lets itself have, in bytes.
-    memory_bytes: Option<u64>,
     idle: Mutex<Vec<Child>>,
     has_landlock: bool,
 }
@@ -34,15 +33,13 @@ impl Pool {
     /// # Errors
     /// A program that is not there, that can't lock itself, or that always ends at once.
     pub fn open(program: Program) -> Result<Self, CannotIsolate> {
-        let memory_bytes = program.memory_bytes;
         let starter = Starter::new(program)?;
-        let (idle, has_landlock) = match first(&starter, memory_bytes)? {
+        let (idle, has_landlock) = match first(&starter)? {
             Some((child, has_landlock)) => (vec![child], has_landlock),
             None => (Vec::new(), false),
         };
         Ok(Self {
             starter,
-            memory_bytes,
             idle: Mutex::new(idle),
             has_landlock,
         })
@@ -68,19 +65,40 @@ impl Pool {
         plan: &Plan,
         limits: &Limits,
     ) -> Result<Picture<'static>, Failure> {
+        self.have(source.format(), |child| child.decode(source, plan, limits))
+    }
+
+    /// Has a source measured that this process may not even parse. Waits as [`Self::decode`] does.
+    ///
+    /// # Errors
+    /// Those of the source, or of the child that had it.
+    pub fn measure<'a>(
+        &self,
+        source: Unmeasured<'a>,
+        limits: &Limits,
+    ) -> Result<Source<'a>, Failure> {
+        self.have(source.format(), |child| child.measure(source, limits))
+    }
+
+    /// Has a child do something.
+    fn have<T>(
+        &self,
+        format: Format,
+        work: impl FnOnce(&mut Child) -> Result<Result<T, ImagingError>, Broken>,
+    ) -> Result<T, Failure> {
         let began = Instant::now();
         let mut child = self.take().map_err(|broken| failure(&broken))?;
         let started_late = began.elapsed() > SLOW_START;
         let id = child.id();
-        match child.decode(source, plan, limits) {
-            Ok(decoded) => {
+        match work(&mut child) {
+            Ok(done) => {
                 if child.is_fit() {
                     self.children().push(child);
                 }
-                Ok(decoded?)
+                Ok(done?)
             }
             Err(broken) => {
-                tracing::warn!(process = id, format = source.format().name(), reason = %broken, "a decoder failed");
+                tracing::warn!(process = id, format = format.name(), reason = %broken, "a decoder failed");
                 // The picture had less time than it is allowed.
                 Err(failure(match broken {
                     Broken::TimedOut if started_late => &Broken::Late,
@@ -97,7 +115,7 @@ impl Pool {
                 return Ok(child);
             }
         }
-        match begin(&self.starter, self.memory_bytes)? {
+        match begin(&self.starter)? {
             (child, Greeting::Locked { .. }) => Ok(child),
             (_, Greeting::Refused { sentence }) => Err(Broken::Ended(sentence)),
         }
@@ -109,14 +127,11 @@ impl Pool {
 }
 
 /// The first child, and whether it has Landlock; `None` if there is none now, but may be one later.
-fn first(
-    starter: &Starter,
-    memory_bytes: Option<u64>,
-) -> Result<Option<(Child, bool)>, CannotIsolate> {
+fn first(starter: &Starter) -> Result<Option<(Child, bool)>, CannotIsolate> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match begin(starter, memory_bytes) {
+        match begin(starter) {
             Ok((child, Greeting::Locked { has_landlock })) => {
                 return Ok(Some((child, has_landlock)));
             }
@@ -131,13 +146,13 @@ fn first(
     }
 }
 
-fn begin(starter: &Starter, memory_bytes: Option<u64>) -> Result<(Child, Greeting), Broken> {
+fn begin(starter: &Starter) -> Result<(Child, Greeting), Broken> {
     let process = starter.start().map_err(|error| match error.kind() {
         // Too many processes, or too little memory.
         ErrorKind::WouldBlock | ErrorKind::OutOfMemory => Broken::NoRoom(error.to_string()),
         _ => Broken::Ended(format!("it does not start: {error}")),
     })?;
-    Child::greet(process, memory_bytes)
+    Child::greet(process, starter.memory_bytes)
 }
 
 /// For the client. How the process ended is for our log.

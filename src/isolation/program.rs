@@ -17,8 +17,8 @@ use crate::cli::DecodeChildArguments;
 pub struct Program {
     pub path: PathBuf,
     pub arguments: Vec<OsString>,
-    /// The most memory that it lets itself have, in bytes; `None` if that is not known.
-    pub memory_bytes: Option<u64>,
+    /// The most that a child of it may use, as its arguments say.
+    pub memory_bytes: u64,
 }
 
 /// How long a child decodes all in all before another takes its place: this bounds what it may use
@@ -43,7 +43,7 @@ impl Program {
         Self {
             path,
             arguments: arguments.to_line(),
-            memory_bytes: Some(limits.memory_bytes),
+            memory_bytes: limits.memory_bytes,
         }
     }
 
@@ -69,11 +69,14 @@ type Started = io::Result<std::process::Child>;
 /// counts threads), and the threads that decode come and go.
 pub(super) struct Starter {
     orders: Mutex<Sender<Sender<Started>>>,
+    /// Of a child.
+    pub(super) memory_bytes: u64,
 }
 
 impl Starter {
     pub(super) fn new(program: Program) -> Result<Self, CannotIsolate> {
         let (orders, ordered) = channel::<Sender<Started>>();
+        let memory_bytes = program.memory_bytes;
         let start = move || {
             for reply in ordered {
                 // Nobody waits any more if the job's thread was given up.
@@ -86,6 +89,7 @@ impl Starter {
             .map_err(|error| CannotIsolate(format!("no thread starts: {error}")))?;
         Ok(Self {
             orders: Mutex::new(orders),
+            memory_bytes,
         })
     }
 

@@ -109,7 +109,7 @@ impl<'a> Opened<'a> {
         limits: &Limits,
         decoders: &Decoders,
     ) -> Result<Self, VariantFailure> {
-        let source = Source::open(bytes, limits)?;
+        let source = decoders.read(bytes, limits)?;
         let children = decoders.of(source.format())?;
         let mut refused: Vec<Option<Failure>> = wanted.iter().map(|_| None).collect();
         loop {

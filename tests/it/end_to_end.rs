@@ -278,6 +278,37 @@ async fn without_isolation_risky_formats_are_refused_and_readiness_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_of_a_document_is_shown_where_the_setting_says_so() {
+    let origin = Origin::start().await;
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pdf");
+    let pdf = std::fs::read(fixtures.join("wide_rotated.pdf")).unwrap();
+    origin.on("/a.pdf", [Reply::body("application/pdf", pdf)]);
+    for is_on in [false, true] {
+        let mut deployment = Deployment::alone();
+        if is_on {
+            deployment = deployment.with("THUMBFORGE_DECODE_PDF", "true");
+        }
+        let _program = deployment.start("all");
+        deployment.ready().await;
+        let readiness = deployment.get("/readyz").await;
+        assert_eq!(readiness, json!({"status": "ok"}));
+        let id = deployment.accepted(&origin.url("/a.pdf")).await;
+        let job = deployment.ended(&id).await;
+        assert_eq!(job["attempts"], 1);
+        if is_on {
+            assert_eq!(job["status"], "completed", "{job}");
+            let result = &job["result"];
+            assert_eq!(result["format"], "PDF", "{job}");
+            assert_eq!([&result["width"], &result["height"]], [85, 171], "{job}");
+        } else {
+            assert_eq!(job["error_code"], "unsupported_format", "{job}");
+            let sentence = job["error"].as_str().unwrap_or_default();
+            assert!(sentence.contains("THUMBFORGE_DECODE_PDF=true"), "{job}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_mixed_images_through_two_workers_are_each_published_once() {
     let origin = Origin::start().await;
     let formats = [

@@ -6,8 +6,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use thumbforge::domain::{DecodeIsolation, Failure, FailureCode};
-use thumbforge::isolation::{ChildLimits, Decoders, Pool, Program};
-use thumbforge_imaging::{ErrorKind, Limits, Made, Scratch, Source, Variant, make};
+use thumbforge::isolation::{ChildLimits, DecoderRules, Decoders, Pool, Program};
+use thumbforge_imaging::confined::Unmeasured;
+use thumbforge_imaging::{
+    ErrorKind, Format, ImagingError, Limits, Made, Scratch, Source, Variant, make,
+};
 
 use crate::support::skipped::skipped;
 
@@ -34,7 +37,12 @@ fn made_within(pool: &Pool, bytes: &[u8], time: Duration) -> Result<Made, Failur
         ..Limits::default()
     };
     let variant = Variant::thumbnail(256, 85);
-    let source = Source::open(bytes, &limits)?;
+    let source = match Source::open(bytes, &limits) {
+        Err(ImagingError::NeedsLockdown { format }) => {
+            pool.measure(Unmeasured::new(bytes, format), &limits)?
+        }
+        opened => opened?,
+    };
     let plan = source.plan(std::slice::from_ref(&variant), &limits);
     let plan = plan.map_err(|refused| refused.error)?;
     let picture = pool.decode(&source, &plan, &limits)?;
@@ -298,20 +306,24 @@ fn a_child_that_cannot_lock_itself_is_no_decoder() {
         ]
         .map(Into::into)
         .to_vec(),
-        memory_bytes: None,
+        memory_bytes: LIMITS.memory_bytes,
     };
     let error = Pool::open(refuses.clone()).err().unwrap();
     assert!(
         error.to_string().starts_with("seccomp failed: no"),
         "{error}"
     );
-    let decoders = Decoders::of_program(DecodeIsolation::Risky, || refuses.clone()).unwrap();
+    let decoders = Decoders::of_program(DecoderRules::default(), || refuses.clone()).unwrap();
     let notice = decoders.notice().unwrap();
     assert!(
         notice.starts_with("AVIF and SVG images are refused"),
         "{notice}"
     );
-    assert!(Decoders::of_program(DecodeIsolation::All, || refuses).is_err());
+    let all = DecoderRules {
+        isolation: DecodeIsolation::All,
+        ..DecoderRules::default()
+    };
+    assert!(Decoders::of_program(all, || refuses).is_err());
 }
 
 fn files_under(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -338,9 +350,7 @@ fn every_fixture_comes_out_alike_from_a_child_and_from_this_process() {
     for path in files {
         let bytes = std::fs::read(&path).unwrap();
         let limits = Limits::default();
-        let is_confined =
-            Source::open(&bytes, &limits).is_ok_and(|source| source.format().needs_lockdown());
-        if is_confined {
+        if Format::of(&bytes).is_ok_and(Format::needs_lockdown) {
             continue;
         }
         let here = make(&bytes, &variants, &limits);
@@ -410,4 +420,74 @@ fn every_drawing_ends_in_time_in_a_picture_or_a_typed_failure() {
         println!("{name}: {took:?}");
     }
     assert!(pictures >= 13, "{pictures}");
+}
+
+/// Also those that would never end, or take all memory.
+#[test]
+fn every_document_ends_in_time_in_a_picture_or_a_typed_failure() {
+    const TIME: Duration = Duration::from_secs(3);
+    let pool = Pool::open(built()).unwrap();
+    let mut files = Vec::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pdf");
+    files_under(&folder, &mut files);
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "pdf"));
+    let mut pictures = 0;
+    for path in &files {
+        let began = Instant::now();
+        let made = made_within(&pool, &std::fs::read(path).unwrap(), TIME);
+        let took = began.elapsed();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        println!("{name}: {took:?} {:?}", made.as_ref().err());
+        assert!(took < TIME + Duration::from_secs(5), "{name}: {took:?}");
+        let expected: &[FailureCode] = match name {
+            "encrypted.pdf" => &[FailureCode::UnsupportedFormat],
+            "no_pages.pdf" | "page_loop.pdf" | "cut.pdf" => &[FailureCode::CorruptImage],
+            "huge.pdf" | "endless.pdf" => &[FailureCode::ImageTooLarge],
+            // What takes more memory than was reserved ends the child.
+            "inflated.pdf" | "large_image.pdf" | "forms_bomb.pdf" => {
+                &[FailureCode::DecoderCrashed, FailureCode::DecodeTimeout]
+            }
+            _ => &[],
+        };
+        match made {
+            Ok(made) => {
+                assert!(expected.is_empty(), "{name} is drawn");
+                assert_eq!(made.source.format, Format::Pdf);
+                pictures += 1;
+            }
+            Err(failure) => assert!(expected.contains(&failure.code), "{name}: {failure}"),
+        }
+    }
+    assert!(pictures >= 20, "{pictures}");
+}
+
+#[test]
+fn whatever_a_child_says_of_a_size_costs_one_document_with_one_typed_failure() {
+    let read = "head -c 100 > /dev/null;";
+    for (misdeed, expected) in [
+        (
+            format!("{read} {}", head(&[3, 0, 7])),
+            FailureCode::CorruptImage,
+        ),
+        (
+            format!("{read} {}", head(&[3, 1 << 31, 1 << 31])),
+            FailureCode::ImageTooLarge,
+        ),
+        (
+            format!("{read} {}", head(&[3, 1 << 32, 1])),
+            FailureCode::DecoderCrashed,
+        ),
+        // A picture, which nobody asked for yet.
+        (
+            format!("{read} {}", head(&[1, 85, 0, 3, 85, 85])),
+            FailureCode::DecoderCrashed,
+        ),
+        (format!("{read} kill -9 $$"), FailureCode::DecoderCrashed),
+    ] {
+        let folder = tempfile::TempDir::new().unwrap();
+        let pool = Pool::open(first_bad(&misdeed, &folder.path().join("mark"))).unwrap();
+        let bytes = fixture("pdf/quarters.pdf");
+        let failed = made(&pool, &bytes);
+        assert_eq!(code(failed), Some(expected), "{misdeed}");
+    }
 }

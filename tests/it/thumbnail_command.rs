@@ -142,3 +142,17 @@ fn a_reader_that_has_gone_is_an_error_and_no_panic() {
     );
     assert!(is_jpeg(&std::fs::read(&target).unwrap()));
 }
+
+/// Whoever names it wants it read, whatever the service's setting.
+#[test]
+fn a_document_gives_its_first_page() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let target = folder.path().join("out.jpg");
+    let source = fixture("pdf/quarters.pdf");
+    let output = thumbnail(&[source.to_str().unwrap(), target.to_str().unwrap()], &[]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(is_jpeg(&std::fs::read(&target).unwrap()));
+    let report = json(&output.stdout);
+    assert_eq!(report["format"], "PDF");
+    assert_eq!(report["width"], 85);
+}

@@ -454,7 +454,7 @@ class JobResult(TypedDict):
     width: int
     height: int
     # `JPEG`, `PNG`, `GIF`, `WEBP`, `BMP`, `AVIF`, `TIFF`, `ICO`, `PPM`, `TGA`, `QOI`, `DDS`,
-    # `RAW`, `HEIF`, `JXL`, `JPEG2000`, `PSD` or `SVG`.
+    # `RAW`, `HEIF`, `JXL`, `JPEG2000`, `PSD`, `SVG` or `PDF`.
     format: str
     # Of the source.
     size_bytes: int
@@ -722,7 +722,7 @@ class Variant(TypedDict):
     # Around the picture with `contain`, and under alpha where the format keeps none. By default
     # transparent where the format keeps alpha, and white where not.
     background: NotRequired[str | None]
-    # Whether smaller sources are scaled up. An SVG is drawn in the size of the variant anyway.
+    # Whether smaller sources are scaled up; an SVG or PDF always is.
     enlarge: NotRequired[bool | None]
     # Standard deviation of a Gaussian blur, in pixels.
     blur: NotRequired[float | None]

@@ -448,7 +448,7 @@ export interface JobResult {
   height: number;
   /**
    * `JPEG`, `PNG`, `GIF`, `WEBP`, `BMP`, `AVIF`, `TIFF`, `ICO`, `PPM`, `TGA`, `QOI`, `DDS`,
-   * `RAW`, `HEIF`, `JXL`, `JPEG2000`, `PSD` or `SVG`.
+   * `RAW`, `HEIF`, `JXL`, `JPEG2000`, `PSD`, `SVG` or `PDF`.
    */
   format: string;
   /** Of the source. */
@@ -738,9 +738,7 @@ export interface Variant {
    * transparent where the format keeps alpha, and white where not.
    */
   background?: string | null;
-  /**
-   * Whether smaller sources are scaled up. An SVG is drawn in the size of the variant anyway.
-   */
+  /** Whether smaller sources are scaled up; an SVG or PDF always is. */
   enlarge?: boolean | null;
   /** Standard deviation of a Gaussian blur, in pixels. */
   blur?: number | null;

@@ -8,7 +8,7 @@ use crate::formats::{Format, names_read};
 pub enum ImagingError {
     #[error("the source is empty")]
     Empty,
-    /// `looks_like` names what the bytes seem to be, with its article, e.g. `a PDF document`.
+    /// `looks_like` names what the bytes seem to be, with its article, e.g. `an HTML page`.
     #[error("the source is {looks_like}; {} images are supported", names_read())]
     Unsupported { looks_like: &'static str },
     /// A format that is supported, in a kind that is not; `kind` with its article.

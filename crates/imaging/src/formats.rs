@@ -1,6 +1,9 @@
 //! The formats that are read and written: one row each. Everything that depends on a format alone
 //! (its name, its file suffix, whether it keeps alpha) derives from here.
 
+use super::error::ImagingError;
+use super::sniff::sniff;
+
 /// A format of image files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Format {
@@ -28,6 +31,8 @@ pub enum Format {
     Psd,
     /// Also SVGZ.
     Svg,
+    /// Its first page.
+    Pdf,
 }
 
 /// The properties of a format.
@@ -50,7 +55,7 @@ pub struct FormatRow {
 }
 
 /// In the order in which readers see them.
-pub const FORMATS: [FormatRow; 18] = [
+pub const FORMATS: [FormatRow; 19] = [
     FormatRow {
         format: Format::Jpeg,
         name: "JPEG",
@@ -267,6 +272,18 @@ pub const FORMATS: [FormatRow; 18] = [
         keeps_alpha: true,
         may_be_animated: false,
     },
+    FormatRow {
+        format: Format::Pdf,
+        name: "PDF",
+        prose: "PDF",
+        word: "pdf",
+        media_type: "application/pdf",
+        extension: "pdf",
+        is_read: true,
+        is_written: false,
+        keeps_alpha: false,
+        may_be_animated: false,
+    },
 ];
 
 impl Format {
@@ -289,12 +306,25 @@ impl Format {
     /// True if its decoder may abort or hang on a hostile file: it runs only in a process that is
     /// locked down, and that can be killed.
     pub const fn needs_lockdown(self) -> bool {
-        matches!(self, Self::Avif | Self::Svg)
+        matches!(self, Self::Avif | Self::Svg | Self::Pdf)
     }
 
     /// True if its pictures are drawn, in any size: there are no pixels that could be too few.
     pub const fn is_vector(self) -> bool {
-        matches!(self, Self::Svg)
+        matches!(self, Self::Svg | Self::Pdf)
+    }
+
+    /// True if it is read only where an operator wants it.
+    pub const fn is_off_by_default(self) -> bool {
+        matches!(self, Self::Pdf)
+    }
+
+    /// The format by the first bytes of a file, whatever is wrong with the rest.
+    ///
+    /// # Errors
+    /// The bytes are of no format that is read.
+    pub fn of(bytes: &[u8]) -> Result<Self, ImagingError> {
+        sniff(bytes)
     }
 
     /// The word under which a variant asks for it.
@@ -324,9 +354,10 @@ impl Format {
     }
 }
 
-/// The names of the formats of sources, for a sentence: `JPEG, PNG and GIF`.
+/// The names of the formats that are always read, for a sentence: `JPEG, PNG and GIF`.
 pub fn names_read() -> String {
-    let names: Vec<_> = Format::read().map(|format| format.row().prose).collect();
+    let always = Format::read().filter(|format| !format.is_off_by_default());
+    let names: Vec<_> = always.map(|format| format.row().prose).collect();
     match names.as_slice() {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         _ => names.concat(),

@@ -7,7 +7,7 @@ use flate2::read::ZlibDecoder;
 
 use super::decode::{
     AvifFacts, BmpFacts, EmbeddedFacts, GifFacts, HeifFacts, Jpeg2000Facts, JpegFacts, JxlFacts,
-    PngFacts, PsdFacts, SvgFacts, TiffFacts, WebpFacts, WholeFacts,
+    PdfFacts, PngFacts, PsdFacts, SvgFacts, TiffFacts, WebpFacts, WholeFacts,
 };
 use super::geometry::Size;
 use super::metadata::{Colorimetry, ExifFacts, icc_tags};
@@ -44,6 +44,7 @@ pub(crate) enum Kind {
     Embedded(EmbeddedFacts),
     Avif(AvifFacts),
     Svg(SvgFacts),
+    Pdf(PdfFacts),
 }
 
 impl Header<'_> {
@@ -63,6 +64,7 @@ impl Header<'_> {
             Kind::Embedded(facts) => facts.format,
             Kind::Avif(_) => Format::Avif,
             Kind::Svg(_) => Format::Svg,
+            Kind::Pdf(_) => Format::Pdf,
         }
     }
 

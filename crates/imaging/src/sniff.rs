@@ -30,7 +30,6 @@ const SIGNATURES: &[(usize, &[u8], Format)] = &[
 
 /// Signatures of what people submit by mistake, so that the error can name it.
 const LOOK_ALIKES: &[(usize, &[u8], &str)] = &[
-    (0, b"%PDF-", "a PDF document"),
     (0, b"PK\x03\x04", "a ZIP archive"),
     (0, b"\x1f\x8b", "a gzip archive"),
     (4, b"ftyp", "a video"),
@@ -73,11 +72,19 @@ pub(crate) fn sniff(bytes: &[u8]) -> Result<Format, ImagingError> {
         None if is_svg(bytes) => Some(Format::Svg),
         // It has no signature.
         None if is_tga(bytes) => Some(Format::Tga),
+        None if bytes.starts_with(PDF) => Some(Format::Pdf),
         None => None,
     };
-    format.ok_or_else(|| ImagingError::Unsupported {
-        looks_like: look_alike(bytes),
-    })
+    if let Some(format) = format {
+        return Ok(format);
+    }
+    match look_alike(bytes) {
+        // A document in an archive is not one.
+        None if has_late_pdf(bytes) => Ok(Format::Pdf),
+        looks_like => Err(ImagingError::Unsupported {
+            looks_like: looks_like.unwrap_or("not an image of a known format"),
+        }),
+    }
 }
 
 /// A file type box (ISO/IEC 14496-12, 4.3) whose brands name AVIF.
@@ -159,10 +166,20 @@ fn is_tga(bytes: &[u8]) -> bool {
     is_kind && flags & 0xc0 == 0 && has_sides
 }
 
-fn look_alike(bytes: &[u8]) -> &'static str {
+const PDF: &[u8] = b"%PDF-";
+
+/// Readers take a header within the first 1024 bytes (ISO 32000-1, annex H, note 13): behind what a
+/// mail program or a printer's language put there.
+fn has_late_pdf(bytes: &[u8]) -> bool {
+    const WITHIN: usize = 1024;
+    let beginning = &bytes[..bytes.len().min(WITHIN)];
+    memchr::memmem::find(beginning, PDF).is_some()
+}
+
+fn look_alike(bytes: &[u8]) -> Option<&'static str> {
     for (offset, magic, name) in LOOK_ALIKES {
         if has_at(bytes, *offset, magic) {
-            return name;
+            return Some(name);
         }
     }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -172,10 +189,10 @@ fn look_alike(bytes: &[u8]) -> &'static str {
             .get(..opening.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(opening))
         {
-            return name;
+            return Some(name);
         }
     }
-    "not an image of a known format"
+    None
 }
 
 #[cfg(test)]
@@ -204,6 +221,8 @@ mod tests {
             (b"qoif", Format::Qoi),
             (b"DDS |", Format::Dds),
             (b"\n<!-- a drawing --><svg xmlns='x'/>", Format::Svg),
+            (b"%PDF-1.7\n", Format::Pdf),
+            (b"\x1b%-12345X@PJL\r\n%PDF-1.4\n", Format::Pdf),
         ] {
             assert_eq!(sniff(bytes), Ok(format));
         }
@@ -212,7 +231,7 @@ mod tests {
     #[test]
     fn what_is_no_image_is_named() {
         for (bytes, name) in [
-            (&b"%PDF-1.7"[..], "a PDF document"),
+            (&b"%PDF"[..], "not an image of a known format"),
             (b"\xef\xbb\xbf \n<!DOCTYPE html>", "an HTML page"),
             (b"<svg", "not an image of a known format"),
             (b"\x1f\x8b\x08\0", "a gzip archive"),
@@ -223,6 +242,8 @@ mod tests {
             ),
             (b"RIFF\0\0\0\0WAVE", "not an image of a known format"),
             (b"\xff", "not an image of a known format"),
+            (b"PK\x03\x04 %PDF-1.7", "a ZIP archive"),
+            (b"<html>%PDF-1.7", "an HTML page"),
         ] {
             assert_eq!(
                 sniff(bytes),

@@ -26,7 +26,8 @@ impl<'a> Source<'a> {
     /// Reads the header of an image. Cheap: no pixel is decoded, no profile is inflated.
     ///
     /// # Errors
-    /// Not an image, a broken header, or an image beyond `limits`.
+    /// Not an image, a broken header, or an image beyond `limits`. [`ImagingError::NeedsLockdown`]:
+    /// another process has to measure it, see [`Unmeasured`](crate::confined::Unmeasured).
     pub fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImagingError> {
         Ok(Self {
             bytes,

@@ -1,11 +1,12 @@
 //! Which images are decoded in locked-down processes.
 
 /// The policy of an operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum DecodeIsolation {
     /// Every image.
     All,
     /// Those of formats whose decoders may abort or hang.
+    #[default]
     Risky,
     /// None: those formats are refused.
     Off,

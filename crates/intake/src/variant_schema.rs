@@ -123,7 +123,7 @@ struct Members {
         example = json!(null)
     )]
     background: Option<String>,
-    /// Whether smaller sources are scaled up. An SVG is drawn in the size of the variant anyway.
+    /// Whether smaller sources are scaled up; an SVG or PDF always is.
     #[schema(default = false, example = false)]
     enlarge: Option<bool>,
     /// Standard deviation of a Gaussian blur, in pixels.

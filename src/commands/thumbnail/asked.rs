@@ -11,6 +11,7 @@ use super::STANDARD_STREAM;
 use crate::cli::ThumbnailArguments;
 use crate::config::{self, Sources};
 use crate::domain::{DecodeIsolation, Variants};
+use crate::isolation::DecoderRules;
 
 /// As the service's default of `DECODE_TIMEOUT_SECONDS`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -21,7 +22,7 @@ pub(super) struct Asked {
     pub limits: Limits,
     /// Of the decode and all renditions.
     pub timeout: Duration,
-    pub isolation: DecodeIsolation,
+    pub decoders: DecoderRules,
 }
 
 /// The limits of a decode are those of the settings that a preset comes from, else the defaults.
@@ -45,14 +46,21 @@ pub(super) fn asked(arguments: &ThumbnailArguments) -> anyhow::Result<Asked> {
                 ..Limits::default()
             },
             timeout: settings.decode_timeout,
-            isolation: settings.decode_isolation,
+            decoders: DecoderRules {
+                isolation: settings.decode_isolation,
+                reads_pdf: settings.decode_pdf,
+            },
         });
     }
     Ok(Asked {
         variants: listed(&arguments.variants)?,
         limits: Limits::default(),
         timeout: DEFAULT_TIMEOUT,
-        isolation: DecodeIsolation::Risky,
+        decoders: DecoderRules {
+            isolation: DecodeIsolation::Risky,
+            // Whoever names a document wants it read.
+            reads_pdf: true,
+        },
     })
 }
 

@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use thumbforge_imaging::{Limits, Source, Variant};
+use thumbforge_imaging::{Format, Limits, Variant};
 
 use super::WRONG_USAGE;
 use crate::cli::ThumbnailArguments;
 use crate::config::LogFormat;
 use crate::domain::DecodeIsolation;
-use crate::isolation::{CHILD_BYTES, ChildLimits, Decoders};
+use crate::isolation::{CHILD_BYTES, ChildLimits, DecoderRules, Decoders};
 use crate::worker::{Made, Opened, Wanted};
 use asked::{Asked, asked};
 use report::{first, metadata, refusal};
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
         variants,
         limits,
         timeout,
-        isolation,
+        decoders: rules,
     } = match asked(arguments) {
         Ok(asked) => asked,
         Err(error) => {
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
         deadline: Some(begun + timeout),
         ..limits
     };
-    let decoders = decoders(&bytes, isolation, &limits, timeout)?;
+    let decoders = decoders(&bytes, rules, &limits, timeout)?;
     let made = Opened::new(&bytes, &wanted, &limits, &decoders)
         .and_then(|opened| opened.make(&wanted, &limits));
     let millis = begun.elapsed().as_secs_f64() * 1e3;
@@ -93,13 +93,12 @@ pub(super) fn run(arguments: &ThumbnailArguments) -> anyhow::Result<ExitCode> {
 /// A child only for an image that needs one: starting it takes longer than most thumbnails.
 fn decoders(
     bytes: &[u8],
-    isolation: DecodeIsolation,
+    rules: DecoderRules,
     limits: &Limits,
     timeout: Duration,
 ) -> anyhow::Result<Decoders> {
-    let needs_one =
-        Source::open(bytes, limits).is_ok_and(|source| source.format().needs_lockdown());
-    if isolation != DecodeIsolation::All && !needs_one {
+    let needs_one = Format::of(bytes).is_ok_and(Format::needs_lockdown);
+    if rules.isolation != DecodeIsolation::All && !needs_one {
         return Ok(Decoders::default());
     }
     let memory_bytes = limits.max_memory_bytes.saturating_add(bytes.len());
@@ -107,7 +106,7 @@ fn decoders(
         memory_bytes: (memory_bytes as u64).saturating_add(CHILD_BYTES),
         timeout,
     };
-    Ok(Decoders::open(isolation, &limits)?)
+    Ok(Decoders::open(rules, &limits)?)
 }
 
 /// Writes each file under the name of its variant, and reports what was written.

@@ -2,7 +2,8 @@
 //!
 //! The head, in 64-bit little-endian fields: what it is, the rows that hold a picture, whether the
 //! file is truncated, what the samples mean, and for each of up to four planes its size and its
-//! span. The body is the samples of each plane, without gaps; or a sentence.
+//! span. The body is the samples of each plane, without gaps; or a sentence. Of a source that was only
+//! measured the second and third field are its sides, and there is no body.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -24,6 +25,7 @@ const PLANE_FIELDS: usize = 4;
 
 const PICTURE: u64 = 1;
 const REFUSAL: u64 = 2;
+const SIZE: u64 = 3;
 /// Longest sentence of a refusal, in bytes.
 const MAX_SENTENCE: usize = 400;
 
@@ -63,6 +65,7 @@ enum What {
         planes: Vec<PlaneHead>,
     },
     Refusal(ErrorKind),
+    Size(Size),
 }
 
 #[derive(Clone, Copy)]
@@ -84,24 +87,37 @@ impl Expected {
 
     /// `None` if it can't be the answer that was asked for.
     pub(super) fn read(head: &[u8], most: &Most) -> Option<Self> {
-        let head: &[u8; ANSWER_HEAD_BYTES] = head.try_into().ok()?;
-        let mut fields = [0_u64; FIELDS];
-        for (field, bytes) in fields.iter_mut().zip(head.chunks_exact(8)) {
-            *field = u64::from_le_bytes(bytes.try_into().ok()?);
-        }
-        let [what, first, second, meaning, planes @ ..] = fields;
+        let [what, first, second, meaning, planes @ ..] = fields(head)?;
         match what {
             PICTURE => Self::picture(first, second, meaning, &planes, most),
-            REFUSAL => {
-                let kind = KINDS.get(usize::try_from(first).ok()?)?;
-                let body_bytes = usize::try_from(second).ok()?;
-                (body_bytes <= MAX_SENTENCE).then_some(Self {
-                    what: What::Refusal(*kind),
-                    body_bytes,
-                })
-            }
+            REFUSAL => Self::refusal(first, second),
             _ => None,
         }
+    }
+
+    /// The same of a size that was asked for.
+    pub(super) fn read_size(head: &[u8]) -> Option<Self> {
+        let [what, first, second, ..] = fields(head)?;
+        match what {
+            SIZE => {
+                let size = Size::new(u32::try_from(first).ok()?, u32::try_from(second).ok()?);
+                Some(Self {
+                    what: What::Size(size),
+                    body_bytes: 0,
+                })
+            }
+            REFUSAL => Self::refusal(first, second),
+            _ => None,
+        }
+    }
+
+    fn refusal(kind: u64, body_bytes: u64) -> Option<Self> {
+        let kind = KINDS.get(usize::try_from(kind).ok()?)?;
+        let body_bytes = usize::try_from(body_bytes).ok()?;
+        (body_bytes <= MAX_SENTENCE).then_some(Self {
+            what: What::Refusal(*kind),
+            body_bytes,
+        })
     }
 
     fn picture(
@@ -140,12 +156,8 @@ impl Expected {
             ));
         }
         match self.what {
-            What::Refusal(ErrorKind::Timeout) => Err(ImagingError::Timeout),
-            What::Refusal(ErrorKind::Internal) => Err(ImagingError::Internal(printable(&body))),
-            What::Refusal(kind) => Err(ImagingError::Confined {
-                kind,
-                sentence: printable(&body),
-            }),
+            What::Refusal(kind) => Err(refusal(kind, &body)),
+            What::Size(_) => Err(senseless()),
             What::Picture {
                 rows,
                 truncated,
@@ -158,6 +170,39 @@ impl Expected {
             }),
         }
     }
+
+    pub(super) fn size(self, body: &[u8]) -> Result<Size, ImagingError> {
+        match self.what {
+            What::Refusal(kind) => Err(refusal(kind, body)),
+            What::Size(size) => Ok(size),
+            What::Picture { .. } => Err(senseless()),
+        }
+    }
+}
+
+/// A head as its numbers.
+fn fields(head: &[u8]) -> Option<[u64; FIELDS]> {
+    let head: &[u8; ANSWER_HEAD_BYTES] = head.try_into().ok()?;
+    let mut fields = [0_u64; FIELDS];
+    for (field, bytes) in fields.iter_mut().zip(head.chunks_exact(8)) {
+        *field = u64::from_le_bytes(bytes.try_into().ok()?);
+    }
+    Some(fields)
+}
+
+fn refusal(kind: ErrorKind, sentence: &[u8]) -> ImagingError {
+    match kind {
+        ErrorKind::Timeout => ImagingError::Timeout,
+        ErrorKind::Internal => ImagingError::Internal(printable(sentence)),
+        kind => ImagingError::Confined {
+            kind,
+            sentence: printable(sentence),
+        },
+    }
+}
+
+pub(super) fn senseless() -> ImagingError {
+    ImagingError::Internal("a decoder's answer makes no sense".into())
 }
 
 fn pixels(meaning: Meaning, planes: Vec<PlaneHead>, body: Vec<u8>) -> Pixels<'static> {
@@ -348,6 +393,12 @@ pub(super) fn write_picture(decoded: &Decoded<'_>, output: &mut impl Write) -> i
             }
         }
     }
+    output.flush()
+}
+
+pub(super) fn write_size(size: Size, output: &mut impl Write) -> io::Result<()> {
+    let sides = [size.width, size.height].map(u64::from);
+    write_head(&[SIZE, sides[0], sides[1]], output)?;
     output.flush()
 }
 

@@ -5,14 +5,20 @@
 //! [`ANSWER_HEAD_BYTES`], and what the head declares. **The answer may be anything**: whoever took
 //! over the decoder writes it. [`Source::expect`] reads the head, and refuses what can't be the
 //! picture that was planned before a byte of it is received.
+//!
+//! Of some formats the asking side may not even read the header: they are [`Unmeasured`] until the
+//! other side told their size.
 
 mod answer;
 mod order;
+mod unmeasured;
 
 pub use answer::{ANSWER_HEAD_BYTES, Expected};
 pub use order::{ORDER_HEAD_BYTES, Order};
+pub use unmeasured::Unmeasured;
 
 use answer::Most;
+use order::Work;
 
 use super::error::ImagingError;
 use super::formats::Format;
@@ -29,7 +35,7 @@ impl Source<'_> {
 
     /// What a process is asked that shall decode this source; its bytes follow.
     pub fn order(&self, plan: &Plan, limits: &Limits) -> [u8; ORDER_HEAD_BYTES] {
-        Order::new(self.bytes.len(), plan.target, limits).to_bytes()
+        Order::new(self.bytes.len(), Work::Decode(plan.target), limits).to_bytes()
     }
 
     /// The memory to reserve for a plan whose decode is another process's, in bytes: what this
@@ -47,7 +53,7 @@ impl Source<'_> {
     /// An answer that no decoder gives: of another size than planned, or that contradicts itself.
     pub fn expect(&self, plan: &Plan, head: &[u8]) -> Result<Expected, ImagingError> {
         Expected::read(head, &Most::of(&self.header, plan.target.size))
-            .ok_or_else(|| ImagingError::Internal("a decoder's answer makes no sense".into()))
+            .ok_or_else(answer::senseless)
     }
 
     /// What the decoding side found: a picture to render, or why there is none.

@@ -1,30 +1,40 @@
-//! What a process is asked to decode.
+//! What a process is asked to decode, or to measure.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use super::answer;
-use crate::decode::{self, Decoded, Target};
-use crate::error::ImagingError;
+use crate::decode::{self, Target};
 use crate::geometry::Size;
 use crate::limits::Limits;
 use crate::picture::Scratch;
 
 /// The length of an order, without the source.
-pub const ORDER_HEAD_BYTES: usize = 72;
+pub const ORDER_HEAD_BYTES: usize = 80;
+
+const DECODE: u64 = 1;
+const MEASURE: u64 = 2;
 
 /// The bytes of a source follow it.
 pub struct Order {
     source_bytes: usize,
-    target: Target,
+    work: Work,
     limits: Limits,
 }
 
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Work {
+    Decode(Target),
+    /// The size alone, of what is parsed nowhere else.
+    Measure,
+}
+
 impl Order {
-    pub(super) fn new(source_bytes: usize, target: Target, limits: &Limits) -> Self {
+    pub(super) fn new(source_bytes: usize, work: Work, limits: &Limits) -> Self {
         Self {
             source_bytes,
-            target,
+            work,
             limits: limits.clone(),
         }
     }
@@ -41,12 +51,19 @@ impl Order {
             let left = deadline.saturating_duration_since(Instant::now());
             u64::try_from(left.as_micros()).unwrap_or(u64::MAX)
         });
-        let size = self.target.size;
-        let fields: [u64; 9] = [
+        let (work, [width, height, halve_chroma]) = match self.work {
+            Work::Decode(Target { size, halve_chroma }) => {
+                let sides = [size.width, size.height].map(u64::from);
+                (DECODE, [sides[0], sides[1], u64::from(halve_chroma)])
+            }
+            Work::Measure => (MEASURE, [0; 3]),
+        };
+        let fields: [u64; 10] = [
+            work,
             self.source_bytes as u64,
-            u64::from(size.width),
-            u64::from(size.height),
-            u64::from(self.target.halve_chroma),
+            width,
+            height,
+            halve_chroma,
             limits.max_pixels,
             limits.max_memory_bytes as u64,
             limits.max_icc_bytes as u64,
@@ -60,18 +77,25 @@ impl Order {
         bytes
     }
 
-    /// Reads what [`Source::order`](crate::Source::order) wrote. `None` if it is nothing of the
-    /// kind.
+    /// Reads what [`Source::order`](crate::Source::order) or
+    /// [`Unmeasured::order`](super::Unmeasured::order) wrote. `None` if it is nothing of the kind.
     pub fn from_bytes(bytes: &[u8; ORDER_HEAD_BYTES]) -> Option<Self> {
         let mut fields = bytes.chunks_exact(8).map(|field| {
             let field = field.try_into().ok()?;
             Some(u64::from_le_bytes(field))
         });
         let mut next = || fields.next().flatten();
+        let work = next()?;
         let source_bytes = usize::try_from(next()?).ok()?;
-        let width = u32::try_from(next()?).ok().filter(|width| *width > 0)?;
-        let height = u32::try_from(next()?).ok().filter(|height| *height > 0)?;
+        let size = Size::new(u32::try_from(next()?).ok()?, u32::try_from(next()?).ok()?);
         let halve_chroma = next()? != 0;
+        let work = match work {
+            DECODE if size.width > 0 && size.height > 0 => {
+                Work::Decode(Target { size, halve_chroma })
+            }
+            MEASURE => Work::Measure,
+            _ => return None,
+        };
         let max_pixels = next()?;
         let max_memory_bytes = usize::try_from(next()?).ok()?;
         let max_icc_bytes = usize::try_from(next()?).ok()?;
@@ -79,10 +103,7 @@ impl Order {
         let left = Duration::from_micros(next()?);
         Some(Self {
             source_bytes,
-            target: Target {
-                size: Size::new(width, height),
-                halve_chroma,
-            },
+            work,
             limits: Limits {
                 max_pixels,
                 max_memory_bytes,
@@ -95,7 +116,7 @@ impl Order {
         })
     }
 
-    /// Decodes, and writes the answer.
+    /// Does what is asked, and writes the answer.
     ///
     /// # Errors
     /// Only those of `output`: an image that can't be decoded is an answer.
@@ -105,18 +126,14 @@ impl Order {
         scratch: &mut Scratch,
         output: &mut impl Write,
     ) -> io::Result<()> {
-        match self.decode(source, scratch) {
-            Ok(decoded) => answer::write_picture(&decoded, output),
-            Err(error) => answer::write_refusal(&error, output),
-        }
-    }
-
-    fn decode<'s>(
-        &self,
-        source: &[u8],
-        scratch: &'s mut Scratch,
-    ) -> Result<Decoded<'s>, ImagingError> {
-        let header = decode::inspect(source, &self.limits)?;
-        decode::decode(source, &header, self.target, &self.limits, scratch)
+        let limits = &self.limits;
+        let written = match self.work {
+            Work::Decode(target) => decode::decode_whole(source, target, limits, scratch)
+                .map(|decoded| answer::write_picture(&decoded, output)),
+            Work::Measure => {
+                decode::measure(source, limits).map(|size| answer::write_size(size, output))
+            }
+        };
+        written.unwrap_or_else(|error| answer::write_refusal(&error, output))
     }
 }

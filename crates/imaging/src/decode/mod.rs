@@ -14,6 +14,7 @@ mod jpeg;
 mod jpeg2000;
 mod jxl;
 mod lab;
+mod pdf;
 mod png;
 mod psd;
 pub(crate) mod raw;
@@ -31,6 +32,7 @@ pub(crate) use heif::HeifFacts;
 pub(crate) use jpeg::JpegFacts;
 pub(crate) use jpeg2000::Jpeg2000Facts;
 pub(crate) use jxl::JxlFacts;
+pub(crate) use pdf::PdfFacts;
 pub(crate) use png::PngFacts;
 pub(crate) use psd::PsdFacts;
 pub(crate) use svg::SvgFacts;
@@ -72,7 +74,8 @@ pub(crate) struct Decoded<'s> {
 /// Reads the header, without decoding any pixel.
 ///
 /// # Errors
-/// Not an image, a broken header, or more pixels or chunks than allowed.
+/// Not an image, a broken header, more pixels or chunks than allowed, or a format of which only a
+/// locked-down process may read as much as its header.
 pub(crate) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
     let header = match sniff(bytes)? {
         Format::Jpeg => jpeg::inspect(bytes, limits),
@@ -92,14 +95,53 @@ pub(crate) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>
         Format::Psd => psd::inspect(bytes, limits),
         Format::Avif => avif::inspect(bytes, limits),
         Format::Svg => svg::inspect(bytes),
+        format @ Format::Pdf => Err(ImagingError::NeedsLockdown { format }),
     }?;
+    check_size(&header, limits)?;
+    Ok(header)
+}
+
+fn check_size(header: &Header<'_>, limits: &Limits) -> Result<(), ImagingError> {
     if header.size.width == 0 || header.size.height == 0 {
         return Err(ImagingError::corrupt(
             header.format(),
             "its width or height is zero",
         ));
     }
-    limits.check_pixels(header.size.width, header.size.height)?;
+    limits.check_pixels(header.size.width, header.size.height)
+}
+
+/// The size of a source of which [`inspect`] reads no header. Only for a process that is locked
+/// down.
+///
+/// # Errors
+/// As [`inspect`].
+pub(crate) fn measure(bytes: &[u8], limits: &Limits) -> Result<Size, ImagingError> {
+    let header = match sniff(bytes)? {
+        format @ Format::Pdf => measured(format, pdf::measure(bytes, limits)?, bytes.len(), limits),
+        _ => inspect(bytes, limits),
+    }?;
+    Ok(header.size)
+}
+
+/// The header of a source that another process measured.
+///
+/// # Errors
+/// A size that is nothing or too much, or a format that is not measured.
+pub(crate) fn measured(
+    format: Format,
+    size: Size,
+    source_bytes: usize,
+    limits: &Limits,
+) -> Result<Header<'static>, ImagingError> {
+    let header = match format {
+        Format::Pdf => pdf::header(size, source_bytes),
+        other => {
+            let fault = format!("{} images are not measured", other.name());
+            return Err(ImagingError::Internal(fault));
+        }
+    };
+    check_size(&header, limits)?;
     Ok(header)
 }
 
@@ -120,6 +162,7 @@ pub(crate) fn memory_bytes(header: &Header<'_>, target: Size) -> usize {
         Kind::Embedded(facts) => facts.memory_bytes(header.size, target),
         Kind::Avif(facts) => facts.memory_bytes(header.size, target),
         Kind::Svg(facts) => facts.memory_bytes(target),
+        Kind::Pdf(facts) => facts.memory_bytes(target),
     }
 }
 
@@ -150,6 +193,23 @@ pub(crate) fn decode<'s>(
         Kind::Embedded(facts) => facts.decode(bytes, size, target, limits, &mut scratch.jpeg),
         Kind::Avif(facts) => facts.decode(bytes, target.size, limits),
         Kind::Svg(facts) => facts.decode(bytes, size, target.size, limits),
+        Kind::Pdf(_) => pdf::draw(bytes, target.size, limits),
+    }
+}
+
+/// Reads the header, whatever it takes, and decodes. Only for a process that is locked down.
+///
+/// # Errors
+/// As [`inspect`] and [`decode`].
+pub(crate) fn decode_whole<'s>(
+    bytes: &[u8],
+    target: Target,
+    limits: &Limits,
+    scratch: &'s mut Scratch,
+) -> Result<Decoded<'s>, ImagingError> {
+    match sniff(bytes)? {
+        Format::Pdf => pdf::draw(bytes, target.size, limits),
+        _ => decode(bytes, &inspect(bytes, limits)?, target, limits, scratch),
     }
 }
 

@@ -197,8 +197,10 @@ settings! {
         decode_memory_bytes: u64 = "decode_memory_bytes", Text("536870912"), integer(1_048_576, NO_LIMIT);
         /// Seconds for one decode
         decode_timeout: Duration = "decode_timeout_seconds", Text("15"), seconds(0.1, 3600.0);
-        /// Which images are decoded in locked-down processes: all, risky (AVIF, SVG) or off; where there can be none, risky formats are refused
+        /// Which images are decoded in locked-down processes: all, risky (AVIF, SVG, PDF) or off; where there can be none, risky formats are refused
         decode_isolation: DecodeIsolation = "decode_isolation", Text("risky"), word;
+        /// Whether the first pages of PDF documents are read, in locked-down processes alone
+        decode_pdf: bool = "decode_pdf", Text("false"), boolean;
     }
     "Webhooks" for SERVICE {
         /// Networks of webhook receivers that may be posted to although they are not public
