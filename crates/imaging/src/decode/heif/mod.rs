@@ -9,7 +9,7 @@ mod rows;
 
 use heifer::heifer_isobmff::HeifFile;
 
-use self::container::{Shape, colours, corrupt, exif, parse, shape, transforms};
+use self::container::{Shape, colours, corrupt, exif, mended, parse, shape, transforms};
 use self::rows::Rows;
 use super::{Decoded, ROWS_PER_DEADLINE_CHECK, finish_rows};
 use crate::error::ImagingError;
@@ -33,7 +33,8 @@ pub(crate) struct HeifFacts {
 }
 
 pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
-    let file = parse(bytes)?;
+    let whole = mended(bytes);
+    let file = parse(&whole)?;
     let id = file.primary_id;
     let picture = shape(&file, id, limits)?;
     let transforms = transforms(&file, id, picture.size)?;
@@ -70,7 +71,7 @@ impl HeifFacts {
         BoxReducer::memory_bytes(size, target, self.layout().channels())
             .saturating_add(self.picture.memory_bytes())
             .saturating_add(alpha.map_or(0, |(alpha, _)| alpha.memory_bytes()))
-            .saturating_add(self.bytes.saturating_mul(3))
+            .saturating_add(self.bytes.saturating_mul(4))
             .saturating_add(size.width as usize * 4)
     }
 
@@ -89,7 +90,8 @@ impl HeifFacts {
         target: Size,
         limits: &Limits,
     ) -> Result<Decoded<'static>, ImagingError> {
-        let file = parse(bytes)?;
+        let whole = mended(bytes);
+        let file = parse(&whole)?;
         let mut reducer = BoxReducer::new(size, target, self.layout());
         match self.show(&file, limits, &mut reducer) {
             // Rows before the damage may be enough.
