@@ -42,5 +42,23 @@ pub(super) fn find<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<MediaBox<'a>> 
         .find(|found| found.kind == *kind)
 }
 
+/// Where the box begins that the file ends within.
+pub(super) fn cut_box(bytes: &[u8]) -> Option<usize> {
+    let mut start = 0;
+    for found in boxes(bytes).take(MAX_BOXES) {
+        let rest = bytes.get(start..)?;
+        let length = match u32::from_be_bytes(*rest.first_chunk()?) {
+            0 => return None,
+            1 => u64::from_be_bytes(*rest.get(8..)?.first_chunk()?),
+            length => length.into(),
+        };
+        if length > rest.len() as u64 {
+            return Some(start);
+        }
+        start = found.at + found.data.len();
+    }
+    None
+}
+
 /// On one level; real files have some dozen.
 pub(super) const MAX_BOXES: usize = 1000;

@@ -80,7 +80,14 @@ fn inspect_entry<'a>(
         let place = (entry.at as u64, entry.bytes as u64);
         return embedded::inspect(bytes, Format::Ico, place, limits);
     }
-    let length = entry.bytes.min(picture.len()).min(MAX_BITMAP_BYTES);
+    // Some writers count wrong. The mask may be missing.
+    let (pixels, mask) = bitmap_bytes(picture);
+    let length = if entry.bytes < pixels {
+        pixels + mask
+    } else {
+        entry.bytes
+    };
+    let length = length.min(picture.len()).min(MAX_BITMAP_BYTES);
     let side = |at| match le_u32(picture, at) {
         Some(side @ 1..=256) => Ok((side % 256) as u8),
         _ => Err(ImagingError::corrupt(
@@ -109,3 +116,21 @@ fn inspect_entry<'a>(
     };
     inspect_part(bytes, Format::Ico, Some(part))
 }
+
+/// What a bitmap takes by its own header, and what its mask.
+fn bitmap_bytes(bitmap: &[u8]) -> (usize, usize) {
+    let number = |at| le_u32(bitmap, at).unwrap_or(0) as usize;
+    let (width, height) = (number(4).min(256), (number(8) / 2).min(256));
+    let bits = le_u16(bitmap, 14).unwrap_or(0).min(32).into();
+    let palette = match (bits, number(32)) {
+        (1..=8, 0) => 1 << bits,
+        (1..=8, colours) => colours.min(1 << bits),
+        _ => 0,
+    };
+    let row = |bits: usize| (width * bits).div_ceil(32) * 4;
+    let pixels = number(0).min(HEADER_MAX_BYTES) + palette * 4 + row(bits) * height;
+    (pixels, row(1) * height)
+}
+
+/// Of the longest header that there is, `BITMAPV5HEADER`.
+const HEADER_MAX_BYTES: usize = 124;

@@ -223,6 +223,8 @@ const EXPECTATIONS: &[(&str, &[&str])] = &[
     // Its number of colours is nonsense; more than 256 can't be meant.
     ("misc/bad/bmp/Bad_clrsUsed", OK),
     ("misc/bad/bmp/", &["corrupt", "unsupported", "too large"]),
+    // Its bitmap says how large it is.
+    ("misc/bad/ico/Bad_smile-incorrect-image-length", OK),
     // A file that its collection means to read one day.
     ("misc/bad/tiff/TODO", OK),
     ("misc/bad/", CORRUPT_OR_UNSUPPORTED),

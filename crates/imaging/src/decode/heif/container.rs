@@ -8,6 +8,7 @@ use heifer::heifer_isobmff::boxes::{ColorInfo, Property};
 use heifer::heifer_isobmff::{HeifFile, ItemId};
 use moxcms::ColorProfile;
 
+use crate::decode::boxes::cut_box;
 use crate::decode::items::{self, MAX_ITEMS, covers};
 use crate::error::ImagingError;
 use crate::formats::Format;
@@ -25,6 +26,19 @@ pub(super) fn unsupported(kind: &'static str) -> ImagingError {
         format: Format::Heif,
         kind,
     }
+}
+
+/// The file as its parser takes it: a box that the file ends within goes on to its end, which the
+/// length 0 says (ISO/IEC 14496-12, 4.2). Usually it is the last, with the coded pictures.
+pub(super) fn mended(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let Some(cut) = cut_box(bytes) else {
+        return Cow::Borrowed(bytes);
+    };
+    let mut bytes = bytes.to_vec();
+    if let Some(length) = bytes.get_mut(cut..cut + 4) {
+        length.fill(0);
+    }
+    Cow::Owned(bytes)
 }
 
 pub(super) fn parse(bytes: &[u8]) -> Result<HeifFile<'_>, ImagingError> {

@@ -10,7 +10,7 @@ mod rows;
 
 use heifer::heifer_isobmff::HeifFile;
 
-use self::container::{Shape, colours, corrupt, parse, shape};
+use self::container::{Shape, colours, corrupt, mended, parse, shape};
 use self::rows::Rows;
 use super::items::{self, Transforms};
 use super::{Decoded, ROWS_PER_DEADLINE_CHECK, finish_rows};
@@ -35,7 +35,8 @@ pub(crate) struct HeifFacts {
 }
 
 pub(super) fn inspect<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, ImagingError> {
-    let file = parse(bytes)?;
+    let whole = mended(bytes);
+    let file = parse(&whole)?;
     let id = file.primary_id;
     let picture = shape(&file, id, limits)?;
     let transforms = Transforms::of(&file, id, picture.size, Format::Heif)?;
@@ -72,7 +73,7 @@ impl HeifFacts {
         BoxReducer::memory_bytes(size, target, self.layout().channels())
             .saturating_add(self.picture.memory_bytes())
             .saturating_add(alpha.map_or(0, |(alpha, _)| alpha.memory_bytes()))
-            .saturating_add(self.bytes.saturating_mul(3))
+            .saturating_add(self.bytes.saturating_mul(4))
             .saturating_add(size.width as usize * 4)
     }
 
@@ -91,7 +92,8 @@ impl HeifFacts {
         target: Size,
         limits: &Limits,
     ) -> Result<Decoded<'static>, ImagingError> {
-        let file = parse(bytes)?;
+        let whole = mended(bytes);
+        let file = parse(&whole)?;
         let mut reducer = BoxReducer::new(size, target, self.layout());
         match self.show(&file, limits, &mut reducer) {
             // Rows before the damage may be enough.

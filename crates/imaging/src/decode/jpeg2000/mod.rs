@@ -24,6 +24,7 @@ use crate::picture::Pixels;
 use crate::raster::{Layout, Raster};
 use crate::reduce::BoxReducer;
 
+const EXIF_UUID: &[u8; 16] = b"JpgTiffExif->JP2";
 const END_OF_CODESTREAM: &[u8] = b"\xff\xd9";
 /// Of each sample that is decoded: coefficients, samples as floats, and a byte. Measured are 8.
 const DECODER_BYTES_A_SAMPLE: usize = 9;
@@ -89,7 +90,7 @@ pub(in crate::decode) fn inspect<'a>(
         icc: icc.map_or(EmbeddedProfile::None, |profile| {
             EmbeddedProfile::Plain(Cow::Owned(profile))
         }),
-        exif: ExifFacts::default(),
+        exif: exif(bytes),
         kind: Kind::Jpeg2000(Jpeg2000Facts {
             layout,
             coding,
@@ -103,6 +104,17 @@ pub(in crate::decode) fn inspect<'a>(
 fn ends(codestream: &[u8]) -> bool {
     let end = codestream.iter().rposition(|byte| *byte != 0);
     codestream[..end.map_or(0, |last| last + 1)].ends_with(END_OF_CODESTREAM)
+}
+
+/// EXIF lies in a box by a UUID. No standard says so, but its writers agree (Exiv2, ExifTool).
+fn exif(bytes: &[u8]) -> ExifFacts {
+    let own = boxes(bytes)
+        .take(MAX_BOXES)
+        .filter(|found| found.kind == *b"uuid");
+    own.filter_map(|found| found.data.strip_prefix(EXIF_UUID))
+        .map(ExifFacts::read)
+        .next()
+        .unwrap_or_default()
 }
 
 fn codestream(bytes: &[u8]) -> &[u8] {

@@ -8,9 +8,7 @@ use heifer::heifer_hevc_dec::slice::SliceHeader;
 use heifer::heifer_isobmff::HeifFile;
 use thumbforge_imaging::{ErrorKind, Format, ImagingError, Limits};
 
-use super::heif_file::{
-    Container, Item, aperture, grid, media_box, mirror, numbers, rotation, size,
-};
+use super::heif_file::{Container, Item, aperture, box_of, grid, mirror, numbers, rotation, size};
 use super::{
     HEIGHT, WIDTH, assert_alike, assert_shows, colour, colours, file, greys, kind_of_failure, rgba,
     shown, torture, try_shown,
@@ -72,13 +70,11 @@ fn coded(name: &str) -> (Vec<u8>, Vec<u8>) {
     let bytes = file(name);
     let parsed = HeifFile::parse(&bytes).unwrap();
     let data = parsed.item_data(parsed.primary_id).unwrap().into_owned();
-    let at = bytes.windows(4).position(|four| four == b"hvcC").unwrap() - 4;
-    let length = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    (data, bytes[at..at + length].to_vec())
+    (data, box_of(&bytes, b"hvcC"))
 }
 
 /// One coded picture with properties of its own.
-fn single(properties: Vec<Vec<u8>>) -> Container {
+pub fn single(properties: Vec<Vec<u8>>) -> Container {
     let (data, parameters) = coded("plain.heic");
     let base = vec![
         parameters,
@@ -128,7 +124,7 @@ fn turns_mirrors_and_cuts_come_in_their_order() {
 }
 
 /// Two rows of three tiles, of which the last ones reach beyond the picture.
-fn tiled(tiles: usize) -> Container {
+pub fn tiled(tiles: usize) -> Container {
     let (data, parameters) = coded("plain.heic");
     let (width, height) = (WIDTH as u32 * 3 - 10, HEIGHT as u32 * 2 - 6);
     let tile = || Item {
@@ -193,6 +189,23 @@ fn of_broken_tiles_the_rows_before_them_are_shown() {
     let mut early = tiled(6);
     early.items[2].data.truncate(60);
     assert_eq!(kind_of_failure(&early.file(b"heic")), ErrorKind::Corrupt);
+}
+
+/// The pictures are the end of a file: what is not there of it, its last rows of tiles lack.
+#[test]
+fn a_file_that_is_cut_shows_the_rows_of_tiles_that_it_has() {
+    let bytes = tiled(6).file_with_data_last(b"heic");
+    let (whole, _) = shown(&bytes);
+    let (picture, source) = shown(&bytes[..bytes.len() - 60]);
+    assert!(source.truncated);
+    for y in 0..HEIGHT {
+        assert_eq!(picture.row(y), whole.row(y), "row {y}");
+    }
+    let last = picture.row(picture.height - 1);
+    assert!(last.iter().all(|sample| *sample == 255));
+    for length in [bytes.len() / 2, 300, 40] {
+        assert_eq!(kind_of_failure(&bytes[..length]), ErrorKind::Corrupt);
+    }
 }
 
 #[test]
@@ -340,7 +353,7 @@ fn files_that_claim_too_much_are_refused_before_any_work() {
         &[6],
         &[&[32, 0xff, 0xff][..], &[0; 131_070]].concat().repeat(6),
     ];
-    parameters.properties[0] = media_box(b"hvcC", &empty);
+    parameters.properties[0] = box_of(b"hvcC", &empty);
     let mut av1 = single(vec![]);
     av1.items[0].kind = b"av01";
     for (container, kind) in [

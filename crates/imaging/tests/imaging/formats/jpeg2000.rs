@@ -4,9 +4,11 @@ use std::time::Instant;
 
 use thumbforge_imaging::{ErrorKind, Format, ImagingError, Limits, Variant};
 
+use super::heif_file::media_box;
+use super::table::blocks::{exif, seen_turned};
 use super::{
-    WIDTH, assert_shows, colour, colours, file, greys, kind_of_failure, rgba, shown, torture,
-    try_shown,
+    WIDTH, assert_alike, assert_shows, colour, colours, file, greys, kind_of_failure, rgba, shown,
+    torture, try_shown,
 };
 use crate::picture::{Picture, thumbnail};
 
@@ -52,6 +54,19 @@ fn what_no_variant_needs_is_not_decoded_and_not_missed() {
             );
         }
     }
+}
+
+#[test]
+fn exif_is_read_from_its_box_and_turns_the_picture() {
+    let block = [b"JpgTiffExif->JP2", &exif(6)[..]].concat();
+    let foreign = media_box(b"uuid", &[&[7; 16], &exif(3)]);
+    let bytes = [file("colour.jp2"), foreign, media_box(b"uuid", &[&block])].concat();
+    let (picture, source) = shown(&bytes);
+    assert_eq!(source.exif.unwrap().camera.as_deref(), Some("Canon"));
+    assert_eq!(source.orientation, 6);
+    assert_alike(&picture, &seen_turned(&colours()), 0, "turned");
+    // Behind the codestream it takes nothing from it.
+    assert!(!source.truncated);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn each_shows_its_picture() {
 }
 
 /// IEC 61966-2-1.
-fn from_linear(sample: u8) -> u8 {
+pub fn from_linear(sample: u8) -> u8 {
     let linear = f64::from(sample) / 255.0;
     let encoded = if linear <= 0.003_130_8 {
         12.92 * linear
@@ -50,7 +50,7 @@ fn from_linear(sample: u8) -> u8 {
 }
 
 /// The codestream in a container, with another box before it.
-fn contained(name: &str, extra: &[u8]) -> Vec<u8> {
+pub fn contained(name: &str, extra: &[u8]) -> Vec<u8> {
     let stream = file(name);
     assert!(stream.starts_with(b"\xff\x0a"), "it is bare");
     [

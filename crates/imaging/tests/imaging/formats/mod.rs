@@ -8,6 +8,7 @@ mod jxl;
 mod psd;
 mod raw;
 mod simple;
+mod table;
 mod tiff;
 mod tiff_file;
 
@@ -53,18 +54,22 @@ pub fn try_shown(bytes: &[u8], limits: &Limits) -> Result<(Picture, SourceImage)
     variant.formats = Formats::List(vec![Format::Png]);
     let mut made = make(bytes, &[variant], limits)?;
     let png = made.renditions.remove(0).files.remove(0).bytes;
+    Ok((png_picture(&png), made.source))
+}
+
+/// The pixels of a PNG.
+pub fn png_picture(png: &[u8]) -> Picture {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
     decoder.set_transformations(png::Transformations::EXPAND);
     let mut reader = decoder.read_info().unwrap();
     let mut samples = vec![0; reader.output_buffer_size().unwrap()];
     let info = reader.next_frame(&mut samples).unwrap();
-    let picture = Picture {
+    Picture {
         width: info.width as usize,
         height: info.height as usize,
         channels: info.color_type.samples(),
         samples,
-    };
-    Ok((picture, made.source))
+    }
 }
 
 pub fn shown(bytes: &[u8]) -> (Picture, SourceImage) {

@@ -4,31 +4,32 @@ use std::time::{Duration, Instant};
 
 use thumbforge_imaging::{ErrorKind, Format, ImagingError, Limits};
 
+use super::table::blocks::swapping_profile;
 use super::tiff_file::{Directory, file as tiff};
 use super::{
-    HEIGHT, WIDTH, assert_cuts, assert_shows, colour, colours, file, grey, greys, kind_of_failure,
-    rgba, shown, squares, torture, try_shown,
+    HEIGHT, WIDTH, assert_cuts, assert_shows, colour, colours, grey, greys, kind_of_failure, rgba,
+    shown, squares, torture, try_shown,
 };
 use crate::picture::Picture;
 
 /// A document; the rows of each channel, one channel after another.
 #[derive(Clone)]
-struct Document {
+pub struct Document {
     mode: u16,
     bits: u16,
     palette: Vec<u8>,
-    resources: Vec<(u16, Vec<u8>)>,
+    pub resources: Vec<(u16, Vec<u8>)>,
     /// Negative where the channel behind the colours is alpha.
-    layers: i16,
+    pub layers: i16,
     /// Behind the list of layers: a key and data.
     blocks: Vec<(&'static [u8; 4], Vec<u8>)>,
-    channels: Vec<Vec<Vec<u8>>>,
+    pub channels: Vec<Vec<Vec<u8>>>,
     is_packed: bool,
     is_large: bool,
 }
 
 impl Document {
-    fn of(mode: u16, bits: u16, channels: Vec<Vec<Vec<u8>>>) -> Self {
+    pub fn of(mode: u16, bits: u16, channels: Vec<Vec<Vec<u8>>>) -> Self {
         Self {
             mode,
             bits,
@@ -42,7 +43,7 @@ impl Document {
         }
     }
 
-    fn file(&self) -> Vec<u8> {
+    pub fn file(&self) -> Vec<u8> {
         let mut bytes = b"8BPS\0".to_vec();
         bytes.push(if self.is_large { 2 } else { 1 });
         bytes.extend([0; 6]);
@@ -116,7 +117,7 @@ fn packed(row: &[u8]) -> Vec<u8> {
     out
 }
 
-fn channel<const N: usize>(sample: impl Fn(usize, usize) -> [u8; N]) -> Vec<Vec<u8>> {
+pub fn channel<const N: usize>(sample: impl Fn(usize, usize) -> [u8; N]) -> Vec<Vec<u8>> {
     (0..HEIGHT)
         .map(|y| (0..WIDTH).flat_map(|x| sample(x, y)).collect())
         .collect()
@@ -253,13 +254,6 @@ fn files_of_16_and_32_bits_say_in_a_block_that_they_are_transparent() {
 
 #[test]
 fn resources_hold_the_profile_and_exif() {
-    let tiff_profile = file("profile.tif");
-    let at = tiff_profile
-        .windows(4)
-        .position(|four| four == b"acsp")
-        .unwrap()
-        - 36;
-    let length = u32::from_be_bytes(tiff_profile[at..at + 4].try_into().unwrap()) as usize;
     let exif = tiff(
         b"MM\0*",
         &[Directory::default()
@@ -269,7 +263,7 @@ fn resources_hold_the_profile_and_exif() {
     let mut document = Document::of(3, 8, rgb());
     document.resources = vec![
         (1005, vec![1, 2, 3]),
-        (1039, tiff_profile[at..at + length].to_vec()),
+        (1039, swapping_profile()),
         (1058, exif),
     ];
     let (picture, source) = shown(&document.file());

@@ -17,7 +17,7 @@ fn preview(width: usize) -> Vec<u8> {
 }
 
 /// The samples of a sensor.
-fn sensor() -> Directory {
+pub fn sensor() -> Directory {
     Directory::default()
         .with(256, 6000_u16)
         .with(257, 4000_u16)
@@ -27,7 +27,7 @@ fn sensor() -> Directory {
         .chunk([0; 64])
 }
 
-fn camera(make: &str) -> Directory {
+pub fn camera(make: &str) -> Directory {
     Directory::default()
         .with(271, format!("{make}\0").as_bytes())
         .with(272, &b"X100\0"[..])
@@ -43,7 +43,7 @@ fn with_jpeg(directory: Directory, jpeg: Vec<u8>, compression: u16) -> Directory
 }
 
 /// Fields 513 and 514, for a JPEG that is appended to the file of this length.
-fn appended(directory: Directory, at: usize, jpeg: &[u8]) -> Directory {
+pub fn appended(directory: Directory, at: usize, jpeg: &[u8]) -> Directory {
     directory.with(513, at as u32).with(514, jpeg.len() as u32)
 }
 
@@ -66,7 +66,7 @@ fn assert_raw(bytes: &[u8], (width, height): (u32, u32), camera: Option<&str>, w
 }
 
 /// `build` is called with the length that the file will have, until it has it.
-fn with_appended(jpeg: &[u8], build: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
+pub fn with_appended(jpeg: &[u8], build: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     let length = build(1 << 20).len();
     let file = build(length);
     assert_eq!(file.len(), length);

@@ -98,6 +98,16 @@ fn a_cursor_is_read_as_an_icon_is() {
 }
 
 #[test]
+fn an_icon_whose_directory_counts_too_few_bytes_is_read_by_its_own_header() {
+    let right = file("bitmap.ico");
+    let mut wrong = right.clone();
+    for entry in wrong[6..38].chunks_exact_mut(16) {
+        entry[8..12].copy_from_slice(&8_u32.to_le_bytes());
+    }
+    assert_alike(&shown(&wrong).0, &shown(&right).0, 0, "8 bytes");
+}
+
+#[test]
 fn a_broken_icon_makes_way_for_a_smaller_one() {
     let mut bytes = file("png.ico");
     let second = bytes[6 + 16] == 48;
