@@ -11,7 +11,10 @@ pub fn check_measure(format: Format, bytes: &[u8]) -> Corpus {
         return Corpus::Reject;
     }
     let limits = Limits::default();
-    assert!(Source::open(bytes, &limits).is_err(), "nobody else reads it");
+    assert!(
+        Source::open(bytes, &limits).is_err(),
+        "nobody else reads it"
+    );
     let unmeasured = Unmeasured::new(bytes, format);
     let order = Order::from_bytes(&unmeasured.order(&limits)).expect("an order of our own");
     let mut answer = Vec::new();

@@ -79,6 +79,8 @@ fn one_child_decodes_picture_after_picture() {
         "avif/420.avif",
         "avif/10bit.avif",
         "avif/grid.avif",
+        // What it may use is limited for the first, and no more for the next.
+        "pdf/quarters.pdf",
         "Landscape_6.jpg",
     ] {
         made(&pool, &fixture(name)).unwrap_or_else(|failure| panic!("{name}: {failure}"));
