@@ -8,7 +8,9 @@ use heifer::heifer_hevc_dec::slice::SliceHeader;
 use heifer::heifer_isobmff::HeifFile;
 use thumbforge_imaging::{ErrorKind, Format, ImagingError, Limits};
 
-use super::heif_file::{Container, Item, aperture, box_of, grid, mirror, numbers, rotation, size};
+use super::heif_file::{
+    Container, Item, aperture, box_of, grid, media_box, mirror, numbers, rotation, size,
+};
 use super::{
     HEIGHT, WIDTH, assert_alike, assert_shows, colour, colours, file, greys, kind_of_failure, rgba,
     shown, torture, try_shown,
@@ -353,7 +355,7 @@ fn files_that_claim_too_much_are_refused_before_any_work() {
         &[6],
         &[&[32, 0xff, 0xff][..], &[0; 131_070]].concat().repeat(6),
     ];
-    parameters.properties[0] = box_of(b"hvcC", &empty);
+    parameters.properties[0] = media_box(b"hvcC", &empty);
     let mut av1 = single(vec![]);
     av1.items[0].kind = b"av01";
     for (container, kind) in [
