@@ -53,13 +53,18 @@ pub struct FaultProxy {
 impl FaultProxy {
     /// A proxy to a port of loopback.
     pub async fn start(port: u16) -> Self {
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        // A port that was free a moment ago may be taken by now.
+        let listener = loop {
+            if let Ok(listener) = TcpListener::bind(("127.0.0.1", free_port())).await {
+                break listener;
+            }
+        };
+        let address = listener.local_addr().expect("it is bound");
         let (mode, modes) = watch::channel(Mode::Pass);
         let seen = Arc::<AtomicUsize>::default();
         let upstream = SocketAddr::from(([127, 0, 0, 1], port));
         let epoch = Arc::<AtomicUsize>::default();
         let counters = (Arc::clone(&seen), Arc::clone(&epoch));
-        let listener = TcpListener::bind(address).await.expect("loopback");
         let server = tokio::spawn(serve(listener, address, upstream, modes, counters));
         Self {
             address,
