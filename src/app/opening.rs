@@ -197,6 +197,9 @@ fn redis_settings(settings: &Settings, url: &RedisUrl) -> RedisSettings {
     }
 }
 
+/// Connections to a receiver that are kept: events come in groups.
+const DELIVERY_CONNECTIONS: usize = 32;
+
 /// How receivers of webhooks are reached.
 pub(super) fn webhook_settings(settings: &Settings) -> FetchSettings {
     FetchSettings {
@@ -204,6 +207,7 @@ pub(super) fn webhook_settings(settings: &Settings) -> FetchSettings {
         head_timeout: DELIVERY_TIMEOUT,
         allowed_networks: settings.allowed_webhook_networks.clone(),
         allowed_ports: settings.allowed_webhook_ports.clone(),
+        max_idle_per_host: DELIVERY_CONNECTIONS,
         origins: Vec::new(),
         ..fetch_settings(settings)
     }

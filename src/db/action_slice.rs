@@ -9,6 +9,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::actions::ActionRow;
 use super::life_change::{Change, Guard};
+use super::literal::{Literal, literal};
 use super::pools::{Pools, on_pool, read_query, write_query};
 use super::schema::{actions, jobs};
 use super::types::{Id, Moment};
@@ -331,6 +332,6 @@ const fn looked_at() -> &'static str {
 }
 
 /// As a literal: with a bound value a planned statement could not use the partial index.
-fn is_running() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("actions.status = 'running'")
+fn is_running() -> Literal<diesel::sql_types::Bool> {
+    literal("actions.status = 'running'")
 }

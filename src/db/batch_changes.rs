@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use super::literal::{Literal, literal};
 use super::pools::read_query;
 use super::schema::{batches, jobs};
 use super::types::{Id, Moment, Status, sql};
@@ -69,7 +70,7 @@ impl Database {
     /// Ends the acceptance of batches whose process is gone, `limit` at most; returns how many.
     pub async fn end_stale_acceptances(&self, limit: u32) -> Result<usize, DbError> {
         let stale: Vec<Id> = read_query!(self.pools, connection => batches::table
-            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(ACCEPTING))
+            .filter(literal::<diesel::sql_types::Bool>(ACCEPTING))
             .filter(batches::updated_at.lt(clock::before(ACCEPTING_WITHIN)))
             .order(batches::updated_at.asc())
             .select(batches::id)
@@ -101,12 +102,12 @@ impl Database {
 const ACCEPTING: &str = "batches.status = 'accepting'";
 
 /// Likewise.
-fn is_active_literal() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+fn is_active_literal() -> Literal<diesel::sql_types::Bool> {
     let words = JobStatus::ALL
         .into_iter()
         .filter(|status| is_active(*status));
     let words: Vec<String> = words
         .map(|status| format!("'{}'", status.as_str()))
         .collect();
-    diesel::dsl::sql(&format!("jobs.status IN ({})", words.join(", ")))
+    literal(format!("jobs.status IN ({})", words.join(", ")))
 }

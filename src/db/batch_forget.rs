@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 
+use super::literal::literal;
 use super::pools::{read_query, write_transaction};
 use super::schema::{batch_reused, batches};
 use super::types::Id;
@@ -19,7 +20,7 @@ impl Database {
     pub async fn forget_batches(&self, limit: u32) -> Result<usize, DbError> {
         let old: Vec<Id> = read_query!(self.pools, connection => batches::table
             .filter(batches::finished_at.lt(clock::before(KEPT).nullable()))
-            .filter(diesel::dsl::sql::<Bool>(
+            .filter(literal::<Bool>(
                 "NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.batch_id = batches.id)",
             ))
             .order((batches::created_at.asc(), batches::id.asc()))

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 use diesel_async::RunQueryDsl;
 
 use super::attempts_log::logged;
+use super::literal::{Literal, literal};
 use super::pools::{read_query, write_transaction};
 use super::read::{is_processing, may};
 use super::row::JobRow;
@@ -155,7 +155,7 @@ impl Database {
                     jobs::worker_id.eq(None::<Id>),
                     jobs::deaths.eq(jobs::deaths + 1),
                     jobs::updated_at.eq(clock::now()),
-                    jobs::attempts_log.eq(sql::<Nullable<Text>>(&logs(event, next.err()))),
+                    jobs::attempts_log.eq(literal::<Nullable<Text>>(logs(event, next.err()))),
                 );
                 match next {
                     Ok(delay) => {
@@ -206,8 +206,8 @@ pub(super) fn claim_of(row: ClaimRow) -> Claim {
 }
 
 /// A job whose row this version understands: no other job is claimed.
-pub(super) fn is_understood() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql(&format!("jobs.{}", understood()))
+pub(super) fn is_understood() -> Literal<diesel::sql_types::Bool> {
+    literal(format!("jobs.{}", understood()))
 }
 
 /// The same as text, without the name of the table.

@@ -16,6 +16,7 @@ use super::claim::{ClaimRow, claim_columns, claim_of, claiming, understood};
 use super::origin_row::{OriginRow, millis};
 use super::pools::{AsyncSqlite, Pool, Pools, on_pool};
 use super::postgres_pool::PostgresPool;
+use super::prepared::Prepare;
 use super::read::is_pending;
 use super::schema::{jobs, origins};
 use super::types::{Id, Moment, Status, sql};
@@ -56,6 +57,9 @@ pub struct SkippedOrigin {
     pub ask_again: Duration,
 }
 
+/// Longer lists are rare, and each length is a statement of its own in SQLite.
+const FEW: usize = 16;
+
 /// How long to wait for the end of a pause that no other process announces.
 pub(super) const PAUSE_RECHECK: Duration = Duration::from_secs(1);
 
@@ -73,9 +77,10 @@ impl Database {
             Pools::Sqlite { readers, writer } => {
                 let (ids, mut claimed) = choose(readers, source).await?;
                 if !ids.is_empty() {
+                    let are_few = ids.len() <= FEW;
                     let rows: Vec<ClaimRow> = on_pool!(writer, connection => claiming!(
                         jobs::table.filter(jobs::id.eq_any(ids)), worker, lease
-                    ).load(connection).await)?;
+                    ).prepared_if(are_few).load(connection).await)?;
                     claimed.claims = rows.into_iter().map(claim_of).collect();
                 }
                 Ok(claimed.in_order())

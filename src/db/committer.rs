@@ -1,9 +1,10 @@
 //! Group commit: writes that wait at the same time share one transaction, and so one flush to disk.
-//! A write that is alone goes through at once.
+//! A write that is alone goes through at once, unless nobody waits for it.
 
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
 
 use super::DbError;
 use super::finish::{self, Ending};
@@ -15,6 +16,9 @@ use super::webhook_ends::{self, DeliveryEnding};
 const LARGEST_GROUP: usize = 128;
 /// Writes that may wait; with more, callers wait for room.
 const CAPACITY: usize = 4096;
+/// How long the end of a delivery waits for others: nobody waits for it, and one transaction for each
+/// would hold up the jobs'.
+const DELIVERY_LINGER: Duration = Duration::from_millis(80);
 
 /// A write, and the channel on which its caller waits.
 struct Waiting<I, O> {
@@ -34,15 +38,15 @@ impl Committer {
     pub(super) fn spawn(pools: Pools) -> Self {
         let (for_endings, for_deliveries) = (pools.clone(), pools.clone());
         Self {
-            submissions: serve(move |group| {
+            submissions: serve(Duration::ZERO, move |group| {
                 let pools = pools.clone();
                 async move { submit::insert(&pools, group).await }
             }),
-            endings: serve(move |group| {
+            endings: serve(Duration::ZERO, move |group| {
                 let pools = for_endings.clone();
                 async move { finish::write(&pools, group).await }
             }),
-            deliveries: serve(move |group| {
+            deliveries: serve(DELIVERY_LINGER, move |group| {
                 let pools = for_deliveries.clone();
                 async move { webhook_ends::write(&pools, group).await }
             }),
@@ -75,8 +79,10 @@ async fn ask<I, O>(sender: &mpsc::Sender<Waiting<I, O>>, input: I) -> Result<O, 
     answer.await.map_err(|_| stopped())?
 }
 
-/// Spawns the task that gathers inputs into groups and hands each group to `commit`.
+/// Spawns the task that gathers inputs into groups and hands each group to `commit`. The first of a
+/// group waits for so long.
 fn serve<I, O, F>(
+    linger: Duration,
     commit: impl Fn(Vec<I>) -> F + Send + Sync + 'static,
 ) -> mpsc::Sender<Waiting<I, O>>
 where
@@ -88,6 +94,14 @@ where
     tokio::spawn(async move {
         let mut group: Vec<Waiting<I, O>> = Vec::with_capacity(LARGEST_GROUP);
         while receiver.recv_many(&mut group, LARGEST_GROUP).await > 0 {
+            if !linger.is_zero() {
+                sleep(linger).await;
+                while group.len() < LARGEST_GROUP
+                    && let Ok(waiting) = receiver.try_recv()
+                {
+                    group.push(waiting);
+                }
+            }
             // Drops requests whose caller has gone: a client went away.
             group.retain(|waiting| !waiting.reply.is_closed());
             commit_group(&commit, std::mem::take(&mut group)).await;

@@ -8,6 +8,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::events::newest;
 use super::pools::{Pools, on_pool};
+use super::prepared::Prepare;
 use super::{Database, DbError};
 
 /// Key of the advisory lock of the process that numbers: "thumbevt" in ASCII.
@@ -35,20 +36,20 @@ impl Database {
             return Ok(0);
         };
         let found: Found = on_pool!(pool, connection => diesel::sql_query(
-            "SELECT EXISTS (SELECT FROM event_outbox) AS yes").get_result(connection).await)?;
+            "SELECT EXISTS (SELECT FROM event_outbox) AS yes").prepared().get_result(connection).await)?;
         if !found.yes {
             return Ok(0);
         }
         let numbered: i64 = on_pool!(pool, connection => {
             connection.transaction(async move |connection| {
                 let lock = format!("SELECT pg_try_advisory_xact_lock({NUMBER_KEY}) AS yes");
-                let locked: Found = diesel::sql_query(lock).get_result(connection).await?;
+                let locked: Found = diesel::sql_query(lock).prepared().get_result(connection).await?;
                 if !locked.yes {
                     return Ok(0);
                 }
                 // A statement of its own: it sees what was committed before the lock was had.
                 let numbered: Numbered =
-                    diesel::sql_query(number()).get_result(connection).await?;
+                    diesel::sql_query(number()).prepared().get_result(connection).await?;
                 Ok::<_, diesel::result::Error>(numbered.n)
             }).await
         })?;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::dialect::Dialect;
 use super::pools::read_query;
+use super::prepared::Prepare;
 use super::row::JobRow;
 use super::schema::jobs;
 use super::types::{Id, Moment, sql};
@@ -100,7 +101,7 @@ impl Database {
             deleted_up_to()
         );
         let row: RangeRow = read_query!(self.pools, connection =>
-            diesel::sql_query(text).get_result(connection).await)?;
+            diesel::sql_query(text).prepared().get_result(connection).await)?;
         Ok(EventRange {
             deleted: u64::try_from(row.deleted).unwrap_or(0),
             newest: u64::try_from(row.newest).unwrap_or(0),
@@ -129,8 +130,8 @@ impl Database {
         let rows: Vec<EventRow> = read_query!(self.pools, connection => {
             let query = diesel::sql_query(text).bind::<BigInt, _>(after);
             match id {
-                None => query.load(connection).await,
-                Some(id) => query.bind::<sql::Id, _>(id).load(connection).await,
+                None => query.prepared().load(connection).await,
+                Some(id) => query.bind::<sql::Id, _>(id).prepared().load(connection).await,
             }
         })?;
         self.with_subjects(rows).await

@@ -1,13 +1,14 @@
 //! The end of an attempt, written only by the worker that still holds the job.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 use diesel_async::RunQueryDsl;
 
 use super::dialect::Dialect;
 use super::finish_many::finish_many;
+use super::literal::literal;
 use super::pools::{AsyncSqlite, Pool, Pools, on_pool};
+use super::prepared::Prepare;
 use super::read::may;
 use super::schema::jobs;
 use super::types::{Document, Id, Moment, Status};
@@ -168,15 +169,17 @@ async fn write_in_transaction(
                 jobs::error_variant.eq(change.error_variant.clone()),
                 jobs::source_status.eq(change.source_status.map(i32::from)),
                 jobs::waiting.eq(change.waits()),
-                jobs::attempts_log.eq(sql::<Nullable<Text>>(&change.logged())),
+                jobs::attempts_log.eq(literal::<Nullable<Text>>(change.logged())),
             );
             let rows = match change.due_after {
                 Some(delay) => diesel::update(job)
                     .set((common, jobs::due_at.eq(clock::after(delay).nullable())))
+                    .prepared()
                     .execute(connection)
                     .await?,
                 None => diesel::update(job)
                     .set((common, jobs::due_at.eq(None::<Moment>)))
+                    .prepared()
                     .execute(connection)
                     .await?,
             };

@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::claim_ready::ALL_ORIGINS;
+use super::literal::{Literal, literal};
 use super::pools::{read_query, write_query};
 use super::read::is_pending;
 use super::ready_origins::{is_ready, is_waiting};
@@ -158,8 +159,8 @@ impl Database {
 }
 
 /// When the wait of a job began, in milliseconds since the Unix epoch.
-fn waits_since_millis() -> diesel::expression::SqlLiteral<BigInt> {
-    diesel::dsl::sql(&format!(
+fn waits_since_millis() -> Literal<BigInt> {
+    literal(format!(
         "(jobs.rank - jobs.priority * {})",
         Priority::STEP_MILLIS
     ))

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::dialect::Dialect;
 use super::pools::AsyncSqlite;
+use super::prepared::Prepare;
 use super::submit::NewJob;
 use crate::domain::{Priority, Timestamp};
 
@@ -69,6 +70,7 @@ pub(super) async fn insert_group(
         .map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
     let inserted = diesel::sql_query(statement())
         .bind::<Text, _>(json)
+        .prepared()
         .execute(connection)
         .await?;
     match inserted == new_jobs.len() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use diesel::QueryableByName;
 use diesel::sql_types::BigInt;
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
 use super::dialect::Dialect;
 use super::job_flow::{Cell, CellRow, EndRow, end, ends_after, position};

@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::attempts_log::logged;
 use super::dialect::Dialect;
 use super::pools::{AsyncSqlite, Pools};
+use super::prepared::Prepare;
 use super::types::{Id, Status, sql};
 use crate::domain::{Event, JobId, JobStatus, Priority};
 
@@ -194,12 +195,11 @@ impl Change {
         guard: &Guard,
     ) -> QueryResult<Vec<Changed>> {
         let ids: Vec<Id> = ids.iter().map(|id| (*id).into()).collect();
-        diesel::sql_query(self.postgres_text())
+        let query = diesel::sql_query(self.postgres_text())
             .bind::<Array<sql::Id>, _>(ids)
             .bind::<Nullable<Text>, _>(guard.status.map(Status))
-            .bind::<Nullable<Text>, _>(guard.error_code.as_deref())
-            .load(connection)
-            .await
+            .bind::<Nullable<Text>, _>(guard.error_code.as_deref());
+        query.prepared().load(connection).await
     }
 
     /// The same, in a transaction of the caller.
@@ -213,18 +213,16 @@ impl Change {
         let ids = serde_json::json!(ids).to_string();
         let (doom, apply) = self.sqlite_texts();
         if let Some(doom) = doom {
-            diesel::sql_query(doom)
+            let query = diesel::sql_query(doom)
                 .bind::<Text, _>(&ids)
                 .bind::<Nullable<Text>, _>(guard.status.map(Status))
-                .bind::<Nullable<Text>, _>(guard.error_code.as_deref())
-                .execute(connection)
-                .await?;
+                .bind::<Nullable<Text>, _>(guard.error_code.as_deref());
+            query.prepared().execute(connection).await?;
         }
-        diesel::sql_query(apply)
+        let query = diesel::sql_query(apply)
             .bind::<Text, _>(&ids)
             .bind::<Nullable<Text>, _>(guard.status.map(Status))
-            .bind::<Nullable<Text>, _>(guard.error_code.as_deref())
-            .load(connection)
-            .await
+            .bind::<Nullable<Text>, _>(guard.error_code.as_deref());
+        query.prepared().load(connection).await
     }
 }

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
 use super::dialect::Dialect;
 use super::list_sql::{ListSql, Value};
 use super::pools::{read_query, read_snapshot};
-use super::prepared::Prepared;
+use super::prepared::Prepare;
 use super::row::JobRow;
 use super::schema::jobs;
 use super::types::{Id, Moment, sql};
@@ -113,19 +113,19 @@ impl Database {
             match (offset, sql.is_bounded()) {
                 // At one moment: what changes between the two would be passed over.
                 (0, true) => read_snapshot!(self.pools, connection => {
-                    let query = Prepared(bound!(text, values));
+                    let query = bound!(text, values).prepared();
                     let found: Vec<PlaceRow> = query.load(connection).await?;
                     let has_more = found.len() > limit;
                     let last = found.last().map(PlaceRow::place);
                     let (text, values) = sql.frontier(last.filter(|_| has_more));
-                    let query = Prepared(bound!(text, values));
+                    let query = bound!(text, values).prepared();
                     let places: Vec<PlaceRow> = query.load(connection).await?;
                     let frontier = places.into_iter().next().map(|row| row.place());
                     Ok::<_, diesel::result::Error>((found, frontier))
                 })?,
                 (0, false) => {
                     let found = read_query!(self.pools, connection =>
-                        Prepared(bound!(text, values)).load(connection).await)?;
+                        bound!(text, values).prepared().load(connection).await)?;
                     (found, None)
                 }
                 // Each offset is a text of its own.
@@ -176,7 +176,7 @@ impl Database {
         let sql = ListSql::of(Dialect::of(&self.pools), filter, None);
         let (text, values) = (sql.count(), sql.values);
         let row: TotalRow = read_query!(self.pools, connection =>
-            Prepared(bound!(text, values)).get_result(connection).await)?;
+            bound!(text, values).prepared().get_result(connection).await)?;
         Ok(FilterTotal {
             total: u64::try_from(row.n).unwrap_or(0),
             is_exact: row.is_cut == 0,

@@ -46,6 +46,7 @@ mod life_change;
 mod list;
 mod list_branch;
 mod list_sql;
+mod literal;
 mod migrate;
 mod oldest;
 mod origin_flow;

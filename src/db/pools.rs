@@ -1,10 +1,13 @@
 //! The two kinds of pool, and the macros that run one query on either.
 
+use std::any::Any;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Object, PoolError as DeadpoolError, Timeouts};
 use diesel::QueryResult;
 use diesel::sqlite::SqliteConnection;
+use diesel_async::AsyncConnection;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, PoolError};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use futures_util::future::BoxFuture;
@@ -66,36 +69,76 @@ where
         .map_err(|error| DbError::Url(error.to_string()))
 }
 
-/// Work on a connection. Boxed, so that what surrounds it is compiled once for each kind of answer:
-/// compiled for each query, it was a tenth of the service's machine code.
-pub(super) type Work<C, T> =
-    Box<dyn for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send>;
+/// What work answers. Only its caller knows the type (see [`Kind`]): what surrounds the work is
+/// compiled once, and not for each type of answer, where it was an eighth of the machine code.
+pub(super) struct Answer(Box<dyn Any + Send>);
+
+/// Work on a connection.
+pub(super) type Work<C> =
+    Box<dyn for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, QueryResult<Answer>> + Send>;
+
+/// The type of an [`Answer`].
+pub(super) struct Kind<T>(PhantomData<fn() -> T>);
+
+impl<T: 'static> Kind<T> {
+    pub(super) fn of(self, answer: Result<Answer, DbError>) -> Result<T, DbError> {
+        let known = answer?.0.downcast();
+        known
+            .map(|known| *known)
+            .map_err(|_| DbError::Refused("an answer of another kind".to_owned()))
+    }
+}
 
 /// What work is run on.
 pub(super) trait RunsWork {
     type Connection;
 
     /// Runs work that is one statement, or a transaction by itself.
-    fn run<T: Send + 'static>(
+    fn run(&self, work: Work<Self::Connection>) -> BoxFuture<'_, Result<Answer, DbError>>;
+
+    /// Runs several statements in one transaction. SQLite takes its write lock at the start: a
+    /// transaction that reads first and then writes loses under load.
+    fn run_transaction(
         &self,
-        work: Work<Self::Connection, T>,
-    ) -> impl Future<Output = Result<T, DbError>> + Send;
+        work: Work<Self::Connection>,
+    ) -> BoxFuture<'_, Result<Answer, DbError>>;
+
+    /// Runs statements that only read, and see the database at one moment.
+    fn run_snapshot(&self, work: Work<Self::Connection>) -> BoxFuture<'_, Result<Answer, DbError>>;
 }
 
 impl RunsWork for Pool<AsyncSqlite> {
     type Connection = AsyncSqlite;
 
-    async fn run<T: Send + 'static>(&self, work: Work<AsyncSqlite, T>) -> Result<T, DbError> {
-        run_on(self.clone(), work).await
+    fn run(&self, work: Work<AsyncSqlite>) -> BoxFuture<'_, Result<Answer, DbError>> {
+        Box::pin(run_on(self.clone(), work))
+    }
+
+    fn run_transaction(&self, work: Work<AsyncSqlite>) -> BoxFuture<'_, Result<Answer, DbError>> {
+        self.run(Box::new(move |connection| {
+            Box::pin(
+                connection.immediate_transaction(async move |connection| work(connection).await),
+            )
+        }))
+    }
+
+    fn run_snapshot(&self, work: Work<AsyncSqlite>) -> BoxFuture<'_, Result<Answer, DbError>> {
+        self.run(Box::new(move |connection| {
+            Box::pin(connection.transaction(async move |connection| work(connection).await))
+        }))
     }
 }
 
 /// Lets the compiler infer from the pool what the connection of a closure is.
-pub(super) fn work_on<P: RunsWork, T>(
+pub(super) fn work_on<P: RunsWork, T: Send + 'static>(
     _pool: &P,
     work: impl for<'c> FnOnce(&'c mut P::Connection) -> BoxFuture<'c, QueryResult<T>> + Send + 'static,
-) -> Work<P::Connection, T> {
-    Box::new(work)
+) -> (Work<P::Connection>, Kind<T>) {
+    let erased: Work<P::Connection> = Box::new(move |connection| {
+        let answer = work(connection);
+        Box::pin(async move { answer.await.map(|known| Answer(Box::new(known))) })
+    });
+    (erased, Kind(PhantomData))
 }
 
 /// Runs work on a connection of `pool`, for at most [`OPERATION_TIMEOUT`], and to its end whatever
@@ -103,11 +146,10 @@ pub(super) fn work_on<P: RunsWork, T>(
 ///
 /// A future that is dropped half-way (a client went away) would hand a connection with an open
 /// transaction, or one that SQLite still works on, back to the pool.
-pub(super) async fn run_on<C, T>(pool: Pool<C>, work: Work<C, T>) -> Result<T, DbError>
+pub(super) async fn run_on<C>(pool: Pool<C>, work: Work<C>) -> Result<Answer, DbError>
 where
     AsyncDieselConnectionManager<C>: Manager<Type = C, Error = PoolError>,
-    C: diesel_async::AsyncConnection + Send + 'static,
-    T: Send + 'static,
+    C: AsyncConnection + Send + 'static,
 {
     let detached = tokio::spawn(async move {
         let mut object = checkout(&pool).await?;
@@ -140,7 +182,7 @@ pub(super) async fn checkout<C>(
 ) -> Result<Object<AsyncDieselConnectionManager<C>>, DbError>
 where
     AsyncDieselConnectionManager<C>: Manager<Type = C, Error = PoolError>,
-    C: diesel_async::AsyncConnection,
+    C: AsyncConnection,
 {
     pool.get().await.map_err(|error| {
         DbError::Unavailable(match error {
@@ -154,13 +196,20 @@ where
     })
 }
 
-/// Runs `$query` (an expression of `QueryResult`) as [`run_on`] does.
-macro_rules! on_pool {
-    ($pool:expr, $connection:ident => $query:expr) => {{
-        let work =
-            $crate::db::pools::work_on($pool, move |$connection| Box::pin(async move { $query }));
-        $crate::db::pools::RunsWork::run($pool, work).await
+/// Runs `$work` (an expression of `QueryResult`) by a method of [`RunsWork`].
+macro_rules! ask_pool {
+    ($pool:expr, $method:ident, $connection:ident => $work:expr) => {{
+        let (work, kind) =
+            $crate::db::pools::work_on($pool, move |$connection| Box::pin(async move { $work }));
+        kind.of($crate::db::pools::RunsWork::$method($pool, work).await)
     }};
+}
+
+/// Runs `$query` as [`run_on`] does.
+macro_rules! on_pool {
+    ($pool:expr, $connection:ident => $query:expr) => {
+        $crate::db::pools::ask_pool!($pool, run, $connection => $query)
+    };
 }
 
 /// A query that changes nothing, written once for both databases.
@@ -182,15 +231,10 @@ macro_rules! read_snapshot {
     ($pools:expr, $connection:ident => $work:expr) => {
         match &$pools {
             $crate::db::pools::Pools::Postgres(pool) => {
-                let work = $crate::db::pools::work_on(pool, move |$connection| {
-                    Box::pin(async move { $work })
-                });
-                pool.run_snapshot(work).await
+                $crate::db::pools::ask_pool!(pool, run_snapshot, $connection => $work)
             }
             $crate::db::pools::Pools::Sqlite { readers, .. } => {
-                $crate::db::pools::on_pool!(readers, transaction => {
-                    transaction.transaction(async move |$connection| $work).await
-                })
+                $crate::db::pools::ask_pool!(readers, run_snapshot, $connection => $work)
             }
         }
     };
@@ -210,27 +254,21 @@ macro_rules! write_query {
     };
 }
 
-/// Several writing statements in one transaction, written once for both databases. SQLite takes
-/// its write lock at the start: a transaction that reads first and then writes loses under load.
+/// Several writing statements in one transaction, written once for both databases.
 macro_rules! write_transaction {
     ($pools:expr, $connection:ident => $work:expr) => {
         match &$pools {
             $crate::db::pools::Pools::Postgres(pool) => {
-                let work = $crate::db::pools::work_on(pool, move |$connection| {
-                    Box::pin(async move { $work })
-                });
-                pool.run_transaction(work).await
+                $crate::db::pools::ask_pool!(pool, run_transaction, $connection => $work)
             }
             $crate::db::pools::Pools::Sqlite { writer, .. } => {
-                $crate::db::pools::on_pool!(writer, transaction => {
-                    transaction.immediate_transaction(async move |$connection| $work).await
-                })
+                $crate::db::pools::ask_pool!(writer, run_transaction, $connection => $work)
             }
         }
     };
 }
 
-pub(super) use {on_pool, read_query, read_snapshot, write_query, write_transaction};
+pub(super) use {ask_pool, on_pool, read_query, read_snapshot, write_query, write_transaction};
 
 #[cfg(test)]
 mod tests {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use futures_util::future::BoxFuture;
 
 use super::connect;
 use super::error::DbError;
 use super::pool_use::PoolUse;
-use super::pools::{Pool, RunsWork, Work, build, checkout, run_on};
+use super::pools::{Answer, Pool, RunsWork, Work, build, checkout, run_on};
 use super::servers::Servers;
 use super::session::{Finding, Sessions, for_transaction};
 
@@ -45,48 +46,8 @@ impl PostgresPool {
         self.finding.get() != Some(Sessions::PerTransaction)
     }
 
-    /// Runs several statements in one transaction.
-    pub(super) async fn run_transaction<T: Send + 'static>(
-        &self,
-        work: Work<AsyncPgConnection, T>,
-    ) -> Result<T, DbError> {
-        let finding = Arc::clone(&self.finding);
-        self.run_watched(Box::new(move |connection| {
-            Box::pin(connection.transaction(async move |connection| {
-                settle(connection, &finding).await?;
-                work(connection).await
-            }))
-        }))
-        .await
-    }
-
-    /// Runs statements that only read, and see the database at one moment.
-    pub(super) async fn run_snapshot<T: Send + 'static>(
-        &self,
-        work: Work<AsyncPgConnection, T>,
-    ) -> Result<T, DbError> {
-        let finding = Arc::clone(&self.finding);
-        self.run_watched(Box::new(move |connection| {
-            Box::pin(async move {
-                connection
-                    .build_transaction()
-                    .repeatable_read()
-                    .read_only()
-                    .run(async move |connection| {
-                        settle(connection, &finding).await?;
-                        work(connection).await
-                    })
-                    .await
-            })
-        }))
-        .await
-    }
-
     /// If statements are lost between sessions, the next connection looks what sessions there are.
-    async fn run_watched<T: Send + 'static>(
-        &self,
-        work: Work<AsyncPgConnection, T>,
-    ) -> Result<T, DbError> {
+    async fn run_watched(&self, work: Work<AsyncPgConnection>) -> Result<Answer, DbError> {
         self.finding.find_out(&self.servers).await?;
         let outcome = run_on(self.pool.clone(), work).await;
         if matches!(outcome, Err(DbError::OtherSession(_))) {
@@ -100,14 +61,55 @@ impl PostgresPool {
 impl RunsWork for PostgresPool {
     type Connection = AsyncPgConnection;
 
-    async fn run<T: Send + 'static>(&self, work: Work<AsyncPgConnection, T>) -> Result<T, DbError> {
-        self.finding.find_out(&self.servers).await?;
-        match self.keeps_sessions() {
-            true => self.run_watched(work).await,
-            // Transactions within it are savepoints.
-            false => self.run_transaction(work).await,
-        }
+    fn run(&self, work: Work<AsyncPgConnection>) -> BoxFuture<'_, Result<Answer, DbError>> {
+        Box::pin(async move {
+            self.finding.find_out(&self.servers).await?;
+            match self.keeps_sessions() {
+                true => self.run_watched(work).await,
+                // Transactions within it are savepoints.
+                false => self.run_transaction(work).await,
+            }
+        })
     }
+
+    fn run_transaction(
+        &self,
+        work: Work<AsyncPgConnection>,
+    ) -> BoxFuture<'_, Result<Answer, DbError>> {
+        let finding = Arc::clone(&self.finding);
+        Box::pin(self.run_watched(Box::new(move |connection| {
+            Box::pin(connection.transaction(async move |connection| {
+                settle(connection, &finding).await?;
+                work(connection).await
+            }))
+        })))
+    }
+
+    fn run_snapshot(
+        &self,
+        work: Work<AsyncPgConnection>,
+    ) -> BoxFuture<'_, Result<Answer, DbError>> {
+        let finding = Arc::clone(&self.finding);
+        Box::pin(self.run_watched(Box::new(move |connection| {
+            Box::pin(async move { snapshot(connection, &finding, work).await })
+        })))
+    }
+}
+
+async fn snapshot(
+    connection: &mut AsyncPgConnection,
+    finding: &Finding,
+    work: Work<AsyncPgConnection>,
+) -> diesel::QueryResult<Answer> {
+    let transaction = connection.build_transaction();
+    transaction
+        .repeatable_read()
+        .read_only()
+        .run(async move |connection| {
+            settle(connection, finding).await?;
+            work(connection).await
+        })
+        .await
 }
 
 /// Gives a transaction what its session does not have.

@@ -1,24 +1,44 @@
 //! Queries written as SQL that each connection prepares once.
 //!
-//! Diesel prepares a `sql_query` anew each time, since it can't know how many texts there are. To
-//! parse and plan a list costs Postgres more than to read it.
+//! Diesel prepares a `sql_query` and an update anew each time, since it can't know how many texts
+//! there are. To parse and plan a list costs Postgres more than to read it; SQLite compiles the
+//! triggers with each statement, which costs more than an update.
 
 use diesel::QueryResult;
 use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::Untyped;
 
 /// A query of which there are few texts: each is kept as long as its connection. What clients
 /// write is bound, and does not make a text of its own.
-pub(super) struct Prepared<Q>(pub Q);
+pub(super) struct Prepared<Q> {
+    query: Q,
+    is_kept: bool,
+}
+
+/// For Diesel's updates too, which it prepares anew each time.
+pub(super) trait Prepare: Sized {
+    fn prepared(self) -> Prepared<Self> {
+        self.prepared_if(true)
+    }
+
+    /// Not kept unless `is_one_of_few`: lists of different lengths have different texts.
+    fn prepared_if(self, is_one_of_few: bool) -> Prepared<Self> {
+        Prepared {
+            query: self,
+            is_kept: is_one_of_few,
+        }
+    }
+}
+
+impl<Q> Prepare for Q {}
 
 impl<DB: Backend, Q: QueryFragment<DB>> QueryFragment<DB> for Prepared<Q> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        self.0.walk_ast(out)
+        self.query.walk_ast(out)
     }
 
     fn is_safe_to_cache_prepared(&self, _backend: &DB) -> QueryResult<bool> {
-        Ok(true)
+        Ok(self.is_kept)
     }
 }
 
@@ -28,6 +48,6 @@ impl<Q> QueryId for Prepared<Q> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<Q> Query for Prepared<Q> {
-    type SqlType = Untyped;
+impl<Q: Query> Query for Prepared<Q> {
+    type SqlType = Q::SqlType;
 }

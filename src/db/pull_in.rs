@@ -6,6 +6,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::literal::{Literal, literal};
 use super::pools::{read_query, write_query, write_transaction};
 use super::read::{is_pending, is_processing};
 use super::ready_origins::is_waiting;
@@ -151,6 +152,6 @@ impl Database {
 }
 
 /// The time is not the one that the client set as the earliest.
-fn is_not_asked_for() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("(jobs.not_before IS NULL OR jobs.due_at > jobs.not_before)")
+fn is_not_asked_for() -> Literal<diesel::sql_types::Bool> {
+    literal("(jobs.not_before IS NULL OR jobs.due_at > jobs.not_before)")
 }

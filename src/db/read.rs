@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::counts::StatusCounts;
+use super::literal::{Literal, literal};
 use super::oldest::OldestWaits;
 use super::pools::read_query;
 use super::row::JobRow;
@@ -128,16 +129,16 @@ impl Database {
 
 /// `status = 'pending'`, as a literal: with a bound value a planned statement could not use the
 /// partial index.
-pub(super) fn is_pending() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("jobs.status = 'pending'")
+pub(super) fn is_pending() -> Literal<diesel::sql_types::Bool> {
+    literal("jobs.status = 'pending'")
 }
 
 /// The job is in the state in which alone `event` may happen, as a literal (see [`is_pending`]).
-pub(super) fn may(event: Event) -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql(&format!("jobs.status = '{}'", event.from().as_str()))
+pub(super) fn may(event: Event) -> Literal<diesel::sql_types::Bool> {
+    literal(format!("jobs.status = '{}'", event.from().as_str()))
 }
 
 /// `status = 'processing'`, as a literal (see [`is_pending`]).
-pub(super) fn is_processing() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("jobs.status = 'processing'")
+pub(super) fn is_processing() -> Literal<diesel::sql_types::Bool> {
+    literal("jobs.status = 'processing'")
 }

@@ -5,6 +5,7 @@ use diesel::sql_types::{Bool, Integer, SmallInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::claim::{is_understood, understood};
+use super::literal::{Literal, literal};
 use super::pools::{read_query, write_query};
 use super::read::is_pending;
 use super::schema::jobs;
@@ -185,11 +186,11 @@ fn ready(origin: String, priority: i16, is_held: bool) -> ReadyOrigin {
 
 /// `waiting`, as a literal: with a bound value a planned statement could not use the partial
 /// index.
-pub(super) fn is_waiting() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("jobs.waiting")
+pub(super) fn is_waiting() -> Literal<diesel::sql_types::Bool> {
+    literal("jobs.waiting")
 }
 
 /// Not `waiting`, as a literal (see [`is_waiting`]).
-pub(super) fn is_ready() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("NOT jobs.waiting")
+pub(super) fn is_ready() -> Literal<diesel::sql_types::Bool> {
+    literal("NOT jobs.waiting")
 }

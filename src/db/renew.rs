@@ -12,6 +12,7 @@ use diesel_async::RunQueryDsl;
 
 use super::pools::{AsyncSqlite, Pool, Pools, on_pool};
 use super::postgres_pool::PostgresPool;
+use super::prepared::Prepare;
 use super::read::is_processing;
 use super::schema::jobs;
 use super::types::{Id, sql};
@@ -61,6 +62,7 @@ async fn renew_in_transaction(
             )
             .set(jobs::due_at.eq(clock::after(lease).nullable()))
             .returning((jobs::id, jobs::fence))
+            .prepared()
             .get_result(connection)
             .await
             .optional()?;

@@ -8,6 +8,7 @@ use super::begin::{Begin, Rank, Waits};
 use super::dialect::Dialect;
 use super::idempotency::{Answering, Kept, KeyClaim, claim_key, keep_answer, or_under_way};
 use super::insert_many::insert_many;
+use super::literal::{Literal, literal};
 use super::pools::Pools;
 use super::row::JobRow;
 use super::schema::{idempotency_keys, jobs};
@@ -350,6 +351,6 @@ pub(super) fn is_completed(dialect: Dialect, new: &NewJob) -> WithHash<'_> {
         .sql(after)
 }
 
-pub(super) fn is_active() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("jobs.status IN ('pending', 'processing')")
+pub(super) fn is_active() -> Literal<diesel::sql_types::Bool> {
+    literal("jobs.status IN ('pending', 'processing')")
 }

@@ -10,7 +10,9 @@ use uuid::Uuid;
 
 use super::dialect::Dialect;
 use super::events::EventRange;
+use super::literal::{Literal, literal};
 use super::pools::{read_query, write_transaction};
+use super::prepared::Prepare;
 use super::schema::{webhook_deliveries as deliveries, webhooks};
 use super::types::{Id, Moment, sql};
 use super::webhooks::WebhookSecrets;
@@ -91,8 +93,43 @@ impl WorkRow {
     }
 }
 
-/// The URL, the secret, the one before and until when.
-type Receiver = (String, String, Option<String>, Option<Moment>);
+/// Where a delivery goes, and what signs it.
+#[derive(Debug, Clone, Queryable)]
+pub(super) struct Receiver {
+    url: String,
+    secret: String,
+    old_secret: Option<String>,
+    old_secret_until: Option<Moment>,
+}
+
+impl Receiver {
+    /// The URL, and the secrets that sign at the moment `now`.
+    pub(super) fn signers(self, now: Timestamp) -> (String, WebhookSecrets) {
+        let signs = self
+            .old_secret_until
+            .is_some_and(|Moment(until)| until > now);
+        let old = self.old_secret.filter(|_| signs);
+        let secrets = [Some(self.secret), old].into_iter().flatten().collect();
+        (self.url, WebhookSecrets(secrets))
+    }
+}
+
+/// The columns of a [`Receiver`], and the moment.
+macro_rules! receiver_and_now {
+    () => {{
+        use $crate::db::{clock, schema::webhooks};
+        (
+            (
+                webhooks::url,
+                webhooks::secret,
+                webhooks::old_secret,
+                webhooks::old_secret_until,
+            ),
+            clock::now(),
+        )
+    }};
+}
+pub(super) use receiver_and_now;
 
 impl Database {
     /// Receivers that are behind the events or have deliveries that are due.
@@ -104,7 +141,7 @@ impl Database {
                  WHERE webhook_id = webhooks.id AND status = 'pending' AND due_at <= {now}) \
                  AS has_due FROM webhooks WHERE disabled_at IS NULL"
             );
-            read_query!(self.pools, connection => diesel::sql_query(text).load(connection).await)?
+            read_query!(self.pools, connection => diesel::sql_query(text).prepared().load(connection).await)?
         };
         if rows.is_empty() {
             return Ok(Vec::new());
@@ -150,28 +187,18 @@ impl Database {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let claimed: Option<(Receiver, Moment, Vec<DeliveryRow>)> = write_transaction!(self.pools, connection => {
             // Locked, so that two processes do not take the same, nor wait for each other's.
-            let touched = diesel::update(
+            let touched: Option<(Receiver, Moment)> = diesel::update(
                 webhooks::table.find(Id(webhook)).filter(webhooks::disabled_at.is_null()),
             )
             .set(webhooks::position.eq(webhooks::position))
-            .execute(connection)
-            .await?;
-            if touched == 0 {
+            .returning(receiver_and_now!())
+            .prepared()
+            .get_result(connection)
+            .await
+            .optional()?;
+            let Some((receiver, now)) = touched else {
                 return Ok(None);
-            }
-            let (receiver, now): (Receiver, Moment) = webhooks::table
-                .find(Id(webhook))
-                .select((
-                    (
-                        webhooks::url,
-                        webhooks::secret,
-                        webhooks::old_secret,
-                        webhooks::old_secret_until,
-                    ),
-                    clock::now(),
-                ))
-                .first(connection)
-                .await?;
+            };
             let due: Vec<Id> = deliveries::table
                 .filter(deliveries::webhook_id.eq(Id(webhook)))
                 .filter(is_pending())
@@ -201,7 +228,7 @@ impl Database {
         let Some((receiver, Moment(now), rows)) = claimed else {
             return Ok(Vec::new());
         };
-        let (url, secrets) = signers(receiver, now);
+        let (url, secrets) = receiver.signers(now);
         let claim = |row: DeliveryRow| ClaimedDelivery {
             id: row.id.0,
             webhook_id: row.webhook_id.0,
@@ -217,15 +244,6 @@ impl Database {
 }
 
 /// A literal, so that the partial index is found.
-pub(super) fn is_pending() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("webhook_deliveries.status = 'pending'")
-}
-
-fn signers((url, secret, old, until): Receiver, now: Timestamp) -> (String, WebhookSecrets) {
-    let signs = until.is_some_and(|Moment(until)| until > now);
-    let old = old.filter(|_| signs);
-    (
-        url,
-        WebhookSecrets([Some(secret), old].into_iter().flatten().collect()),
-    )
+pub(super) fn is_pending() -> Literal<diesel::sql_types::Bool> {
+    literal("webhook_deliveries.status = 'pending'")
 }

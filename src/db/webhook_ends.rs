@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::dialect::Dialect;
 use super::pools::{Pools, write_transaction};
+use super::prepared::Prepare;
 use super::schema::{webhook_deliveries as deliveries, webhooks};
 use super::types::{Id, Moment, sql};
 use super::webhook_claims::{ClaimedDelivery, LEASE, is_pending};
@@ -106,8 +107,7 @@ pub(super) async fn write(
         .map(|ending| (ending.id, ending.webhook, ending.is_success()))
         .collect();
     let failing: HashMap<Uuid, Duration> = write_transaction!(*pools, connection => {
-        let written: Vec<Written> = diesel::sql_query(statement)
-            .bind::<Text, _>(rows)
+        let written: Vec<Written> = diesel::sql_query(statement).bind::<Text, _>(rows).prepared()
             .load(connection)
             .await?;
         let written: HashSet<Uuid> = written.into_iter().map(|row| row.id.0).collect();
@@ -150,6 +150,7 @@ macro_rules! note_success {
         let receiver = webhooks::table.find(Id($webhook));
         let recovered = diesel::update(receiver.filter(webhooks::failing_since.is_not_null()))
             .set(webhooks::failing_since.eq(None::<Moment>))
+            .prepared()
             .execute($connection)
             .await?;
         // Not with each delivery: many would wait for one row.
@@ -158,6 +159,7 @@ macro_rules! note_success {
             .or(webhooks::last_success_at.lt(clock::before(SUCCESS_NOTED).nullable()));
         diesel::update(receiver.filter(is_old))
             .set(webhooks::last_success_at.eq(clock::now().nullable()))
+            .prepared()
             .execute($connection)
             .await?;
         if recovered > 0 {

@@ -7,6 +7,7 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::events::EventsOf;
+use super::literal::literal;
 use super::pools::{read_query, write_query, write_transaction};
 use super::schema::{webhook_deliveries as deliveries, webhooks};
 use super::types::{Id, Moment, sql};
@@ -193,7 +194,7 @@ impl Database {
     /// Deletes deliveries that ended more than `keeping` ago, `limit` at most; returns how many.
     pub async fn forget_deliveries(&self, keeping: Duration, limit: u32) -> Result<usize, DbError> {
         let old: Vec<Id> = read_query!(self.pools, connection => deliveries::table
-            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("status <> 'pending'"))
+            .filter(literal::<diesel::sql_types::Bool>("status <> 'pending'"))
             .filter(deliveries::updated_at.lt(clock::before(keeping)))
             .order(deliveries::updated_at.asc())
             .select(deliveries::id)

@@ -11,7 +11,7 @@ use super::state::ApiState;
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// The path that leads every link in the answer to one request. Empty at the root.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prefix(PathPrefix);
 
 impl Prefix {

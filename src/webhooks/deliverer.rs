@@ -26,9 +26,9 @@ const INTERVAL: Duration = Duration::from_millis(150);
 /// Events that are looked at for a receiver at once.
 const GROUP: u32 = 200;
 /// Deliveries to one receiver that this process has under way.
-const MOST_AT_ONCE: usize = 32;
-/// The same while there is more to do. A claim costs a transaction, so it should take many.
-const BUSY_INTERVAL: Duration = Duration::from_millis(20);
+const MOST_AT_ONCE: usize = 64;
+/// The same while there is more than was taken. A look costs a transaction, so it should take many.
+const BUSY_INTERVAL: Duration = Duration::from_millis(30);
 
 /// The deliveries of this process.
 pub struct Deliverer {
@@ -44,8 +44,10 @@ pub struct Deliverer {
 /// What became of the events that a receiver had not got.
 #[derive(Default)]
 struct Added {
-    /// There are new deliveries.
-    any: bool,
+    /// New deliveries that are claimed already.
+    claimed: Vec<ClaimedDelivery>,
+    /// There are others.
+    any_left: bool,
     /// There may be further events.
     may_go_on: bool,
 }
@@ -136,20 +138,31 @@ impl Deliverer {
         let mut is_more = false;
         let mut events = EventsRead::default();
         for work in self.database.webhook_work().await? {
+            // What waits already goes first.
+            let room = match work.has_due {
+                true => 0,
+                false => room(under_way, work.id),
+            };
             let added = match work.is_behind {
-                true => self.add(&work, &mut events).await?,
+                true => self.add(&work, &mut events, room).await?,
                 false => Added::default(),
             };
             is_more |= added.may_go_on;
-            if work.has_due || added.any {
-                is_more |= self.start(work.id, under_way, sending).await? > 0;
+            self.send(added.claimed, under_way, sending);
+            if work.has_due || added.any_left {
+                is_more |= self.start(work.id, under_way, sending).await?;
             }
         }
         Ok(is_more)
     }
 
-    /// Makes deliveries of the events that a receiver has not got.
-    async fn add(&self, work: &WebhookWork, read: &mut EventsRead) -> Result<Added, DbError> {
+    /// Makes deliveries of the events that a receiver has not got, and claims the first `room`.
+    async fn add(
+        &self,
+        work: &WebhookWork,
+        read: &mut EventsRead,
+        room: usize,
+    ) -> Result<Added, DbError> {
         if self.database.webhook_is_full(work.id).await? {
             return Ok(Added::default());
         }
@@ -183,33 +196,45 @@ impl Deliverer {
                 "a webhook will not get events that were deleted before it had room for them"
             );
         }
-        let any = !new.is_empty();
+        let any_left = new.len() > room;
         let adding = self
             .database
-            .add_deliveries(work.id, work.position, last, new);
-        let is_added = adding.await?;
+            .add_deliveries(work.id, work.position, last, new, room);
+        let claimed = adding.await?;
+        let is_added = claimed.is_some();
         Ok(Added {
-            any: is_added && any,
+            claimed: claimed.unwrap_or_default(),
+            any_left: is_added && any_left,
             may_go_on: is_added && is_more,
         })
     }
 
-    /// Sends what is due, as far as there is room; returns how many.
+    /// Sends what is due, as far as there is room; returns whether there may be more.
     async fn start(
         self: &Arc<Self>,
         webhook: Uuid,
         under_way: &UnderWay,
         sending: &TaskTracker,
-    ) -> Result<usize, DbError> {
-        let taken = lock(under_way).get(&webhook).copied().unwrap_or(0);
-        let room = MOST_AT_ONCE.saturating_sub(taken);
+    ) -> Result<bool, DbError> {
+        let room = room(under_way, webhook);
         if room == 0 {
-            return Ok(0);
+            // The receiver is slow.
+            return Ok(false);
         }
         let claimed = self.database.claim_deliveries(webhook, room).await?;
-        let started = claimed.len();
+        let is_full = claimed.len() == room;
+        self.send(claimed, under_way, sending);
+        Ok(is_full)
+    }
+
+    fn send(
+        self: &Arc<Self>,
+        claimed: Vec<ClaimedDelivery>,
+        under_way: &UnderWay,
+        sending: &TaskTracker,
+    ) {
         for claim in claimed {
-            *lock(under_way).entry(webhook).or_default() += 1;
+            *lock(under_way).entry(claim.webhook_id).or_default() += 1;
             let (this, under_way) = (Arc::clone(self), Arc::clone(under_way));
             sending.spawn(async move {
                 this.deliver(&claim).await;
@@ -222,7 +247,6 @@ impl Deliverer {
                 }
             });
         }
-        Ok(started)
     }
 
     async fn deliver(&self, claim: &ClaimedDelivery) {
@@ -275,6 +299,12 @@ impl Deliverer {
             .disable_webhook(claim.webhook_id, reason)
             .await
     }
+}
+
+/// How many more deliveries to a receiver this process may have under way.
+fn room(under_way: &UnderWay, webhook: Uuid) -> usize {
+    let taken = lock(under_way).get(&webhook).copied().unwrap_or(0);
+    MOST_AT_ONCE.saturating_sub(taken)
 }
 
 fn lock(under_way: &UnderWay) -> std::sync::MutexGuard<'_, HashMap<Uuid, usize>> {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use actix_web::web::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use super::shown::Shown;
 use crate::db::{Database, DbError, EventsOf};
 use crate::domain::PublicEvent;
+use crate::http::prefix::Prefix;
 
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -39,8 +41,18 @@ struct State {
     listeners: usize,
     /// The last events, without a gap up to the newest.
     recent: VecDeque<Arc<Shown>>,
+    /// What most listeners are sent next: they keep up, and see the API under the same prefix.
+    shared: Option<SharedText>,
     /// Jobs and batches that somebody listens to: how many do, and the number of the last event.
     subjects: HashMap<Uuid, (usize, watch::Sender<u64>)>,
+}
+
+/// The text of the events after the number `after`, up to `newest`.
+struct SharedText {
+    after: u64,
+    newest: u64,
+    prefix: Prefix,
+    text: Bytes,
 }
 
 impl Feed {
@@ -97,6 +109,19 @@ impl Feed {
     }
 }
 
+impl State {
+    /// The events after the number `after`, if they are kept.
+    fn since(&self, after: u64) -> Option<Vec<Arc<Shown>>> {
+        let first = self.recent.front()?.event.sequence;
+        if first > after.saturating_add(1) {
+            return None;
+        }
+        let seen = |shown: &Arc<Shown>| shown.event.sequence <= after;
+        let seen = self.recent.partition_point(seen);
+        Some(self.recent.range(seen..).cloned().collect())
+    }
+}
+
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -108,6 +133,7 @@ impl Inner {
         let alone = state.listeners == 0;
         if alone {
             state.recent.clear();
+            state.shared = None;
             self.newest.send_replace(None);
         }
         alone
@@ -192,14 +218,34 @@ impl Listener {
         if newest <= after {
             return Some(Vec::new());
         }
-        let state = self.inner.state();
-        let first = state.recent.front()?.event.sequence;
-        if first > after.saturating_add(1) {
-            return None;
+        self.inner.state().since(after)
+    }
+
+    /// Their text for a client that sees the API under `prefix`, and the number of the last; `None`
+    /// also if there are none. Written once for all clients that keep up.
+    pub fn recent_text(&self, after: u64, prefix: &Prefix) -> Option<(Bytes, u64)> {
+        let newest = (*self.newest.borrow()).filter(|newest| *newest > after)?;
+        let mut state = self.inner.state();
+        if let Some(shared) = &state.shared
+            && (shared.after, shared.newest) == (after, newest)
+            && shared.prefix == *prefix
+        {
+            return Some((shared.text.clone(), newest));
         }
-        let seen = |shown: &Arc<Shown>| shown.event.sequence <= after;
-        let seen = state.recent.partition_point(seen);
-        Some(state.recent.range(seen..).cloned().collect())
+        let events = state.since(after)?;
+        let newest = events.last()?.event.sequence;
+        let mut text = String::new();
+        for shown in &events {
+            shown.write_to(&mut text, prefix);
+        }
+        let text = Bytes::from(text);
+        state.shared = Some(SharedText {
+            after,
+            newest,
+            prefix: prefix.clone(),
+            text: text.clone(),
+        });
+        Some((text, newest))
     }
 }
 

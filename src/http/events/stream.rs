@@ -136,7 +136,7 @@ impl Running {
             // While the database is away the client waits, and misses nothing.
             let text = self.read().await.unwrap_or_default();
             if !text.is_empty() {
-                return Some(Bytes::from(text));
+                return Some(text);
             }
             tokio::select! {
                 () = self.stream.listener.changed() => {}
@@ -165,7 +165,10 @@ impl Running {
     }
 
     /// The text of what happened since, if it concerns the client.
-    async fn read(&mut self) -> Result<String, Problem> {
+    async fn read(&mut self) -> Result<Bytes, Problem> {
+        if let Some(text) = self.shared() {
+            return Ok(text);
+        }
         let mut text = String::new();
         loop {
             let events = match self.stream.of {
@@ -189,9 +192,26 @@ impl Running {
                 text.push_str(END);
             }
             if is_all || !text.is_empty() {
-                return Ok(text);
+                return Ok(Bytes::from(text));
             }
         }
+    }
+
+    /// What all clients read that follow everything.
+    fn shared(&mut self) -> Option<Bytes> {
+        let EventStream {
+            of,
+            filter,
+            prefix,
+            listener,
+            ..
+        } = &self.stream;
+        if *of != EventsOf::Everything || *filter != EventFilter::default() {
+            return None;
+        }
+        let (text, newest) = listener.recent_text(self.after, prefix)?;
+        (self.after, self.sent) = (newest, newest);
+        Some(text)
     }
 
     async fn read_from_database(&self) -> Result<(Vec<Arc<Shown>>, bool), Problem> {
