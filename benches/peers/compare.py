@@ -12,7 +12,7 @@ from document import write_section
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benches/peers/run", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("engine", "service", "all"), default="all")
+    parser.add_argument("what", nargs="?", choices=("engine", "formats", "service", "all"), default="all")
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--release", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--engine-rounds", type=int, default=5)
@@ -57,9 +57,20 @@ def run_engine(options: argparse.Namespace) -> str:
     return f"{how}\n\n{report.report(found, engines)}\n\n{variants.report(found['variants'])}"
 
 
+def run_formats(options: argparse.Namespace) -> str:
+    from engine import contenders, formats
+
+    engines = contenders.engines(options.cache, options.release)
+    found = formats.measure(engines, options.cache / "photos", options, progress)
+    (options.cache / "formats.json").write_text(json.dumps(found, indent=1))
+    how = (f"{options.engine_rounds} rounds of {options.engine_seconds:g} s for each engine and file, two photos"
+           f" of each kind, on one processor. {machine.versions(options.cache)}.")
+    return f"{how}\n\n{formats.report(found, options)}"
+
+
 def main() -> None:
     options = arguments()
-    parts = {"engine": run_engine, "service": run_service}
+    parts = {"engine": run_engine, "formats": run_formats, "service": run_service}
     for name, run in parts.items():
         if options.what in (name, "all"):
             heading, begun = machine.heading(), time.monotonic()

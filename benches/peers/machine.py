@@ -25,7 +25,7 @@ def versions(cache: Path) -> str:
     import pyvips
 
     python = [f"{name} {importlib.metadata.version(name)}" for name in
-              ("pillow", "pyvips", "fastapi", "uvicorn", "asyncpg", "httpx")]
+              ("pillow", "pillow-heif", "pillow-jxl-plugin", "pyvips", "fastapi", "uvicorn", "asyncpg", "httpx")]
     node = [f"{name} {_node_version(cache, name)}" for name in
             ("sharp", "bullmq", "fastify", "pg", "ioredis", "undici")]
     return ", ".join(

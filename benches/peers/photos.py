@@ -7,7 +7,11 @@ an EXIF orientation: what all contenders do with those is not part of the race.
 import sys
 from pathlib import Path
 
+import pillow_heif
+import pillow_jxl  # noqa: F401  (registers JPEG XL)
 from PIL import Image, ImageDraw, ImageOps
+
+pillow_heif.register_heif_opener()
 
 # Camera photographs of 13 and 20 MP, so that 12 MP is a reduction: real detail, real noise.
 SOURCES = {
@@ -24,6 +28,18 @@ JPEGS = {
     "2mp-420": (MP2, {"quality": 90, "subsampling": "4:2:0"}),
     "2mp-444": (MP2, {"quality": 90, "subsampling": "4:4:4"}),
     "vga-420": (VGA, {"quality": 85, "subsampling": "4:2:0"}),
+}
+
+# Each as 12 MP and as 2 MP.
+OTHERS = {
+    "heic": {"quality": 75},
+    "avif": {"quality": 70, "subsampling": "4:2:0", "speed": 8},
+    "jxl": {"quality": 90},
+    "jp2": {"irreversible": True, "quality_mode": "rates", "quality_layers": [12]},
+    "raw.tiff": {},
+    "lzw.tiff": {"compression": "tiff_lzw"},
+    "deflate.tiff": {"compression": "tiff_adobe_deflate"},
+    "jpeg.tiff": {"compression": "jpeg", "quality": 90},
 }
 
 
@@ -54,7 +70,12 @@ def make(sources: Path, target: Path) -> None:
         with_vignette(small).save(target / f"{name}-2mp-alpha.png")
         palette = small.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
         palette.save(target / f"{name}-2mp.gif")
-        sized(photo, MP12).save(target / f"{name}-12mp.png")
+        large = sized(photo, MP12)
+        large.save(target / f"{name}-12mp.png")
+        for kind, options in OTHERS.items():
+            for size, picture in (("12mp", large), ("2mp", small)):
+                picture.info.clear()
+                picture.save(target / f"{name}-{size}.{kind}", **options)
 
 
 if __name__ == "__main__":

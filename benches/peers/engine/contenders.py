@@ -30,7 +30,7 @@ def engines(cache: Path, release: Path) -> list[Engine]:
     return [
         Engine(US, "`make` of `crates/imaging` with its default limits: beside the thumbnail it reads EXIF and the"
                " profile's name and makes ThumbHash and dominant colour, which the peers don't",
-               [str(release / "examples/peer_engine")]),
+               [str(release / "examples/peer_engine"), str(release / "thumbforge")]),
         Engine("sharp", "`sharp.concurrency(1)`, `sharp.cache(false)`, autoOrient, resize `inside`, flatten on"
                " white, jpeg quality 85 with `optimiseCoding: false` (12 % faster on small files; the others don't"
                " optimise either); all else at its defaults (Lanczos3, shrink on load)",

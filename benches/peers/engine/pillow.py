@@ -3,11 +3,18 @@
 import io
 import sys
 
-from PIL import Image, ImageOps
+import pillow_heif
+import pillow_jxl.JpegXLImagePlugin
+from PIL import AvifImagePlugin, Image, ImageOps
 
 from loop import serve
 
 SIZE = (256, 256)
+pillow_heif.register_heif_opener()
+# Of one thread, as all contenders.
+pillow_heif.options.DECODE_THREADS = 1
+pillow_jxl.JpegXLImagePlugin.DECODE_THREADS = 0
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 def finish(image: Image.Image, quality: int) -> bytes:

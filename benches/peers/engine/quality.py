@@ -7,7 +7,11 @@ luma at quality 100 shows it. SSIM after Wang et al. 2004 (11 × 11 Gaussian, si
 from pathlib import Path
 
 import numpy
+import pillow_heif
+import pillow_jxl  # noqa: F401  (registers JPEG XL)
 from PIL import Image, ImageOps
+
+pillow_heif.register_heif_opener()
 
 
 def _channels(image: Image.Image) -> list[numpy.ndarray]:
