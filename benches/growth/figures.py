@@ -8,10 +8,10 @@ MOST_RATIO, MOST_MILLIS, LEAST_SHARE, LEAST_OF_BATCH = 2, 5, 0.95, 0.9
 def answers(database: str, few: int, many: int, rows: list[dict]) -> str:
     cells = [
         [row["what"], *(f"{row[name]:.2f}" for name in ("few p50", "few p99", "p50", "p99")),
-         f"{row['ratio']:.2f} ×", _verdict(row)]
+         f"{row['first p99']:.2f}" if "first p99" in row else "", f"{row['ratio']:.2f} ×", _verdict(row)]
         for row in rows
     ]
-    header = [f"{database}, ms", f"{few:,} p50", "p99", f"{many:,} p50", "p99", "p99 to p99", ""]
+    header = [f"{database}, ms", f"{few:,} p50", "p99", f"{many:,} p50", "p99", "p99, first time", "p99 to p99", ""]
     return table(header, cells)
 
 

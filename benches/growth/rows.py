@@ -14,7 +14,7 @@ SUBMITTERS = ["archive", "gallery", "importer", "shop", "wiki"]
 # Put off: they are never claimed while something is measured.
 PENDING = 100
 LATER_MICROS = 30 * 86_400 * 1_000_000
-# The most frequent first.
+# The most frequent, which is half of all, first.
 ERROR_CODES = [
     "source_client_error", "source_timeout", "dns_failed", "connection_failed", "source_server_error",
     "unsupported_format", "corrupt_image", "rate_limited", "too_many_redirects", "source_too_large",
@@ -67,7 +67,7 @@ def rows(count: int, now_micros: int | None = None) -> Iterator[tuple]:
         kind = chance()
         tags = submitter = None
         if kind < 0.1:
-            names = {tag(1 + int(chance() * TAGS)) for _ in range(1 + (kind < 0.05))}
+            names = {tag(zipf(chance(), TAGS)) for _ in range(1 + (kind < 0.05))}
             tags = "[" + ",".join(f'"{name}"' for name in sorted(names)) + "]"
         if chance() < 0.2:
             submitter = SUBMITTERS[int(chance() * 5)]
@@ -83,7 +83,7 @@ def rows(count: int, now_micros: int | None = None) -> Iterator[tuple]:
         elif lot < 0.96:
             result = completed(url, job, digest, chance())
         elif lot < 0.99:
-            code = ERROR_CODES[zipf(chance(), len(ERROR_CODES)) - 1]
+            code = ERROR_CODES[zipf(chance() ** 2, len(ERROR_CODES)) - 1]
             status, error, source_status = "failed", "the source answered 404 Not Found", 404
         else:
             status, source_status = "cancelled", None
