@@ -198,7 +198,7 @@ fn redis_settings(settings: &Settings, url: &RedisUrl) -> RedisSettings {
 }
 
 /// Connections to a receiver that are kept: events come in groups.
-const DELIVERY_CONNECTIONS: usize = 32;
+const DELIVERY_CONNECTIONS: usize = 64;
 
 /// How receivers of webhooks are reached.
 pub(super) fn webhook_settings(settings: &Settings) -> FetchSettings {

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::dialect::Dialect;
 use super::pools::read_query;
-use super::prepared::Prepare;
 use super::row::JobRow;
 use super::schema::{batch_reused, jobs};
 use super::types::{Id, Moment, sql};
@@ -135,7 +134,7 @@ impl Database {
     pub async fn find_batch(&self, id: Uuid) -> Result<Option<Batch>, DbError> {
         let given = Dialect::of(&self.pools).parameter(1);
         let text = with_counts(&format!("SELECT * FROM batches WHERE id = {given}"));
-        let rows: Vec<BatchRow> = read_query!(self.pools, connection => diesel::sql_query(text).bind::<sql::Id, _>(Id(id)).prepared()
+        let rows: Vec<BatchRow> = read_query!(self.pools, connection => diesel::sql_query(text).bind::<sql::Id, _>(Id(id))
             .load(connection)
             .await)?;
         rows.into_iter().next().map(Batch::try_from).transpose()

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::time::{Instant, timeout_at};
 
 use super::DbError;
 use super::finish::{self, Ending};
@@ -94,13 +94,12 @@ where
     tokio::spawn(async move {
         let mut group: Vec<Waiting<I, O>> = Vec::with_capacity(LARGEST_GROUP);
         while receiver.recv_many(&mut group, LARGEST_GROUP).await > 0 {
-            if !linger.is_zero() {
-                sleep(linger).await;
-                while group.len() < LARGEST_GROUP
-                    && let Ok(waiting) = receiver.try_recv()
-                {
-                    group.push(waiting);
-                }
+            let end = Instant::now() + linger;
+            while !linger.is_zero()
+                && group.len() < LARGEST_GROUP
+                && let Ok(Some(waiting)) = timeout_at(end, receiver.recv()).await
+            {
+                group.push(waiting);
             }
             // Drops requests whose caller has gone: a client went away.
             group.retain(|waiting| !waiting.reply.is_closed());

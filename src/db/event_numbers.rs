@@ -49,7 +49,7 @@ impl Database {
                 }
                 // A statement of its own: it sees what was committed before the lock was had.
                 let numbered: Numbered =
-                    diesel::sql_query(number()).prepared().get_result(connection).await?;
+                    diesel::sql_query(number()).get_result(connection).await?;
                 Ok::<_, diesel::result::Error>(numbered.n)
             }).await
         })?;

@@ -195,11 +195,12 @@ impl Change {
         guard: &Guard,
     ) -> QueryResult<Vec<Changed>> {
         let ids: Vec<Id> = ids.iter().map(|id| (*id).into()).collect();
+        let is_one_of_few = self.condition.is_none();
         let query = diesel::sql_query(self.postgres_text())
             .bind::<Array<sql::Id>, _>(ids)
             .bind::<Nullable<Text>, _>(guard.status.map(Status))
             .bind::<Nullable<Text>, _>(guard.error_code.as_deref());
-        query.prepared().load(connection).await
+        query.prepared_if(is_one_of_few).load(connection).await
     }
 
     /// The same, in a transaction of the caller.
@@ -212,17 +213,18 @@ impl Change {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let ids = serde_json::json!(ids).to_string();
         let (doom, apply) = self.sqlite_texts();
+        let is_one_of_few = self.condition.is_none();
         if let Some(doom) = doom {
             let query = diesel::sql_query(doom)
                 .bind::<Text, _>(&ids)
                 .bind::<Nullable<Text>, _>(guard.status.map(Status))
                 .bind::<Nullable<Text>, _>(guard.error_code.as_deref());
-            query.prepared().execute(connection).await?;
+            query.prepared_if(is_one_of_few).execute(connection).await?;
         }
         let query = diesel::sql_query(apply)
             .bind::<Text, _>(&ids)
             .bind::<Nullable<Text>, _>(guard.status.map(Status))
             .bind::<Nullable<Text>, _>(guard.error_code.as_deref());
-        query.prepared().load(connection).await
+        query.prepared_if(is_one_of_few).load(connection).await
     }
 }

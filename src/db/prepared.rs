@@ -8,6 +8,8 @@ use diesel::QueryResult;
 use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 
+use super::pools::Pools;
+
 /// A query of which there are few texts: each is kept as long as its connection. What clients
 /// write is bound, and does not make a text of its own.
 pub(super) struct Prepared<Q> {
@@ -50,4 +52,10 @@ impl<Q> QueryId for Prepared<Q> {
 
 impl<Q: Query> Query for Prepared<Q> {
     type SqlType = Q::SqlType;
+}
+
+/// Whether statements without parameters that tell how much they read are kept where tables empty
+/// and fill all the time. Postgres would keep the plan that it made when the table was empty.
+pub(super) const fn keeps_plans_of_queues(pools: &Pools) -> bool {
+    matches!(pools, Pools::Sqlite { .. })
 }

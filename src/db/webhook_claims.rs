@@ -12,7 +12,7 @@ use super::dialect::Dialect;
 use super::events::EventRange;
 use super::literal::{Literal, literal};
 use super::pools::{read_query, write_transaction};
-use super::prepared::Prepare;
+use super::prepared::{Prepare, keeps_plans_of_queues};
 use super::schema::{webhook_deliveries as deliveries, webhooks};
 use super::types::{Id, Moment, sql};
 use super::webhooks::WebhookSecrets;
@@ -141,7 +141,9 @@ impl Database {
                  WHERE webhook_id = webhooks.id AND status = 'pending' AND due_at <= {now}) \
                  AS has_due FROM webhooks WHERE disabled_at IS NULL"
             );
-            read_query!(self.pools, connection => diesel::sql_query(text).prepared().load(connection).await)?
+            let is_kept = keeps_plans_of_queues(&self.pools);
+            read_query!(self.pools, connection =>
+                diesel::sql_query(text).prepared_if(is_kept).load(connection).await)?
         };
         if rows.is_empty() {
             return Ok(Vec::new());

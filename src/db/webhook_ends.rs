@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::dialect::Dialect;
 use super::pools::{Pools, write_transaction};
-use super::prepared::Prepare;
+use super::prepared::{Prepare, keeps_plans_of_queues};
 use super::schema::{webhook_deliveries as deliveries, webhooks};
 use super::types::{Id, Moment, sql};
 use super::webhook_claims::{ClaimedDelivery, LEASE, is_pending};
@@ -102,12 +102,15 @@ pub(super) async fn write(
     endings: Vec<DeliveryEnding>,
 ) -> Result<Vec<Option<Duration>>, DbError> {
     let (statement, rows) = (update(Dialect::of(pools)), json(&endings)?);
+    let is_kept = keeps_plans_of_queues(pools);
     let of_rows: Vec<(Uuid, Uuid, bool)> = endings
         .iter()
         .map(|ending| (ending.id, ending.webhook, ending.is_success()))
         .collect();
     let failing: HashMap<Uuid, Duration> = write_transaction!(*pools, connection => {
-        let written: Vec<Written> = diesel::sql_query(statement).bind::<Text, _>(rows).prepared()
+        let written: Vec<Written> = diesel::sql_query(statement)
+            .bind::<Text, _>(rows)
+            .prepared_if(is_kept)
             .load(connection)
             .await?;
         let written: HashSet<Uuid> = written.into_iter().map(|row| row.id.0).collect();
@@ -168,7 +171,7 @@ macro_rules! note_success {
                 deliveries::table
                     .filter(deliveries::webhook_id.eq(Id($webhook)))
                     .filter(is_pending())
-                    .filter(deliveries::due_at.gt(clock::after(LEASE).nullable())),
+                    .filter(deliveries::due_at.gt(clock::after(2 * LEASE).nullable())),
             )
             .set(deliveries::due_at.eq(clock::now().nullable()))
             .execute($connection)

@@ -18,7 +18,7 @@ use crate::fetch::Poster;
 use crate::observe::{DeliveryMeters, DeliveryOutcome};
 
 use super::Render;
-use super::delivery::send;
+use super::delivery::{Tried, send};
 use super::secrets::SecretBox;
 
 /// Time between two looks.
@@ -89,8 +89,7 @@ impl Deliverer {
         let this = Arc::new(self);
         let (under_way, sending) = (UnderWay::default(), TaskTracker::new());
         tokio::select! {
-            () = stop.cancelled() => {}
-            () = this.deliver_forever(&under_way, &sending) => {}
+            () = this.deliver_until(&stop, &under_way, &sending) => {}
             () = this.forget_forever() => {}
         }
         sending.close();
@@ -99,7 +98,13 @@ impl Deliverer {
         }
     }
 
-    async fn deliver_forever(self: &Arc<Self>, under_way: &UnderWay, sending: &TaskTracker) {
+    /// A look is not broken off: what it claims would wait for the end of its lease.
+    async fn deliver_until(
+        self: &Arc<Self>,
+        stop: &CancellationToken,
+        under_way: &UnderWay,
+        sending: &TaskTracker,
+    ) {
         loop {
             let interval = match self.look(under_way, sending).await {
                 Ok(true) => BUSY_INTERVAL,
@@ -109,7 +114,11 @@ impl Deliverer {
                     INTERVAL
                 }
             };
-            sleep(interval).await;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = sleep(interval) => {}
+            }
         }
     }
 
@@ -237,20 +246,15 @@ impl Deliverer {
             *lock(under_way).entry(claim.webhook_id).or_default() += 1;
             let (this, under_way) = (Arc::clone(self), Arc::clone(under_way));
             sending.spawn(async move {
-                this.deliver(&claim).await;
-                let mut counts = lock(&under_way);
-                if let Some(count) = counts.get_mut(&claim.webhook_id) {
-                    *count -= 1;
-                    if *count == 0 {
-                        counts.remove(&claim.webhook_id);
-                    }
-                }
+                let tried = send(&this.poster, &this.secrets, &claim).await;
+                // The receiver has answered; what is to be written waits for others.
+                leave(&under_way, claim.webhook_id);
+                this.end(&claim, tried).await;
             });
         }
     }
 
-    async fn deliver(&self, claim: &ClaimedDelivery) {
-        let tried = send(&self.poster, &self.secrets, claim).await;
+    async fn end(&self, claim: &ClaimedDelivery, tried: Tried) {
         if let Some(error) = &tried.outcome.error {
             tracing::warn!(
                 webhook = %claim.webhook_id,
@@ -305,6 +309,16 @@ impl Deliverer {
 fn room(under_way: &UnderWay, webhook: Uuid) -> usize {
     let taken = lock(under_way).get(&webhook).copied().unwrap_or(0);
     MOST_AT_ONCE.saturating_sub(taken)
+}
+
+fn leave(under_way: &UnderWay, webhook: Uuid) {
+    let mut counts = lock(under_way);
+    if let Some(count) = counts.get_mut(&webhook) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&webhook);
+        }
+    }
 }
 
 fn lock(under_way: &UnderWay) -> std::sync::MutexGuard<'_, HashMap<Uuid, usize>> {

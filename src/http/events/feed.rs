@@ -225,26 +225,36 @@ impl Listener {
     /// also if there are none. Written once for all clients that keep up.
     pub fn recent_text(&self, after: u64, prefix: &Prefix) -> Option<(Bytes, u64)> {
         let newest = (*self.newest.borrow()).filter(|newest| *newest > after)?;
-        let mut state = self.inner.state();
-        if let Some(shared) = &state.shared
-            && (shared.after, shared.newest) == (after, newest)
-            && shared.prefix == *prefix
-        {
-            return Some((shared.text.clone(), newest));
-        }
-        let events = state.since(after)?;
+        let events = {
+            let state = self.inner.state();
+            if let Some(shared) = &state.shared
+                && (shared.after, shared.newest) == (after, newest)
+                && shared.prefix == *prefix
+            {
+                return Some((shared.text.clone(), newest));
+            }
+            state.since(after)?
+        };
         let newest = events.last()?.event.sequence;
         let mut text = String::new();
         for shown in &events {
             shown.write_to(&mut text, prefix);
         }
         let text = Bytes::from(text);
-        state.shared = Some(SharedText {
-            after,
-            newest,
-            prefix: prefix.clone(),
-            text: text.clone(),
-        });
+        let mut state = self.inner.state();
+        // One that is far behind has a text of its own.
+        if state
+            .shared
+            .as_ref()
+            .is_none_or(|shared| shared.after <= after)
+        {
+            state.shared = Some(SharedText {
+                after,
+                newest,
+                prefix: prefix.clone(),
+                text: text.clone(),
+            });
+        }
         Some((text, newest))
     }
 }
