@@ -1,5 +1,7 @@
-"""Memory of many idle streams, and what they cost clients that submit and poll meanwhile."""
+"""Memory of many idle streams, each of a job that waits, and what they cost clients that submit and
+poll meanwhile."""
 
+import datetime
 import http.client
 import json
 import time
@@ -19,7 +21,7 @@ def idle(bench):
     deployment.settings["MAX_CONNECTIONS"] = str(2 * streams + 100)
     with deployment as service:
         before, memory = asked(bench, service), megabytes(service)
-        with Readers(service.port, streams):
+        with Readers(service.port, streams, f"/v1/images/{waiting(bench, service)}/events"):
             grown, beside = megabytes(service) - memory, asked(bench, service)
     bound = MOST_MB / 10_000 * streams
     cells = [["memory of the streams, MB", "", f"{grown:.0f}",
@@ -27,6 +29,16 @@ def idle(bench):
     for what in before:
         cells.append([f"{what}, ms", f"{before[what]:.2f}", f"{beside[what]:.2f}", ""])
     yield table(["SQLite", "no streams", f"{streams:,} idle streams", ""], cells)
+
+
+def waiting(bench, service) -> str:
+    """The id of a job whose time has not come: nothing is told of it."""
+    client = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+    body = json.dumps({"url": bench.images.url(), "not_before": later.isoformat()})
+    job = timed(client, [], "POST", "/v1/images", body)
+    client.close()
+    return job["id"]
 
 
 def megabytes(service) -> float:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 
-REQUEST = (b"GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n")
+EVERYTHING = "/v1/events"
 # Opened at once, so that no queue of the kernel overflows.
 AT_ONCE = 200
 # One stream of so many is read; all get the same events.
@@ -25,8 +25,8 @@ UNUSED = bytearray(CHUNK)
 
 
 class Readers:
-    def __init__(self, port: int, count: int) -> None:
-        self.process = subprocess.Popen([sys.executable, __file__, str(port), str(count)],
+    def __init__(self, port: int, count: int, path: str = EVERYTHING) -> None:
+        self.process = subprocess.Popen([sys.executable, __file__, str(port), str(count), path],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         if self.process.stdout.readline() != "open\n":
             raise RuntimeError(f"{count} streams could not be opened")
@@ -43,9 +43,9 @@ class Readers:
         self.process.communicate()
 
 
-def open_stream(port: int) -> socket.socket:
+def open_stream(port: int, path: str) -> socket.socket:
     stream = socket.create_connection(("127.0.0.1", port), timeout=30)
-    stream.sendall(REQUEST)
+    stream.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n".encode())
     return stream
 
 
@@ -85,11 +85,11 @@ def least(streams: list[Stream]) -> int:
     return 0 if behind else min(stream.events for stream in read)
 
 
-def main(port: int, count: int) -> None:
+def main(port: int, count: int, path: str) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     selector, streams = selectors.DefaultSelector(), []
     for begin in range(0, count, AT_ONCE):
-        opened = [open_stream(port) for _ in range(min(AT_ONCE, count - begin))]
+        opened = [open_stream(port, path) for _ in range(min(AT_ONCE, count - begin))]
         for connection in opened:
             awaited(connection)
             streams.append(Stream(connection, len(streams) % READ == 0))
@@ -108,4 +108,4 @@ def main(port: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

@@ -123,13 +123,11 @@ fn codestream(bytes: &[u8]) -> &[u8] {
     stream.map_or(bytes, |found| found.data)
 }
 
-/// Four times the target, not twice, as elsewhere: what the filter of a level leaves differs more
-/// from the picture (a decibel of a delivered JPEG) than a smaller JPEG does. The decoder gives at
-/// least that, and less than twice of it.
+/// Twice the target, as everywhere: the decoder gives at least that, and less than twice of it.
 fn wanted(target: Size) -> (u32, u32) {
     (
-        target.width.saturating_mul(4),
-        target.height.saturating_mul(4),
+        target.width.saturating_mul(2),
+        target.height.saturating_mul(2),
     )
 }
 
