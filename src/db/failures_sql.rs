@@ -6,7 +6,7 @@ use super::list_sql::ListSql;
 use crate::domain::Timestamp;
 
 /// Most jobs of a branch that are looked at.
-pub(super) const NEWEST: u32 = 10_000;
+pub(super) const NEWEST: u32 = 5_000;
 
 /// When the first and the last job were created that are looked at; null if that is all there are.
 pub(super) fn edge(dialect: Dialect, list: &ListSql) -> String {

@@ -10,7 +10,7 @@ use crate::http::state::ApiState;
 /// Group failures
 ///
 /// Failed jobs by cause and host, the largest groups first, each with the filter that changes just
-/// its jobs. The newest 10,000 jobs are looked at; `is_exact` is false if there are more.
+/// its jobs. The newest 5,000 jobs are looked at; `is_exact` is false if there are more.
 #[utoipa::path(
     get,
     path = "/v1/failures",
