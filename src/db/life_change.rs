@@ -134,6 +134,11 @@ impl Change {
         }
     }
 
+    /// A condition holds a moment: each would be kept as a statement of its own.
+    const fn is_one_of_few(&self) -> bool {
+        self.condition.is_none()
+    }
+
     fn and_condition(&self) -> String {
         let condition = self.condition.as_deref();
         condition.map_or_else(String::new, |condition| format!(" AND {condition}"))
@@ -195,7 +200,7 @@ impl Change {
         guard: &Guard,
     ) -> QueryResult<Vec<Changed>> {
         let ids: Vec<Id> = ids.iter().map(|id| (*id).into()).collect();
-        let is_one_of_few = self.condition.is_none();
+        let is_one_of_few = self.is_one_of_few();
         let query = diesel::sql_query(self.postgres_text())
             .bind::<Array<sql::Id>, _>(ids)
             .bind::<Nullable<Text>, _>(guard.status.map(Status))
@@ -213,7 +218,7 @@ impl Change {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let ids = serde_json::json!(ids).to_string();
         let (doom, apply) = self.sqlite_texts();
-        let is_one_of_few = self.condition.is_none();
+        let is_one_of_few = self.is_one_of_few();
         if let Some(doom) = doom {
             let query = diesel::sql_query(doom)
                 .bind::<Text, _>(&ids)
@@ -226,5 +231,19 @@ impl Change {
             .bind::<Nullable<Text>, _>(guard.status.map(Status))
             .bind::<Nullable<Text>, _>(guard.error_code.as_deref());
         query.prepared_if(is_one_of_few).load(connection).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_connection_keeps_the_statements_of_retention() {
+        let overdue = Change::delete_where("updated_at < 17");
+        assert!(!overdue.is_one_of_few());
+        let named = Change::delete();
+        assert!(named.is_one_of_few());
+        assert_eq!(named.postgres_text(), Change::delete().postgres_text());
     }
 }
