@@ -134,7 +134,8 @@ impl Database {
     pub async fn find_batch(&self, id: Uuid) -> Result<Option<Batch>, DbError> {
         let given = Dialect::of(&self.pools).parameter(1);
         let text = with_counts(&format!("SELECT * FROM batches WHERE id = {given}"));
-        let rows: Vec<BatchRow> = read_query!(self.pools, connection => diesel::sql_query(text).bind::<sql::Id, _>(Id(id))
+        let rows: Vec<BatchRow> = read_query!(self.pools, connection => diesel::sql_query(text)
+            .bind::<sql::Id, _>(Id(id))
             .load(connection)
             .await)?;
         rows.into_iter().next().map(Batch::try_from).transpose()

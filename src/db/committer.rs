@@ -1,5 +1,6 @@
 //! Group commit: writes that wait at the same time share one transaction, and so one flush to disk.
-//! A write that is alone goes through at once, unless nobody waits for it.
+//! A write that is alone goes through at once; the end of a delivery, for which nobody waits, waits
+//! for others.
 
 use std::time::Duration;
 
@@ -79,8 +80,8 @@ async fn ask<I, O>(sender: &mpsc::Sender<Waiting<I, O>>, input: I) -> Result<O, 
     answer.await.map_err(|_| stopped())?
 }
 
-/// Spawns the task that gathers inputs into groups and hands each group to `commit`. The first of a
-/// group waits for so long.
+/// Spawns the task that gathers inputs into groups and hands each group to `commit`. The first input
+/// of a group waits for others for as long as `linger`, unless the group is full before.
 fn serve<I, O, F>(
     linger: Duration,
     commit: impl Fn(Vec<I>) -> F + Send + Sync + 'static,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -88,13 +88,21 @@ impl Deliverer {
     pub async fn run(self, stop: CancellationToken, grace: Duration) {
         let this = Arc::new(self);
         let (under_way, sending) = (UnderWay::default(), TaskTracker::new());
+        let delivering = async {
+            tokio::select! {
+                () = this.deliver_until(&stop, &under_way, &sending) => {}
+                () = this.forget_forever() => {}
+            }
+            sending.close();
+            sending.wait().await;
+        };
+        let over = async {
+            stop.cancelled().await;
+            sleep(grace).await;
+        };
         tokio::select! {
-            () = this.deliver_until(&stop, &under_way, &sending) => {}
-            () = this.forget_forever() => {}
-        }
-        sending.close();
-        if timeout(grace, sending.wait()).await.is_err() {
-            tracing::warn!("deliveries under way are left to their leases");
+            () = delivering => {}
+            () = over => tracing::warn!("deliveries under way are left to their leases"),
         }
     }
 
