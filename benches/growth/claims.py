@@ -21,13 +21,15 @@ PAUSE = 0.02
 
 
 def submit_one_by_one(bench, services: dict[str, object], requests: int) -> None:
-    clients = {name: Client(service.port) for name, service in services.items()}
+    """In turns, and each after the work of the one before: else the second would share the
+    processors with the first one's download and decoding."""
+    clients = [Client(service.port) for service in services.values()]
     for number in range(WARM_UP + requests):
-        for client in clients.values():
-            body = f'{{"url":"{bench.images.url()}?claim={number}"}}'
+        body = f'{{"url":"{bench.images.url()}?claim={number}"}}'
+        for client in clients[:: -1 if number % 2 else 1]:
             client.ask("POST", "/v1/images", body)
-        time.sleep(PAUSE)
-    for client in clients.values():
+            time.sleep(PAUSE)
+    for client in clients:
         client.close()
 
 
