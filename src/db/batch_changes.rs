@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::literal::{Literal, literal};
 use super::pools::read_query;
 use super::schema::{batches, jobs};
-use super::types::{Id, Moment, Status, sql};
+use super::types::Id;
 use super::{Database, DbError, clock};
 use crate::domain::transition::is_active;
-use crate::domain::{BatchStatus, Event, JobId, JobStatus, ListPlace};
+use crate::domain::{BatchStatus, Event, JobFilter, JobId, JobStatus, ListPlace};
 
 /// A batch that has been accepting for so long without an item has lost its process.
 const ACCEPTING_WITHIN: Duration = Duration::from_secs(60);
@@ -38,33 +38,19 @@ impl Database {
         after: Option<ListPlace>,
         limit: u32,
     ) -> Result<Vec<ListPlace>, DbError> {
-        let ended = [Event::RetryAsked, Event::Restored].map(|event| Status(event.from()));
-        let rows: Vec<(Id, Moment)> = read_query!(self.pools, connection => {
-            let mut query = jobs::table
-                .filter(jobs::batch_id.eq(Id(batch)))
-                .filter(jobs::status.eq_any(ended))
-                .order((jobs::created_at.desc(), jobs::id.desc()))
-                .select((jobs::id, jobs::created_at))
-                .limit(i64::from(limit))
-                .into_boxed();
-            if let Some(place) = after {
-                let (moment, id) = (Moment(place.created_at), Id(place.id));
-                // A comparison of rows, so that the index leads to the place.
-                query = query.filter(
-                    diesel::dsl::sql::<diesel::sql_types::Bool>("(jobs.created_at, jobs.id) < (")
-                        .bind::<sql::Moment, _>(moment)
-                        .sql(", ")
-                        .bind::<sql::Id, _>(id)
-                        .sql(")"),
-                );
-            }
-            query.load(connection).await
-        })?;
-        let place = |(id, created_at): (Id, Moment)| ListPlace {
-            created_at: created_at.0,
-            id: id.0,
-        };
-        Ok(rows.into_iter().map(place).collect())
+        let mut found = Vec::new();
+        for ended in [Event::RetryAsked.from(), Event::Restored.from()] {
+            let filter = JobFilter {
+                batch_id: Some(batch),
+                status: Some(ended),
+                ..JobFilter::default()
+            };
+            let (places, _) = self.places(&filter, limit, 0, after).await?;
+            found.extend(places);
+        }
+        found.sort_unstable_by(|one, other| other.cmp(one));
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(found)
     }
 
     /// Ends the acceptance of batches whose process is gone, `limit` at most; returns how many.

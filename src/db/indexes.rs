@@ -10,7 +10,7 @@ use super::DbError;
 use super::postgres_pool::PostgresPool;
 
 /// Those of `jobs`: name and definition.
-const INDEXES: [(&str, &str); 9] = [
+const INDEXES: [(&str, &str); 8] = [
     // Duplicates. In parts, so that the large one is written once a job, and week by week: what is
     // written lies together, however many jobs there are (`submit.rs` looks into each week).
     (
@@ -19,8 +19,8 @@ const INDEXES: [(&str, &str); 9] = [
          WHERE status = 'completed'",
     ),
     (
-        "jobs_active_url_idx",
-        "(url_hash) WHERE status IN ('pending', 'processing')",
+        "jobs_active_hash_idx",
+        "(hashtextextended(url_hash, 0)) WHERE status IN ('pending', 'processing')",
     ),
     // Lists by other facts than the status. Jobs that have not ended are few enough to be read.
     // What is counted and the status stand beside the keys, so that no row is read for a count.
@@ -44,13 +44,10 @@ const INDEXES: [(&str, &str); 9] = [
         "jobs_error_code_idx",
         "(error_code, created_at DESC, id DESC) WHERE error_code IS NOT NULL",
     ),
+    // Lists of batches, and whether a job of one is active.
     (
-        "jobs_batch_idx",
-        "(batch_id, created_at DESC, id DESC) INCLUDE (status) WHERE batch_id IS NOT NULL",
-    ),
-    (
-        "jobs_batch_active_idx",
-        "(batch_id) WHERE batch_id IS NOT NULL AND status IN ('pending', 'processing')",
+        "jobs_batch_status_idx",
+        "(batch_id, status, created_at DESC, id DESC) WHERE batch_id IS NOT NULL",
     ),
     (
         "jobs_expires_at_idx",
@@ -59,7 +56,13 @@ const INDEXES: [(&str, &str); 9] = [
 ];
 
 /// Indexes of earlier versions that nothing uses any more.
-const OBSOLETE: [&str; 2] = ["jobs_created_at_idx", "jobs_url_hash_idx"];
+const OBSOLETE: [&str; 5] = [
+    "jobs_created_at_idx",
+    "jobs_url_hash_idx",
+    "jobs_active_url_idx",
+    "jobs_batch_idx",
+    "jobs_batch_active_idx",
+];
 
 #[derive(diesel::QueryableByName)]
 struct Known {

@@ -8,6 +8,7 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::dialect::Dialect;
 use super::life_change::{Change, Changed, EXCLUSIVE, Guard};
 use super::pools::{Pools, on_pool, read_query};
 use super::schema::jobs;
@@ -66,6 +67,7 @@ impl Database {
 
     /// An active job with the URL and variants of this one.
     pub async fn active_duplicate_of(&self, id: JobId) -> Result<Option<JobId>, DbError> {
+        let dialect = Dialect::of(&self.pools);
         let active: Option<Id> = read_query!(self.pools, connection => {
             let what: Option<(String, String)> = jobs::table
                 .find(Id::from(id))
@@ -76,9 +78,9 @@ impl Database {
             match what {
                 None => Ok(None),
                 Some((url_hash, spec_hash)) => jobs::table
-                    .filter(jobs::url_hash.eq(url_hash))
+                    .filter(is_active(dialect, &url_hash))
+                    .filter(jobs::url_hash.eq(&url_hash))
                     .filter(jobs::spec_hash.eq(spec_hash))
-                    .filter(is_active())
                     .select(jobs::id)
                     .first(connection)
                     .await

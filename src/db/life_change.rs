@@ -76,18 +76,29 @@ impl Change {
 
     /// Of jobs of the policy `reject-active`, or of all others.
     pub(super) fn retry(pools: &Pools, exclusive: bool) -> Self {
-        let Dialect { now, millis, .. } = Dialect::of(pools);
+        let Dialect {
+            now,
+            millis,
+            is_postgres,
+            ..
+        } = Dialect::of(pools);
         let (failed, cancelled) = (Event::RetryAsked.from(), Event::Restored.from());
         let (failed, cancelled) = (failed.as_str(), cancelled.as_str());
         let pending = Event::RetryAsked.to().as_str();
         let step = Priority::STEP_MILLIS;
         let alone = match exclusive {
-            false => "NOT exclusive",
-            true => {
-                "exclusive AND NOT EXISTS (SELECT 1 FROM jobs AS other \
-                 WHERE other.url_hash = jobs.url_hash AND other.spec_hash = jobs.spec_hash \
-                 AND other.status IN ('pending', 'processing'))"
-            }
+            false => "NOT exclusive".to_owned(),
+            true => format!(
+                "exclusive AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE {} \
+                 other.url_hash = jobs.url_hash AND other.spec_hash = jobs.spec_hash \
+                 AND other.status IN ('pending', 'processing'))",
+                match is_postgres {
+                    // What the index holds.
+                    true =>
+                        "hashtextextended(other.url_hash, 0) = hashtextextended(jobs.url_hash, 0) AND",
+                    false => "",
+                }
+            ),
         };
         Self {
             chosen: format!(

@@ -117,7 +117,7 @@ impl Database {
                     let found: Vec<PlaceRow> = query.load(connection).await?;
                     let has_more = found.len() > limit;
                     let last = found.last().map(PlaceRow::place);
-                    let (text, values) = sql.frontier(last.filter(|_| has_more));
+                    let (text, values) = sql.frontier(rows, last.filter(|_| has_more));
                     let query = bound!(text, values).prepared();
                     let places: Vec<PlaceRow> = query.load(connection).await?;
                     let frontier = places.into_iter().next().map(|row| row.place());

@@ -1,7 +1,6 @@
 //! A part of a list, and what it reads: rows of one table in the order of one of its indexes.
 
 use super::dialect::Dialect;
-use super::list_sql::EXAMINED;
 
 pub(super) struct Branch {
     /// The table whose index gives the order.
@@ -40,12 +39,12 @@ impl Branch {
     }
 
     /// Its first rows in the order of the list, with whether each fits.
-    pub(super) fn examined(&self) -> String {
+    pub(super) fn examined(&self, limit: u32) -> String {
         let (fits, rows, order) = (self.fits(), self.rows(), self.table.order());
         let (id, created_at) = self.table.columns();
         format!(
             "SELECT {id} AS id, {created_at} AS created_at, {fits} AS fits FROM {rows} \
-             {order} LIMIT {EXAMINED}"
+             {order} LIMIT {limit}"
         )
     }
 

@@ -1,7 +1,7 @@
 //! The text of the queries of lists.
 //!
 //! A list is the union of a few branches, each of which an index gives in the order of the list. A
-//! condition that the index does not answer is checked row by row, for [`EXAMINED`] rows at most.
+//! condition that the index does not answer is checked row by row, for a bounded number of rows.
 
 use super::dialect::Dialect;
 use super::list_branch::{Branch, Key, Table, of_tagged_job};
@@ -9,10 +9,16 @@ use super::types::{Id, Moment};
 use crate::domain::transition::is_active;
 use crate::domain::{JobFilter, JobStatus, ListPlace};
 
-/// Most rows of a branch that are looked at for a page, and most that are counted.
-pub(super) const EXAMINED: u32 = 1000;
+/// Most rows of a branch that are looked at for a short page, and most that are counted. Each may be
+/// a look into another table.
+const EXAMINED: u32 = 200;
 /// Most rows that are counted from an index alone.
 const COUNTED: u32 = 2000;
+
+/// Most rows of a branch that are looked at for a page of `limit` jobs.
+fn examined(limit: u32) -> u32 {
+    EXAMINED.max(limit)
+}
 
 /// A value that is bound; the text of the query does not contain what clients write.
 #[derive(Debug, Clone)]
@@ -115,12 +121,12 @@ impl ListSql {
             }
             checked
         };
+        let statuses = filter
+            .status
+            .map_or(JobStatus::ALL.to_vec(), |one| vec![one]);
         match (tag, first) {
             (None, None) => {
-                for status in filter
-                    .status
-                    .map_or(JobStatus::ALL.to_vec(), |one| vec![one])
-                {
+                for status in statuses {
                     branches.push(Branch {
                         table: Table::Jobs,
                         known: of_status(status) + &in_jobs,
@@ -137,7 +143,18 @@ impl ListSql {
                     checked: of_tagged_job(dialect, &checked, conditions.is_empty()),
                 });
             }
-            (None, Some((key @ (Key::Batch | Key::ErrorCode), value))) => branches.push(Branch {
+            // Its index has the status before the time.
+            (None, Some((key @ Key::Batch, value))) => {
+                for status in statuses {
+                    let (known, of_status) = (key.condition(dialect, value), of_status(status));
+                    branches.push(Branch {
+                        table: Table::Jobs,
+                        known: format!("{known} AND {of_status}{in_jobs}"),
+                        checked: checks(others),
+                    });
+                }
+            }
+            (None, Some((key @ Key::ErrorCode, value))) => branches.push(Branch {
                 table: Table::Jobs,
                 known: key.condition(dialect, value) + &in_jobs,
                 checked: with_status(checks(others)),
@@ -193,7 +210,7 @@ impl ListSql {
                 true => format!(
                     "SELECT id, created_at FROM ({}) AS rows{number} WHERE fits \
                      ORDER BY created_at DESC, id DESC LIMIT {wanted}",
-                    branch.examined()
+                    branch.examined(examined(limit))
                 ),
                 false => branch.fitting(wanted),
             };
@@ -207,9 +224,9 @@ impl ListSql {
         )
     }
 
-    /// The place up to which all bounded branches were looked at; no row if they ended before, or
-    /// reach `down_to`. With the values to bind.
-    pub(super) fn frontier(&self, down_to: Option<ListPlace>) -> (String, Vec<Value>) {
+    /// The place up to which all bounded branches were looked at for a page of `limit` jobs; no row
+    /// if they ended before, or reach `down_to`. With the values to bind.
+    pub(super) fn frontier(&self, limit: u32, down_to: Option<ListPlace>) -> (String, Vec<Value>) {
         let mut values = Values {
             dialect: self.dialect,
             all: self.values.clone(),
@@ -220,7 +237,7 @@ impl ListSql {
         let bounded = branches.filter(|(_, branch)| branch.is_bounded());
         let places: Vec<String> = bounded
             .map(|(number, branch)| {
-                let last = EXAMINED - 1;
+                let last = examined(limit) - 1;
                 let (rows, order) = (branch.rows(), branch.table.order());
                 let (id, created_at) = branch.table.columns();
                 let bound = bound.as_ref().map_or(String::new(), |place| {

@@ -13,6 +13,8 @@ use diesel::expression::{
 };
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
+use diesel::serialize::ToSql;
+use diesel::sql_types::{Bool, HasSqlType, Text};
 
 /// An expression of which there are few texts, without anything that clients write.
 #[derive(Debug, Clone)]
@@ -26,6 +28,56 @@ pub(super) fn literal<ST>(text: impl Into<Cow<'static, str>>) -> Literal<ST> {
     Literal {
         text: text.into(),
         sql_type: PhantomData,
+    }
+}
+
+/// A condition with one bound text in it, of which there are few texts otherwise.
+#[derive(Debug, Clone)]
+pub(super) struct WithText<'a> {
+    before: Cow<'static, str>,
+    value: &'a str,
+    after: &'static str,
+}
+
+impl<'a> WithText<'a> {
+    pub(super) fn new(
+        before: impl Into<Cow<'static, str>>,
+        value: &'a str,
+        after: &'static str,
+    ) -> Self {
+        Self {
+            before: before.into(),
+            value,
+            after,
+        }
+    }
+}
+
+impl Expression for WithText<'_> {
+    type SqlType = Bool;
+}
+
+impl<QS> AppearsOnTable<QS> for WithText<'_> {}
+impl<QS> SelectableExpression<QS> for WithText<'_> {}
+
+impl<GB> ValidGrouping<GB> for WithText<'_> {
+    type IsAggregate = is_aggregate::Never;
+}
+
+impl QueryId for WithText<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<DB: Backend + HasSqlType<Text>> QueryFragment<DB> for WithText<'_>
+where
+    for<'a> &'a str: ToSql<Text, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql(&self.before);
+        out.push_bind_param::<Text, _>(&self.value)?;
+        out.push_sql(self.after);
+        Ok(())
     }
 }
 

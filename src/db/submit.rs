@@ -1,14 +1,12 @@
 //! Accepting a job, under the duplicate policy.
 
-use diesel::expression::{AsExpression, SqlLiteral, UncheckedBind};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
 
 use super::begin::{Begin, Rank, Waits};
 use super::dialect::Dialect;
 use super::idempotency::{Answering, Kept, KeyClaim, claim_key, keep_answer, or_under_way};
 use super::insert_many::insert_many;
-use super::literal::{Literal, literal};
+use super::literal::WithText;
 use super::pools::Pools;
 use super::row::JobRow;
 use super::schema::{idempotency_keys, jobs};
@@ -219,22 +217,27 @@ macro_rules! insert_one {
             DuplicateHandling::ReuseCompleted => {
                 newest_duplicate!($connection, $new, is_completed($dialect, $new))
             }
-            DuplicateHandling::RejectActive => newest_duplicate!($connection, $new, is_active()),
+            DuplicateHandling::RejectActive => {
+                newest_duplicate!($connection, $new, is_active($dialect, &$new.url_hash))
+            }
         };
         match known {
             Some(known) => submission_of_known(known),
             None => match insert_row!($connection, $new) {
                 Some(row) => Job::try_from(row).map(Submission::Created),
-                None => match newest_duplicate!($connection, $new, is_active()) {
-                    Some(active) => submission_of_known(active),
-                    // The active job ended between the two statements: now there is room.
-                    None => match insert_row!($connection, $new) {
-                        Some(row) => Job::try_from(row).map(Submission::Created),
-                        None => Err(DbError::Unavailable(
-                            "duplicates come and go too quickly".to_owned(),
-                        )),
-                    },
-                },
+                None => {
+                    match newest_duplicate!($connection, $new, is_active($dialect, &$new.url_hash))
+                    {
+                        Some(active) => submission_of_known(active),
+                        // The active job ended between the two statements: now there is room.
+                        None => match insert_row!($connection, $new) {
+                            Some(row) => Job::try_from(row).map(Submission::Created),
+                            None => Err(DbError::Unavailable(
+                                "duplicates come and go too quickly".to_owned(),
+                            )),
+                        },
+                    }
+                }
             },
         }
     }};
@@ -325,32 +328,34 @@ pub(super) fn is_in_any_week() -> String {
     )
 }
 
-/// A condition with a bound value between its texts.
-type WithHash<'a> =
-    SqlLiteral<Bool, UncheckedBind<SqlLiteral<Bool>, <&'a str as AsExpression<Text>>::Expression>>;
-
 /// Completed, and of the URL of `new`. In Postgres the index has the jobs week by week
 /// (`indexes.rs`), and each week is looked into.
-pub(super) fn is_completed(dialect: Dialect, new: &NewJob) -> WithHash<'_> {
-    let (before, after) = match dialect.is_postgres {
-        true => (
-            format!(
-                "jobs.status = 'completed' AND {} \
-                 AND hashtextextended(jobs.url_hash, 0) = hashtextextended(",
-                is_in_any_week()
-            ),
-            ", 0)",
-        ),
-        false => (
-            "jobs.status = 'completed' AND jobs.url_hash = ".to_owned(),
-            "",
-        ),
-    };
-    diesel::dsl::sql::<Bool>(&before)
-        .bind::<Text, _>(&*new.url_hash)
-        .sql(after)
+pub(super) fn is_completed(dialect: Dialect, new: &NewJob) -> WithText<'_> {
+    let mut state = "jobs.status = 'completed'".to_owned();
+    if dialect.is_postgres {
+        state += &format!(" AND {}", is_in_any_week());
+    }
+    of_url(dialect, &state, &new.url_hash)
 }
 
-pub(super) fn is_active() -> Literal<diesel::sql_types::Bool> {
-    literal("jobs.status IN ('pending', 'processing')")
+/// Active, and of the URL with this hash.
+pub(super) fn is_active(dialect: Dialect, url_hash: &str) -> WithText<'_> {
+    of_url(
+        dialect,
+        "jobs.status IN ('pending', 'processing')",
+        url_hash,
+    )
+}
+
+/// In a state, and of the URL with this hash. In Postgres the indexes hold a short form of it, which
+/// other URLs may share.
+fn of_url<'a>(dialect: Dialect, state: &str, url_hash: &'a str) -> WithText<'a> {
+    match dialect.is_postgres {
+        true => WithText::new(
+            format!("{state} AND hashtextextended(jobs.url_hash, 0) = hashtextextended("),
+            url_hash,
+            ", 0)",
+        ),
+        false => WithText::new(format!("{state} AND jobs.url_hash = "), url_hash, ""),
+    }
 }

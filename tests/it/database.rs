@@ -627,7 +627,12 @@ on_both_databases! {
         for migration in tries.collect::<Vec<_>>() {
             applied += migration.await.unwrap();
         }
-        let there = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite"));
+        let of = match fixture.target {
+            Target::Postgres(_) => "postgres",
+            Target::Sqlite(_) => "sqlite",
+        };
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let there = std::fs::read_dir(std::path::Path::new(folder).join(of));
         assert_eq!(applied, there.unwrap().count(), "each once");
         submitted(&fixture.open().await, "a.jpg").await;
     }

@@ -14,7 +14,7 @@ DROP FUNCTION thumbforge_jobs_inserted, thumbforge_jobs_updated, thumbforge_jobs
 DROP TABLE job_tags, job_count_deltas, job_counts, batch_counts, batches, batch_reused, actions,
     idempotency_keys, doomed_files, service_state;
 ALTER TABLE jobs RESET (autovacuum_vacuum_insert_scale_factor, autovacuum_vacuum_insert_threshold);
-DROP INDEX IF EXISTS jobs_active_url_idx;
+DROP INDEX IF EXISTS jobs_active_url_idx, jobs_active_hash_idx;
 CREATE INDEX IF NOT EXISTS jobs_created_at_idx ON jobs (created_at DESC, id DESC);
 CREATE INDEX IF NOT EXISTS jobs_url_hash_idx ON jobs (url_hash, created_at DESC);
 ALTER TABLE jobs
