@@ -3,6 +3,7 @@
 from document import table, verdict
 
 MOST_RATIO, MOST_MILLIS, LEAST_SHARE, LEAST_OF_BATCH = 2, 5, 0.95, 0.9
+MOST_SECONDS, LEAST_DELETED, LEAST_BESIDE = 10, 1000, 0.9
 
 
 def answers(database: str, few: int, many: int, rows: list[dict]) -> str:
@@ -35,3 +36,18 @@ def one_batch(database: str, jobs: int, found: dict[str, tuple[float, float]]) -
         goal = f"≥ {LEAST_OF_BATCH}: {verdict(share, None, LEAST_OF_BATCH)}" if what == "jobs/s" else ""
         cells.append([what, f"{single:,.2f}", f"{batch:,.2f}", f"**{share:.3f}**", goal])
     return table([f"{database}, {jobs:,} jobs", "submitted singly", "in one batch", "share", ""], cells)
+
+
+def changes(database: str, old: int, cancelled: dict[str, float], deleted: dict[str, float]) -> str:
+    share = deleted["beside"] / deleted["alone"]
+    cells = [
+        [f"{cancelled['cancelled']:,} jobs cancelled, s", f"{cancelled['seconds']:.1f}",
+         f"≤ {MOST_SECONDS}: {verdict(cancelled['seconds'], None, MOST_SECONDS, at_most=True)}"],
+        ["submissions/s meanwhile", f"{cancelled['submissions/s meanwhile']:,.0f}", ""],
+        [f"of {old:,} old jobs, deleted/s", f"{deleted['deleted/s']:,.0f}",
+         f"≥ {LEAST_DELETED:,}: {verdict(deleted['deleted/s'], None, LEAST_DELETED)}"],
+        ["submissions/s alone", f"{deleted['alone']:,.0f}", ""],
+        ["submissions/s meanwhile", f"{deleted['beside']:,.0f}", ""],
+        ["share", f"**{share:.3f}**", f"≥ {LEAST_BESIDE}: {verdict(share, None, LEAST_BESIDE)}"],
+    ]
+    return table([f"{database}, one action", "", ""], cells)

@@ -16,7 +16,7 @@ def compare(bench, makers: dict, jobs: int, rounds: int) -> dict[str, tuple[floa
         for name in list(makers)[:: -1 if number % 2 else 1]:
             with makers[name]() as service:
                 service.restart(*(("serve", "work") if service.servers else ("all",)))
-                figures = ended(bench, service, jobs, {"single": submit, "batch": _batch}[name])
+                figures = ended(bench, service, jobs, {"single": submit, "batch": submit_batch}[name])
             shown = ", ".join(f"{value:.2f} {what}" for what, value in figures.items())
             bench.progress(f"round {number}, {name}: {shown}")
             found[name].append(figures)
@@ -27,11 +27,11 @@ def compare(bench, makers: dict, jobs: int, rounds: int) -> dict[str, tuple[floa
     }
 
 
-def _batch(port: int, urls: list[str]) -> float:
-    """As one stream of lines. Returns the seconds that it took."""
+def submit_batch(port: int, urls: list[str], **labels) -> float:
+    """As one stream of lines, each with `labels`. Returns the seconds that it took."""
     begun = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
-    lines = (json.dumps({"url": url}).encode() + b"\n" for url in urls)
+    lines = (json.dumps({"url": url, **labels}).encode() + b"\n" for url in urls)
     connection.request("POST", "/v1/batches", lines, {"Content-Type": "application/x-ndjson"}, encode_chunked=True)
     response = connection.getresponse()
     answer = json.loads(response.read())
