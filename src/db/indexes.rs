@@ -9,8 +9,11 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use super::DbError;
 use super::postgres_pool::PostgresPool;
 
-/// Those of `jobs`: name and definition.
-const INDEXES: [(&str, &str); 8] = [
+/// Those of `jobs`: name and definition. Lists have the newest first, and read them backwards: so
+/// what is written comes after what is there, and pages are full instead of half full.
+const INDEXES: [(&str, &str); 9] = [
+    // The list, whole and by status.
+    ("jobs_by_status_idx", "(status, created_at, id)"),
     // Duplicates. In parts, so that the large one is written once a job, and week by week: what is
     // written lies together, however many jobs there are (`submit.rs` looks into each week).
     (
@@ -25,29 +28,29 @@ const INDEXES: [(&str, &str); 8] = [
     // Lists by other facts than the status. Jobs that have not ended are few enough to be read.
     // What is counted and the status stand beside the keys, so that no row is read for a count.
     (
-        "jobs_host_idx",
-        "(thumbforge_host(origin), created_at DESC, id DESC) INCLUDE (origin, status) \
+        "jobs_by_host_idx",
+        "(thumbforge_host(origin), created_at, id) INCLUDE (origin, status) \
          WHERE status IN ('completed', 'failed', 'cancelled')",
     ),
     // Of jobs that ended before origins were kept: no new ones come.
     (
-        "jobs_url_host_idx",
-        "(thumbforge_host(url), created_at DESC, id DESC) \
+        "jobs_by_url_host_idx",
+        "(thumbforge_host(url), created_at, id) \
          WHERE origin = '' AND status IN ('completed', 'failed', 'cancelled')",
     ),
     (
-        "jobs_submitted_by_idx",
-        "(submitted_by, created_at DESC, id DESC) INCLUDE (status) \
+        "jobs_by_submitter_idx",
+        "(submitted_by, created_at, id) INCLUDE (status) \
          WHERE submitted_by IS NOT NULL AND status IN ('completed', 'failed', 'cancelled')",
     ),
     (
-        "jobs_error_code_idx",
-        "(error_code, created_at DESC, id DESC) WHERE error_code IS NOT NULL",
+        "jobs_by_error_code_idx",
+        "(error_code, created_at, id) WHERE error_code IS NOT NULL",
     ),
     // Lists of batches, and whether a job of one is active.
     (
-        "jobs_batch_status_idx",
-        "(batch_id, status, created_at DESC, id DESC) WHERE batch_id IS NOT NULL",
+        "jobs_by_batch_idx",
+        "(batch_id, status, created_at, id) WHERE batch_id IS NOT NULL",
     ),
     (
         "jobs_expires_at_idx",
@@ -56,10 +59,15 @@ const INDEXES: [(&str, &str); 8] = [
 ];
 
 /// Indexes of earlier versions that nothing uses any more.
-const OBSOLETE: [&str; 5] = [
+const OBSOLETE: [&str; 10] = [
     "jobs_created_at_idx",
+    "jobs_status_idx",
     "jobs_url_hash_idx",
     "jobs_active_url_idx",
+    "jobs_host_idx",
+    "jobs_url_host_idx",
+    "jobs_submitted_by_idx",
+    "jobs_error_code_idx",
     "jobs_batch_idx",
     "jobs_batch_active_idx",
 ];

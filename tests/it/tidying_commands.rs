@@ -194,7 +194,7 @@ async fn init_db_shows_which_index_it_builds() {
     let deployment = Deployment::new(Fixture::postgres());
     let database = deployment.database().await;
     ended(&database, "a.jpg", &completed()).await;
-    deployment.fixture.lines("DROP INDEX jobs_host_idx");
+    deployment.fixture.lines("DROP INDEX jobs_by_host_idx");
     let (code, printed, log) = deployment.run(&["init-db"]);
     assert_eq!(code, Some(0), "{log}");
     assert!(
@@ -202,7 +202,7 @@ async fn init_db_shows_which_index_it_builds() {
         "{printed}"
     );
     assert!(
-        log.contains("building an index") && log.contains("jobs_host_idx"),
+        log.contains("building an index") && log.contains("jobs_by_host_idx"),
         "{log}"
     );
 }
