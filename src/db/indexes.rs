@@ -110,14 +110,23 @@ pub(super) async fn build(pool: &PostgresPool) -> Result<(), DbError> {
     }
     match build_missing(&mut connection, &found).await {
         // Another process began at the same moment, and goes on.
-        Err(diesel::result::Error::DatabaseError(_, told))
-            if told.message().contains("already exists") =>
-        {
+        Err(diesel::result::Error::DatabaseError(_, told)) if is_of_another(told.message()) => {
             tracing::info!("another process is building indexes");
             Ok(())
         }
         built => Ok(built?),
     }
+}
+
+/// True if another process makes or removes the same index: two that do so at the same moment meet in
+/// the catalogue.
+fn is_of_another(message: &str) -> bool {
+    let signs = [
+        "already exists",
+        "pg_class_relname_nsp_index",
+        "tuple concurrently",
+    ];
+    signs.into_iter().any(|sign| message.contains(sign))
 }
 
 /// What is there of what should be there.
