@@ -37,6 +37,7 @@ pub(super) struct WithText<'a> {
     before: Cow<'static, str>,
     value: &'a str,
     after: &'static str,
+    is_kept: bool,
 }
 
 impl<'a> WithText<'a> {
@@ -49,7 +50,13 @@ impl<'a> WithText<'a> {
             before: before.into(),
             value,
             after,
+            is_kept: true,
         }
+    }
+
+    /// Whether a connection keeps the statement, and Postgres its plan.
+    pub(super) fn kept_if(self, is_kept: bool) -> Self {
+        Self { is_kept, ..self }
     }
 }
 
@@ -74,6 +81,9 @@ where
     for<'a> &'a str: ToSql<Text, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        if !self.is_kept {
+            out.unsafe_to_cache_prepared();
+        }
         out.push_sql(&self.before);
         out.push_bind_param::<Text, _>(&self.value)?;
         out.push_sql(self.after);

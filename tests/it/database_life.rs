@@ -194,6 +194,28 @@ on_both_databases! {
         assert_eq!(database.doomed(9).await.unwrap(), []);
     }
 
+    async fn a_deletion_looks_up_its_tags_and_reads_no_others(fixture: &Fixture) {
+        let database = fixture.open().await;
+        let thumbforge::db::Target::Postgres(_) = fixture.target else {
+            // Its trigger has one row at a time.
+            return;
+        };
+        let labels = Labels { tags: vec!["one".to_owned(), "two".to_owned()], ..Labels::default() };
+        let job = labelled(&database, "a.jpg", labels).await;
+        fixture.lines(
+            "INSERT INTO job_tags SELECT 'other', now(), gen_random_uuid() FROM generate_series(1, 20000); \
+             ANALYZE job_tags",
+        );
+        let id = job.id;
+        let lines = fixture.lines(&format!(
+            "BEGIN; DELETE FROM jobs WHERE id = '{id}'; SELECT 'read ' || seq_tup_read \
+             FROM pg_stat_xact_user_tables WHERE relname = 'job_tags'; COMMIT; \
+             SELECT 'left ' || count(*) FROM job_tags WHERE job_id = '{id}'"
+        ));
+        assert!(lines.contains(&"read 0".to_owned()), "{lines:?}");
+        assert!(lines.contains(&"left 0".to_owned()), "{lines:?}");
+    }
+
     async fn lists_are_filtered_and_paged_by_cursor(fixture: &Fixture) {
         let database = fixture.open().await;
         let tagged = |tags: &[&str], by: &str| Labels {
