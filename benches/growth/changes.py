@@ -11,6 +11,8 @@ from client import Client
 from one_batch import submit_batch
 
 CLIENTS, LOOK = 4, 0.1
+# Of each client while jobs are cancelled: the others' jobs are worked on, but don't fill the machine.
+PAUSE = 0.05
 MISTAKE = "mistake"
 # Seconds of a window in which submissions and deletions are counted, and how many there are.
 WINDOW, WINDOWS = 12, 3
@@ -19,9 +21,10 @@ WINDOW, WINDOWS = 12, 3
 class Submitting:
     """Clients that submit one job after the other, until the block is left."""
 
-    def __init__(self, port: int, body: str) -> None:
-        """`body`: of a submission; `{}` stands for a number."""
-        self.port, self.body, self.numbers, self.accepted = port, body, count(), 0
+    def __init__(self, port: int, body: str, pause: float = 0) -> None:
+        """`body`: of a submission; `{}` stands for a number. `pause`: seconds after each."""
+        self.port, self.body, self.pause = port, body, pause
+        self.numbers, self.accepted = count(), 0
         self.lock, self.is_over, self.faults = threading.Lock(), False, []
         self.threads = [threading.Thread(target=self._run) for _ in range(CLIENTS)]
 
@@ -32,6 +35,7 @@ class Submitting:
                 client.ask("POST", "/v1/images", self.body.replace("{}", str(next(self.numbers))))
                 with self.lock:
                     self.accepted += 1
+                time.sleep(self.pause)
         except Exception as fault:
             self.faults.append(fault)
         finally:
@@ -70,7 +74,7 @@ def cancelled(bench, service, jobs: int) -> dict[str, float]:
     urls = [f"{bench.images.url()}?mistake={number}" for number in range(jobs)]
     submit_batch(service.port, urls, tags=[MISTAKE])
     body = json.dumps({"url": f"{bench.images.url()}?n={{}}", "priority": 0})
-    with Submitting(service.port, body) as others:
+    with Submitting(service.port, body, PAUSE) as others:
         begun, before = time.monotonic(), others.accepted
         path = _begun(service.port, "cancel", tag=MISTAKE)
         while (action := _ask(service.port, "GET", path))["status"] == "running":

@@ -56,9 +56,10 @@ impl Change {
         let (pending, processing) = (pending.as_str(), processing.as_str());
         let cancelled = Event::Stopped.to().as_str();
         Self {
+            // An expression, so that the ids are looked up and not the backlog.
             chosen: format!(
                 "SELECT id, status, due_at AS free_at FROM jobs WHERE {{}} \
-                 AND status IN ('{pending}', '{processing}')"
+                 AND status || '' IN ('{pending}', '{processing}')"
             ),
             doomed: format!(
                 "SELECT id AS job_id, free_at AS due_at FROM chosen WHERE status = '{processing}'"

@@ -24,3 +24,4 @@ BEGIN
     END LOOP;
     RETURN NULL;
 END $$;
+ALTER FUNCTION thumbforge_jobs_updated() RESET enable_nestloop;

@@ -32,3 +32,7 @@ BEGIN
     END LOOP;
     RETURN NULL;
 END $$;
+
+-- It joins the jobs before and after the statement. Postgres does not know how many there are, and
+-- compared each with each: 250,000 pairs for a slice of an action.
+ALTER FUNCTION thumbforge_jobs_updated() SET enable_nestloop = off;
