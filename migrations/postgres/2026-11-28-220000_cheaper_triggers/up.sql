@@ -34,5 +34,6 @@ BEGIN
 END $$;
 
 -- It joins the jobs before and after the statement. Postgres does not know how many there are, and
--- compared each with each: 250,000 pairs for a slice of an action.
+-- compared each with each: 250,000 pairs for a slice of an action. (A later `CREATE OR REPLACE` of the
+-- function must set it again.)
 ALTER FUNCTION thumbforge_jobs_updated() SET enable_nestloop = off;
