@@ -13,6 +13,7 @@ mod memory;
 mod picture;
 mod plans;
 mod profiles;
+mod spent;
 mod subjects;
 #[expect(
     clippy::disallowed_methods,

@@ -13,6 +13,7 @@ use thumbforge_imaging::{ErrorKind, Limits};
 
 use crate::hostile::metadata_bombs;
 use crate::picture::SPEC;
+use crate::spent::Spent;
 
 /// Our own code is not optimised in development builds.
 const SLOWEST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 5 });
@@ -266,42 +267,13 @@ fn report_all(folder: &Path) {
             Ok(_) => "ok",
             Err(error) => word(error.kind()),
         };
-        let millis = spent.elapsed_millis();
+        let millis = spent.elapsed().as_millis();
         let peak_kib = memory::peak_kib().saturating_sub(before);
         println!(
             "file\t{outcome}\t{millis}\t{peak_kib}\t{}\t{}",
             estimate >> 10,
             path.display()
         );
-    }
-}
-
-/// Processor time of this thread where the system gives it, else time on the clock: another process
-/// must not make a file slow.
-enum Spent {
-    Processor(u64),
-    Clock(Instant),
-}
-
-impl Spent {
-    fn now() -> Self {
-        Self::processor_nanos().map_or_else(|| Self::Clock(Instant::now()), Self::Processor)
-    }
-
-    fn elapsed_millis(&self) -> u64 {
-        match self {
-            Self::Processor(before) => {
-                let now = Self::processor_nanos().expect("it was there before");
-                (now - before) / 1_000_000
-            }
-            Self::Clock(begun) => begun.elapsed().as_millis() as u64,
-        }
-    }
-
-    /// proc(5): the first field is the time spent on the processor.
-    fn processor_nanos() -> Option<u64> {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        text.split(' ').next()?.parse().ok()
     }
 }
 
