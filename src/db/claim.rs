@@ -232,9 +232,7 @@ macro_rules! claiming {
     ($jobs:expr, $worker:expr, $lease:expr) => {
         diesel::update(
             $jobs
-                // A bound value, so that the database looks up the ids and not the backlog
-                // (`is_pending`).
-                .filter(jobs::status.eq(Status(Event::Claimed.from())))
+                .filter($crate::db::read::is_still(Event::Claimed.from()))
                 .filter(jobs::waiting.eq(false))
                 .filter($crate::db::claim::is_understood()),
         )

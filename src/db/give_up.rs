@@ -9,7 +9,7 @@ use diesel_async::RunQueryDsl;
 use super::claim_ready::ALL_ORIGINS;
 use super::literal::{Literal, literal};
 use super::pools::{read_query, write_query};
-use super::read::is_pending;
+use super::read::{is_pending, is_still};
 use super::ready_origins::{is_ready, is_waiting};
 use super::schema::{jobs, origins};
 use super::types::{Id, Moment, Status, sql};
@@ -140,7 +140,7 @@ impl Database {
         let ended: Vec<Id> = write_query!(self.pools, connection => diesel::update(
                 jobs::table
                     .filter(jobs::id.eq_any(ids))
-                    .filter(jobs::status.eq(Status(Event::OriginGivenUp.from()))),
+                    .filter(is_still(Event::OriginGivenUp.from())),
             )
             .set((
                 jobs::status.eq(Status(Event::OriginGivenUp.to())),

@@ -31,7 +31,8 @@ pub(super) struct Guard {
 /// The words by which both databases name the index that refused.
 pub(super) const EXCLUSIVE: &str = "jobs_exclusive_idx";
 
-/// The parts of a change. In each, `{now}` stands for the database's time.
+/// The parts of a change. In each, `{now}` stands for the database's time. Jobs are named by their
+/// ids: what else must hold is an expression that no index fits, as `is_still` of `read` is.
 pub(super) struct Change {
     /// A query of the jobs to be changed; `{}` stands for the condition that names them.
     chosen: String,
@@ -56,7 +57,6 @@ impl Change {
         let (pending, processing) = (pending.as_str(), processing.as_str());
         let cancelled = Event::Stopped.to().as_str();
         Self {
-            // An expression, so that the ids are looked up and not the backlog.
             chosen: format!(
                 "SELECT id, status, due_at AS free_at FROM jobs WHERE {{}} \
                  AND status || '' IN ('{pending}', '{processing}')"
@@ -104,7 +104,7 @@ impl Change {
         Self {
             chosen: format!(
                 "SELECT id, (SELECT due_at FROM doomed_files WHERE job_id = jobs.id) AS free_at \
-                 FROM jobs WHERE {{}} AND status IN ('{failed}', '{cancelled}') AND {alone}"
+                 FROM jobs WHERE {{}} AND status || '' IN ('{failed}', '{cancelled}') AND {alone}"
             ),
             doomed: String::new(),
             condition: None,
@@ -161,8 +161,8 @@ impl Change {
         let now = Dialect::POSTGRES.now;
         let condition = self.and_condition();
         let named = format!(
-            "id = ANY($1) AND ($2 IS NULL OR status = $2) \
-             AND ($3 IS NULL OR error_code = $3){condition}"
+            "id = ANY($1) AND ($2 IS NULL OR status || '' = $2) \
+             AND ($3 IS NULL OR error_code || '' = $3){condition}"
         );
         let chosen = self.chosen.replace("{}", &named);
         let mut text =
@@ -186,8 +186,8 @@ impl Change {
         let now = Dialect::SQLITE.now;
         let condition = self.and_condition();
         let named = format!(
-            "id IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR status = ?2) \
-             AND (?3 IS NULL OR error_code = ?3){condition}"
+            "id IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR status || '' = ?2) \
+             AND (?3 IS NULL OR error_code || '' = ?3){condition}"
         );
         let with = format!("WITH chosen AS ({})", self.chosen.replace("{}", &named));
         let doomed = (!self.doomed.is_empty()).then(|| {

@@ -8,10 +8,10 @@ use diesel_async::RunQueryDsl;
 
 use super::literal::{Literal, literal};
 use super::pools::{read_query, write_query, write_transaction};
-use super::read::{is_pending, is_processing};
+use super::read::{is_pending, is_processing, is_still};
 use super::ready_origins::is_waiting;
 use super::schema::{jobs, origins};
-use super::types::{Id, Moment, Status};
+use super::types::{Id, Moment};
 use super::{Database, DbError, clock};
 use crate::domain::{JobStatus, Origin, failure};
 
@@ -44,8 +44,7 @@ impl Database {
             pulled += write_query!(self.pools, connection => diesel::update(
                     jobs::table
                         .filter(jobs::id.eq_any(ids))
-                        // A bound value, so that the ids are looked up (`is_pending`).
-                        .filter(jobs::status.eq(Status(JobStatus::Pending)))
+                        .filter(is_still(JobStatus::Pending))
                         .filter(jobs::due_at.gt(clock::after(longest).nullable())),
                 )
                 .set(jobs::due_at.eq(clock::now().nullable()))
@@ -77,8 +76,7 @@ impl Database {
             write_query!(self.pools, connection => diesel::update(
                     jobs::table
                         .filter(jobs::id.eq_any(ids))
-                        // A bound value, so that the ids are looked up (`is_pending`).
-                        .filter(jobs::status.eq(Status(JobStatus::Pending)))
+                        .filter(is_still(JobStatus::Pending))
                         .filter(jobs::waiting.eq(true)),
                 )
                 .set(jobs::due_at.eq(clock::now().nullable()))

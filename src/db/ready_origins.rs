@@ -7,9 +7,9 @@ use diesel_async::RunQueryDsl;
 use super::claim::{is_understood, understood};
 use super::literal::{Literal, literal};
 use super::pools::{read_query, write_query};
-use super::read::is_pending;
+use super::read::{is_pending, is_still};
 use super::schema::jobs;
-use super::types::{Id, Moment, Status, sql};
+use super::types::{Id, Moment, sql};
 use super::{Database, DbError, clock};
 use crate::domain::{JobId, JobStatus, Origin, Priority, SourceUrl};
 
@@ -96,9 +96,7 @@ impl Database {
         let ids: Vec<Id> = ids.iter().map(|id| (*id).into()).collect();
         let rows: Vec<(String, i16)> = read_query!(self.pools, connection => jobs::table
             .filter(jobs::id.eq_any(ids))
-            // An expression, so that the ids are looked up: by a status that Postgres takes for rare
-            // it would read the whole backlog.
-            .filter(literal::<Bool>("jobs.status || '' = 'pending'"))
+            .filter(is_still(JobStatus::Pending))
             .filter(is_understood())
             .select((jobs::origin, jobs::priority))
             .distinct()
@@ -159,7 +157,7 @@ impl Database {
             ended += write_query!(self.pools, connection => diesel::update(
                     jobs::table
                         .filter(jobs::id.eq_any(ids))
-                        .filter(jobs::status.eq(Status(JobStatus::Pending)))
+                        .filter(is_still(JobStatus::Pending))
                         .filter(jobs::waiting.eq(true))
                         .filter(jobs::due_at.le(clock::now().nullable())),
                 )

@@ -18,13 +18,16 @@ use super::servers::{Servers, failed};
 
 /// What must hold for each session. The server gives up on statements that we have long given up
 /// on, so that a stopped worker can't hold a row forever. Compiling a statement would take longer
-/// than running it, as would starting processes that run it in parts.
-const SETTINGS: [(&str, &str); 5] = [
+/// than running it, as would starting processes that run it in parts. A bitmap collects all rows of
+/// a key and sorts them; our pages take some rows in the order of an index, and after a flood of new
+/// jobs Postgres does not know for a minute how many there are.
+const SETTINGS: [(&str, &str); 6] = [
     ("statement_timeout", "'10s'"),
     ("lock_timeout", "'5s'"),
     ("idle_in_transaction_session_timeout", "'10s'"),
     ("jit", "off"),
     ("max_parallel_workers_per_gather", "0"),
+    ("enable_bitmapscan", "off"),
 ];
 
 /// To be run at the begin of a session.

@@ -18,6 +18,7 @@ mod database_batch_overlap;
 mod database_batches;
 mod database_events;
 mod database_failures;
+mod database_floods;
 mod database_flow;
 mod database_life;
 mod database_origins;
