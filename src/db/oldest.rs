@@ -5,6 +5,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable};
 use diesel_async::RunQueryDsl;
 
+use super::claim_ready::ALL_ORIGINS;
 use super::dialect::Dialect;
 use super::origin_sql::BEFORE_ALL;
 use super::pools::read_query;
@@ -12,7 +13,7 @@ use super::{Database, DbError};
 use crate::domain::Priority;
 
 /// How many of the oldest pending jobs are looked at before origins are.
-const OLDEST: usize = 1000;
+const OLDEST: i64 = 1000;
 /// How many origins are looked at then.
 const ORIGINS: usize = 10_000;
 
@@ -25,6 +26,23 @@ pub(super) struct OldestWaits {
     pub is_paused: bool,
 }
 
+/// What one look finds out. Moments are milliseconds since the Unix epoch.
+#[derive(QueryableByName)]
+struct LookRow {
+    #[diesel(sql_type = BigInt)]
+    is_paused: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    held_up: Option<i64>,
+    /// Among the oldest jobs.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    runnable: Option<i64>,
+    /// How many the oldest are.
+    #[diesel(sql_type = BigInt)]
+    looked_at: i64,
+    #[diesel(sql_type = BigInt)]
+    now: i64,
+}
+
 #[derive(QueryableByName)]
 struct WaitRow {
     #[diesel(sql_type = Nullable<BigInt>)]
@@ -35,28 +53,38 @@ struct WaitRow {
 
 impl Database {
     pub(super) async fn oldest_waits(&self) -> Result<OldestWaits, DbError> {
-        let dialect = Dialect::of(&self.pools);
-        if self.queue_is_paused().await? {
+        let Dialect { now, millis, .. } = Dialect::of(&self.pools);
+        let blocked = format!("paused OR parked_until > {now}");
+        let free = format!("origin NOT IN (SELECT origin FROM origins WHERE {blocked})");
+        let (began, oldest) = (began(), oldest());
+        let look = format!(
+            "SELECT (SELECT count(*) FROM origins WHERE origin = '{ALL_ORIGINS}' AND paused) \
+             AS is_paused, \
+             (SELECT min((SELECT {began} FROM jobs WHERE status = 'pending' AND NOT waiting \
+             AND jobs.origin = origins.origin ORDER BY rank, id LIMIT 1)) \
+             FROM origins WHERE {blocked}) AS held_up, \
+             count(*) AS looked_at, {millis} AS now, \
+             min(CASE WHEN NOT waiting AND {free} THEN {began} END) AS runnable \
+             FROM ({oldest}) AS oldest"
+        );
+        let look: LookRow = read_query!(self.pools, connection =>
+            diesel::sql_query(look).get_result(connection).await)?;
+        if look.is_paused != 0 {
             return Ok(OldestWaits {
                 runnable: None,
                 held_up: self.oldest_ready("true").await?,
                 is_paused: true,
             });
         }
-        let Dialect { now, millis, .. } = dialect;
-        let blocked = format!("paused OR parked_until > {now}");
-        let began = began();
-        let held_up = self
-            .wait(format!(
-                "SELECT min((SELECT {began} FROM jobs WHERE status = 'pending' AND NOT waiting \
-                 AND jobs.origin = origins.origin ORDER BY rank, id LIMIT 1)) AS began, \
-                 {millis} AS now FROM origins WHERE {blocked}"
-            ))
-            .await?;
-        let free = format!("origin NOT IN (SELECT origin FROM origins WHERE {blocked})");
+        let since = |began: Option<i64>| began.map(|began| seconds(began, look.now));
+        let runnable = match since(look.runnable) {
+            // There may be others than the oldest.
+            None if look.looked_at >= OLDEST => self.first_ready(&free).await?,
+            found => found,
+        };
         Ok(OldestWaits {
-            runnable: self.oldest_ready(&free).await?,
-            held_up,
+            runnable,
+            held_up: since(look.held_up),
             is_paused: false,
         })
     }
@@ -67,17 +95,23 @@ impl Database {
         let began = began();
         let among_the_oldest = self
             .wait(format!(
-                "SELECT min({began}) AS began, {millis} AS now FROM \
-                 (SELECT origin, waiting, rank, priority FROM jobs WHERE status = 'pending' \
-                 ORDER BY created_at, id LIMIT {OLDEST}) AS oldest \
-                 WHERE NOT waiting AND {free}"
+                "SELECT min({began}) AS began, {millis} AS now FROM ({}) AS oldest \
+                 WHERE NOT waiting AND {free}",
+                oldest()
             ))
             .await?;
-        if among_the_oldest.is_some() {
-            return Ok(among_the_oldest);
+        match among_the_oldest {
+            None => self.first_ready(free).await,
+            found => Ok(found),
         }
-        // The oldest are all held up: then the first job of each origin is looked up, each with one
-        // look into an index. A more urgent job comes before one that is up to nine minutes older.
+    }
+
+    /// The same where the oldest are all held up: the first job of each origin is looked up, each
+    /// with one look into an index. A more urgent job comes before one that is up to nine minutes
+    /// older.
+    async fn first_ready(&self, free: &str) -> Result<Option<f64>, DbError> {
+        let millis = Dialect::of(&self.pools).millis;
+        let began = began();
         let next = |after: &str| {
             format!(
                 "SELECT origin FROM jobs WHERE status = 'pending' AND NOT waiting \
@@ -99,13 +133,23 @@ impl Database {
     async fn wait(&self, query: String) -> Result<Option<f64>, DbError> {
         let row: WaitRow = read_query!(self.pools, connection =>
             diesel::sql_query(query).get_result(connection).await)?;
-        Ok(row
-            .began
-            .map(|began| row.now.saturating_sub(began).max(0) as f64 / 1e3))
+        Ok(row.began.map(|began| seconds(began, row.now)))
     }
 }
 
 /// When the wait of a job began, in milliseconds since the Unix epoch.
 fn began() -> String {
     format!("rank - priority * {}", Priority::STEP_MILLIS)
+}
+
+/// The oldest pending jobs.
+fn oldest() -> String {
+    format!(
+        "SELECT origin, waiting, rank, priority FROM jobs WHERE status = 'pending' \
+         ORDER BY created_at, id LIMIT {OLDEST}"
+    )
+}
+
+fn seconds(began: i64, now: i64) -> f64 {
+    now.saturating_sub(began).max(0) as f64 / 1e3
 }

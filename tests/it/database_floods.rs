@@ -6,7 +6,7 @@ use std::time::Duration;
 use thumbforge::db::{ClaimSource, Database};
 use thumbforge::domain::action::{ActionKind, ActionTarget};
 use thumbforge::domain::origin_record::Caps;
-use thumbforge::domain::{JobFilter, JobId, JobStatus, Origin};
+use thumbforge::domain::{JobFilter, JobId, JobStatus, Origin, Timestamp};
 use uuid::Uuid;
 
 use crate::database::Fixture;
@@ -202,4 +202,25 @@ async fn some_jobs_in_the_order_of_an_index_are_read_and_not_the_backlog() {
     };
     // Of its jobs it may read the whole table while that is small.
     flood.assert_reads("a slice", TAGS, 3 * FEW, work).await;
+}
+
+#[tokio::test]
+async fn a_count_of_a_range_of_time_reads_few_buckets() {
+    let flood = Flood::new().await;
+    flood.fixture.lines(
+        "INSERT INTO job_counts SELECT 0, minute, 'completed', 1 \
+         FROM generate_series(1000, 30000) AS minute ON CONFLICT DO NOTHING; \
+         INSERT INTO job_counts SELECT 1, hour, 'completed', 64 \
+         FROM generate_series(16, 468) AS hour ON CONFLICT DO NOTHING; \
+         ANALYZE job_counts",
+    );
+    let minute = |minute: i64| Timestamp::from_unix_micros(minute * 60_000_000);
+    let (from, to) = (minute(64 * 20 + 7), minute(64 * 25 + 7));
+    let work = async |database: &Database| {
+        let counts = database.count_created(from, to).await.unwrap();
+        assert_eq!(counts.total(), 64 * 5);
+    };
+    flood
+        .assert_reads("a count", "'job_counts'", FEW, work)
+        .await;
 }
