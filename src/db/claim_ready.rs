@@ -289,10 +289,10 @@ impl QueryFragment<Pg> for ClaimMany {
         pass.push_bind_param::<Array<sql::Id>, _>(&self.ids)?;
         pass.push_sql(") GROUP BY origin), room AS (SELECT ");
         pass.push_bind_param::<Nullable<Integer>, _>(&self.room)?;
-        // The planner does not know how few are wanted. Where it could choose a join that reads a
-        // whole table, a lateral look-up, or an array of ids beside an expression of the status,
-        // leaves it no choice. Without bells, and
-        // so without room for origins that are not named, all that are named are wanted.
+        // The planner does not know how few are wanted, and might read a whole table or the whole
+        // backlog. So origins are looked up laterally, and the jobs by an array of ids, with the
+        // status in a form that no index answers. Without bells, and so without room for origins
+        // that are not named, all that are named are wanted.
         pass.push_sql(
             " AS room), wanted AS MATERIALIZED (\
              SELECT origin, room FROM named WHERE (SELECT room FROM room) IS NULL \

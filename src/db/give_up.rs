@@ -24,15 +24,16 @@ const UNAVAILABLE: &str = "the source's origin could not be asked for too long: 
     it refuses requests or does not answer";
 
 /// Origins that have been unavailable for long enough, with jobs that have waited for long enough.
-/// `$1` is the latest moment at which they began; `$2` the longest wait in milliseconds.
+/// `$1` is the latest moment at which they began; `$2` the longest wait in milliseconds. As `EXISTS`
+/// Postgres may read the whole backlog at once.
 const OVERDUE: &str = "\
     SELECT origin, unavailable_since, updated_at FROM origins \
-    WHERE unavailable_since <= $1 AND NOT paused AND (EXISTS (SELECT 1 FROM jobs \
+    WHERE unavailable_since <= $1 AND NOT paused AND ((SELECT 1 FROM jobs \
             WHERE jobs.status = 'pending' AND NOT jobs.waiting AND jobs.origin = origins.origin \
-            AND jobs.rank - jobs.priority * 60000 <= $2) \
-        OR EXISTS (SELECT 1 FROM jobs \
+            AND jobs.rank - jobs.priority * 60000 <= $2 LIMIT 1) IS NOT NULL \
+        OR (SELECT 1 FROM jobs \
             WHERE jobs.status = 'pending' AND jobs.waiting AND jobs.origin = origins.origin \
-            AND jobs.rank - jobs.priority * 60000 <= $2))";
+            AND jobs.rank - jobs.priority * 60000 <= $2 LIMIT 1) IS NOT NULL)";
 
 #[derive(QueryableByName)]
 struct Overdue {

@@ -90,9 +90,9 @@ impl Change {
         let alone = match exclusive {
             false => "NOT exclusive".to_owned(),
             true => format!(
-                "exclusive AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE {} \
+                "exclusive AND (SELECT 1 FROM jobs AS other WHERE {} \
                  other.url_hash = jobs.url_hash AND other.spec_hash = jobs.spec_hash \
-                 AND other.status IN ('pending', 'processing'))",
+                 AND other.status IN ('pending', 'processing') LIMIT 1) IS NULL",
                 match is_postgres {
                     // What the index holds.
                     true =>

@@ -1,5 +1,5 @@
 //! How long the oldest jobs have waited, counted apart: those that could run, and those that are
-//! held up by a park or a pause. Neither query reads the whole backlog.
+//! held up by a park or a pause. No query reads the whole backlog.
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable};

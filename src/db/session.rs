@@ -19,8 +19,8 @@ use super::servers::{Servers, failed};
 /// What must hold for each session. The server gives up on statements that we have long given up
 /// on, so that a stopped worker can't hold a row forever. Compiling a statement would take longer
 /// than running it, as would starting processes that run it in parts. A bitmap collects all rows of
-/// a key and sorts them; our pages take some rows in the order of an index, and after a flood of new
-/// jobs Postgres does not know for a minute how many there are.
+/// a key and sorts them. Our pages take some rows in the order of an index, and after a flood of new
+/// jobs Postgres does not know how many there are, until it analyses the table.
 const SETTINGS: [(&str, &str); 6] = [
     ("statement_timeout", "'10s'"),
     ("lock_timeout", "'5s'"),
@@ -30,12 +30,12 @@ const SETTINGS: [(&str, &str); 6] = [
     ("enable_bitmapscan", "off"),
 ];
 
-/// To be run at the begin of a session.
+/// To be run at the beginning of a session.
 pub(super) fn for_session() -> String {
     set("SET")
 }
 
-/// To be run at the begin of each transaction.
+/// To be run at the beginning of each transaction.
 pub(super) fn for_transaction() -> String {
     set("SET LOCAL")
 }

@@ -207,7 +207,8 @@ impl Database {
         write_query!(self.pools, connection => diesel::delete(
                 deliveries::table
                     .filter(deliveries::id.eq_any(old))
-                    .filter(deliveries::status.ne(DeliveryStatus::Pending.as_str())),
+                    // Not as above: the ids are looked up, not all that ended.
+                    .filter(literal::<diesel::sql_types::Bool>("status || '' <> 'pending'")),
             )
             .execute(connection)
             .await)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use thumbforge::db::{ClaimSource, Database};
 use thumbforge::domain::action::{ActionKind, ActionTarget};
 use thumbforge::domain::origin_record::Caps;
-use thumbforge::domain::{JobFilter, JobId, JobStatus, Origin, Timestamp};
+use thumbforge::domain::{BatchStatus, JobFilter, JobId, JobStatus, Origin, Timestamp};
 use uuid::Uuid;
 
 use crate::database::Fixture;
@@ -19,7 +19,7 @@ const JOBS_AND_TAGS: &str = "'jobs', 'job_tags'";
 const TAGS: &str = "'job_tags'";
 const LEASE: Duration = Duration::from_secs(30);
 
-/// Jobs that wait for an origin, all with a tag, beside which Postgres remembers cancelled ones alone.
+/// Jobs that wait for an origin, all with a tag, beside which Postgres remembers completed ones alone.
 struct Flood {
     fixture: Fixture,
 }
@@ -30,7 +30,7 @@ impl Flood {
         let fixture = Fixture::postgres_itself();
         drop(fixture.open().await);
         let flood = Self { fixture };
-        flood.insert(2000, "'cancelled', NULL, false, '[]'");
+        flood.insert(2000, "'completed', NULL::timestamptz, false, '[]'");
         flood.fixture.lines(
             "ALTER TABLE jobs SET (autovacuum_enabled = off); \
              ALTER TABLE job_tags SET (autovacuum_enabled = off); \
@@ -44,9 +44,12 @@ impl Flood {
     fn insert(&self, jobs: usize, values: &str) {
         self.fixture.lines(&format!(
             "INSERT INTO jobs (id, url, url_hash, exclusive, origin, created_at, updated_at, \
-             status, due_at, waiting, tags) \
+             status, due_at, waiting, tags, result) \
              SELECT gen_random_uuid(), 'https://a.example/', 'a', false, \
-             'https://a.example:443', now(), now(), {values} FROM generate_series(1, {jobs})"
+             'https://a.example:443', now(), now(), job.*, \
+             CASE WHEN job.status = 'completed' THEN jsonb_build_object() END \
+             FROM (SELECT {values}) AS job (status, due_at, waiting, tags), \
+             generate_series(1, {jobs})"
         ));
     }
 
@@ -59,7 +62,7 @@ impl Flood {
         ids
     }
 
-    /// Rows and entries of indexes that were read of these tables since the begin.
+    /// Rows and entries of indexes that were read of these tables since the beginning.
     async fn read(&self, tables: &str) -> u64 {
         let own = "datname = current_database() AND pid <> pg_backend_pid() \
                    AND backend_type = 'client backend'";
@@ -139,11 +142,6 @@ async fn jobs_named_by_ids_are_looked_up_and_not_the_backlog() {
         })
         .await;
     flood
-        .assert_reads_few("a retry", async |database| {
-            assert_eq!(database.retry(&ids).await.unwrap().len(), 5);
-        })
-        .await;
-    flood
         .assert_reads_few("a deletion", async |database| {
             assert_eq!(database.delete(&ids).await.unwrap().len(), 5);
         })
@@ -159,6 +157,56 @@ async fn jobs_named_by_ids_are_looked_up_and_not_the_backlog() {
         .assert_reads_few("the end of too long a wait", async |database| {
             let longest = Duration::from_secs(3600);
             assert_eq!(database.pull_in_delays(longest).await.unwrap(), 5);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn retries_look_at_their_jobs_and_not_at_what_failed_or_is_active() {
+    let flood = Flood::new().await;
+    flood.insert(BACKLOG, "'failed', NULL::timestamptz, false, '[]'");
+    let failed = flood.some("status = 'failed'");
+    let (exclusive, others) = failed.split_first().unwrap();
+    flood.fixture.lines(&format!(
+        "UPDATE jobs SET exclusive = true, url_hash = 'b' WHERE id = '{exclusive}'"
+    ));
+    for ids in [others, &[*exclusive]] {
+        flood
+            .assert_reads_few("a retry", async |database| {
+                assert_eq!(database.retry(ids).await.unwrap().len(), ids.len());
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_batch_reads_its_own_active_jobs() {
+    let flood = Flood::new().await;
+    let (batch, ids) = (Uuid::now_v7(), flood.some("status = 'pending'"));
+    let list: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
+    flood.fixture.lines(&format!(
+        "INSERT INTO batches (id, status, total, created_at, updated_at) \
+         VALUES ('{batch}', 'running', 5, now(), now()); \
+         UPDATE jobs SET batch_id = '{batch}' WHERE id IN ({})",
+        list.join(", ")
+    ));
+    flood
+        .assert_reads_few("a look for active jobs", async |database| {
+            let mut active = database.active_of_batch(batch, 100).await.unwrap();
+            active.sort();
+            let mut ids = ids.clone();
+            ids.sort();
+            assert_eq!(active, ids);
+        })
+        .await;
+    // Each looks whether it was the last one.
+    flood
+        .assert_reads_few("the ends of its jobs", async |database| {
+            for id in &ids {
+                assert_eq!(database.cancel(&[*id]).await.unwrap(), [*id]);
+            }
+            let ended = database.find_batch(batch).await.unwrap().unwrap();
+            assert_eq!(ended.status, BatchStatus::Cancelled);
         })
         .await;
 }
