@@ -33,7 +33,9 @@ struct LookRow {
     is_paused: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
     held_up: Option<i64>,
-    /// Among the oldest jobs.
+    /// Among the oldest jobs, as is `runnable`.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    ready: Option<i64>,
     #[diesel(sql_type = Nullable<BigInt>)]
     runnable: Option<i64>,
     /// How many the oldest are.
@@ -56,7 +58,7 @@ impl Database {
         let Dialect { now, millis, .. } = Dialect::of(&self.pools);
         let blocked = format!("paused OR parked_until > {now}");
         let free = format!("origin NOT IN (SELECT origin FROM origins WHERE {blocked})");
-        let (began, oldest) = (began(), oldest());
+        let began = began();
         let look = format!(
             "SELECT (SELECT count(*) FROM origins WHERE origin = '{ALL_ORIGINS}' AND paused) \
              AS is_paused, \
@@ -64,51 +66,41 @@ impl Database {
              AND jobs.origin = origins.origin ORDER BY rank, id LIMIT 1)) \
              FROM origins WHERE {blocked}) AS held_up, \
              count(*) AS looked_at, {millis} AS now, \
+             min(CASE WHEN NOT waiting THEN {began} END) AS ready, \
              min(CASE WHEN NOT waiting AND {free} THEN {began} END) AS runnable \
-             FROM ({oldest}) AS oldest"
+             FROM (SELECT origin, waiting, rank, priority FROM jobs WHERE status = 'pending' \
+             ORDER BY created_at, id LIMIT {OLDEST}) AS oldest"
         );
         let look: LookRow = read_query!(self.pools, connection =>
             diesel::sql_query(look).get_result(connection).await)?;
-        if look.is_paused != 0 {
-            return Ok(OldestWaits {
-                runnable: None,
-                held_up: self.oldest_ready("true").await?,
-                is_paused: true,
-            });
-        }
         let since = |began: Option<i64>| began.map(|began| seconds(began, look.now));
-        let runnable = match since(look.runnable) {
+        let is_paused = look.is_paused != 0;
+        let (free, among_the_oldest) = match is_paused {
+            true => ("true", look.ready),
+            false => (free.as_str(), look.runnable),
+        };
+        let first = match since(among_the_oldest) {
             // There may be others than the oldest.
-            None if look.looked_at >= OLDEST => self.first_ready(&free).await?,
+            None if look.looked_at >= OLDEST => self.first_ready(free).await?,
             found => found,
         };
-        Ok(OldestWaits {
-            runnable,
-            held_up: since(look.held_up),
-            is_paused: false,
+        Ok(match is_paused {
+            true => OldestWaits {
+                runnable: None,
+                held_up: first,
+                is_paused,
+            },
+            false => OldestWaits {
+                runnable: first,
+                held_up: since(look.held_up),
+                is_paused,
+            },
         })
     }
 
-    /// Since when the oldest due job of the `free` origins has waited.
-    async fn oldest_ready(&self, free: &str) -> Result<Option<f64>, DbError> {
-        let millis = Dialect::of(&self.pools).millis;
-        let began = began();
-        let among_the_oldest = self
-            .wait(format!(
-                "SELECT min({began}) AS began, {millis} AS now FROM ({}) AS oldest \
-                 WHERE NOT waiting AND {free}",
-                oldest()
-            ))
-            .await?;
-        match among_the_oldest {
-            None => self.first_ready(free).await,
-            found => Ok(found),
-        }
-    }
-
-    /// The same where the oldest are all held up: the first job of each origin is looked up, each
-    /// with one look into an index. A more urgent job comes before one that is up to nine minutes
-    /// older.
+    /// Since when the oldest due job of the `free` origins has waited, where those that were looked
+    /// at are all held up: the first job of each origin is looked up, each with one look into an
+    /// index. A more urgent job comes before one that is up to nine minutes older.
     async fn first_ready(&self, free: &str) -> Result<Option<f64>, DbError> {
         let millis = Dialect::of(&self.pools).millis;
         let began = began();
@@ -119,18 +111,14 @@ impl Database {
             )
         };
         let (first, following) = (next(&format!("'{BEFORE_ALL}'")), next("step.origin"));
-        self.wait(format!(
+        let query = format!(
             "WITH RECURSIVE step (origin, number) AS (SELECT ({first}), 1 UNION ALL \
              SELECT ({following}), number + 1 FROM step \
              WHERE step.origin IS NOT NULL AND number < {ORIGINS}) \
              SELECT min((SELECT {began} FROM jobs WHERE status = 'pending' AND NOT waiting \
              AND jobs.origin = step.origin ORDER BY rank, id LIMIT 1)) AS began, \
              {millis} AS now FROM step WHERE origin IS NOT NULL AND {free}"
-        ))
-        .await
-    }
-
-    async fn wait(&self, query: String) -> Result<Option<f64>, DbError> {
+        );
         let row: WaitRow = read_query!(self.pools, connection =>
             diesel::sql_query(query).get_result(connection).await)?;
         Ok(row.began.map(|began| seconds(began, row.now)))
@@ -140,14 +128,6 @@ impl Database {
 /// When the wait of a job began, in milliseconds since the Unix epoch.
 fn began() -> String {
     format!("rank - priority * {}", Priority::STEP_MILLIS)
-}
-
-/// The oldest pending jobs.
-fn oldest() -> String {
-    format!(
-        "SELECT origin, waiting, rank, priority FROM jobs WHERE status = 'pending' \
-         ORDER BY created_at, id LIMIT {OLDEST}"
-    )
 }
 
 fn seconds(began: i64, now: i64) -> f64 {

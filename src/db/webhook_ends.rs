@@ -240,11 +240,11 @@ fn update(dialect: Dialect) -> String {
     let set: Vec<String> = copied
         .map(|name| format!("{name} = {}", ended(name)))
         .collect();
+    // No index fits the status as an expression: the ids are looked up, not all that is pending.
     format!(
         "UPDATE webhook_deliveries SET {}, updated_at = {now}, due_at = {due} FROM {source} \
          WHERE webhook_deliveries.id = {} AND webhook_deliveries.fence = {} \
          AND webhook_deliveries.status || '' = 'pending' RETURNING webhook_deliveries.id",
-        // No index fits the status so: the ids are looked up, not all that is pending.
         set.join(", "),
         ended("id"),
         ended("fence"),
